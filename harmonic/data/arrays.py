@@ -1,0 +1,78 @@
+"""The arrays that training and evaluation read: images, labels and sets, row for row."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from harmonic.data.classes import CLASSES
+from harmonic.data.lesions import known_pairs, lesion_groups
+from harmonic.data.split import SETS
+from harmonic.errors import InputError
+
+
+@dataclass(frozen=True)
+class LabelledImages:
+    """A data set in memory; row n of every field is the same image."""
+
+    image_ids: np.ndarray
+    """(N,) str"""
+    images: np.ndarray
+    """(N, size, size, 3) uint8, read only"""
+    labels: np.ndarray
+    """(N,) int64, positions in CLASSES"""
+    groups: np.ndarray
+    """(N,) str, lesion groups"""
+    sets: np.ndarray
+    """(N,) str: train, val or test"""
+
+    def part(self, name: str) -> "LabelledImages":
+        """The rows of one set."""
+        rows = np.flatnonzero(self.sets == name)
+        return LabelledImages(
+            self.image_ids[rows],
+            self.images[rows],
+            self.labels[rows],
+            self.groups[rows],
+            self.sets[rows],
+        )
+
+    def class_counts(self) -> np.ndarray:
+        """Images of each class, shape (7,), int64."""
+        return np.bincount(self.labels, minlength=len(CLASSES))
+
+
+def read_labelled_images(images: Path, split: Path) -> LabelledImages:
+    """Read images.npy and split.csv and hold them against each other.
+
+    Raises InputError where they do not belong together, or a set or a value is not what it must be.
+    """
+    try:
+        array = np.load(images, mmap_mode="r", allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        raise InputError(f"{images}: not a readable .npy array ({error})") from None
+    if array.ndim != 4 or array.shape[3] != 3 or array.dtype != np.uint8:
+        raise InputError(
+            f"{images}: holds {array.dtype} of shape {array.shape}; "
+            "needed is uint8 of shape (N, size, size, 3)"
+        )
+    table = pd.read_csv(split, dtype=str, keep_default_na=False)
+    for column in ("image_id", "lesion_id", "dx", "split"):
+        if column not in table.columns:
+            raise InputError(f"{split}: column {column} is missing")
+    if len(table) != len(array):
+        raise InputError(f"{split} has {len(table)} rows, {images} has {len(array)} images")
+    for column, allowed in (("dx", CLASSES), ("split", SETS)):
+        if not (known := table[column].isin(allowed)).all():
+            value = table[column][~known].iloc[0]
+            raise InputError(f"{split}: {column} is {value!r}; allowed are {', '.join(allowed)}")
+    if missing := [name for name in SETS if not (table.split == name).any()]:
+        raise InputError(f"{split}: no image is in {', '.join(missing)}")
+    return LabelledImages(
+        image_ids=table.image_id.to_numpy(dtype=str),
+        images=array,
+        labels=table.dx.map(CLASSES.index).to_numpy(dtype=np.int64),
+        groups=lesion_groups(table.image_id, table.lesion_id, known_pairs()),
+        sets=table.split.to_numpy(dtype=str),
+    )

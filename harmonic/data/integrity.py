@@ -1,0 +1,99 @@
+"""Does the data set hold what its table says? Every image is decoded and fingerprinted."""
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+from tqdm import tqdm
+
+from harmonic.data.classes import CLASSES
+from harmonic.data.lesions import known_pairs, lesion_groups
+from harmonic.errors import InputError
+from harmonic.images.decode import read_rgb
+
+
+@dataclass(frozen=True)
+class Inspected:
+    """What one decoded image is: its size, its digest and its channel moments."""
+
+    width: int
+    height: int
+    sha256: str
+    mean: np.ndarray
+    """Channel means of the values in [0, 1], shape (3,), float64."""
+    square: np.ndarray
+    """Channel means of the squared values, shape (3,), float64."""
+
+
+def inspect_image(path: Path) -> Inspected:
+    """Decode one image; raises InputError where it is absent, unreadable or not RGB."""
+    if not path.is_file():
+        raise InputError(f"{path} is named in the metadata but is not there")
+    image = read_rgb(path)
+    height, width = image.shape[:2]
+    pixels = image.reshape(-1, 3) / 255.0
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return Inspected(width, height, digest, pixels.mean(axis=0), np.square(pixels).mean(axis=0))
+
+
+def inspect_images(image_ids: pd.Series, folder: Path, *, jobs: int = -1) -> list[Inspected]:
+    """Decode `folder/<image_id>.jpg` for every id, on all cores, with a progress bar."""
+    paths = [folder.absolute() / f"{image_id}.jpg" for image_id in image_ids]
+    results = Parallel(n_jobs=jobs, return_as="generator", batch_size=32)(
+        delayed(inspect_image)(path) for path in paths
+    )
+    return list(tqdm(results, total=len(paths), desc="verify", unit="image", disable=None))
+
+
+def build_index(metadata: pd.DataFrame, inspected: list[Inspected]) -> pd.DataFrame:
+    """The index of the data set: a row an image, sorted by image_id, with its lesion group."""
+    groups = lesion_groups(metadata.image_id, metadata.lesion_id, known_pairs())
+    return pd.DataFrame(
+        {
+            "image_id": metadata.image_id,
+            "lesion_id": metadata.lesion_id,
+            "lesion_group": groups,
+            "dx": metadata.dx,
+            "dx_type": metadata.dx_type,
+            "age": metadata.age,
+            "sex": metadata.sex,
+            "localization": metadata.localization,
+            "width": [found.width for found in inspected],
+            "height": [found.height for found in inspected],
+        }
+    )
+
+
+def fingerprint(index: pd.DataFrame, inspected: list[Inspected], unnamed: int) -> dict[str, Any]:
+    """Counts, sizes, channel statistics and one digest over all images: what data this is.
+
+    `unnamed` counts the image files without a row in the metadata; they are left aside.
+    """
+    digest = hashlib.sha256()
+    for image_id, found in zip(index.image_id, inspected, strict=True):
+        digest.update(f"{image_id} {found.sha256}\n".encode())
+    mean = np.mean([found.mean for found in inspected], axis=0)
+    square = np.mean([found.square for found in inspected], axis=0)
+    sizes = Counter(f"{found.width}x{found.height}" for found in inspected)
+    return {
+        "images": len(index),
+        "lesions": int(index.lesion_id.nunique()),
+        "lesion_groups": int(index.lesion_group.nunique()),
+        "images_without_a_row": unnamed,
+        "images_by_class": {name: int((index.dx == name).sum()) for name in CLASSES},
+        "lesion_groups_by_class": {
+            name: int(index.lesion_group[index.dx == name].nunique()) for name in CLASSES
+        },
+        "sizes": dict(sizes),
+        "age_missing": int(index.age.isna().sum()),
+        "sex_unknown": int((~index.sex.isin(["male", "female"])).sum()),
+        "channel_mean": [round(float(value), 6) for value in mean],
+        "channel_std": [round(float(value), 6) for value in np.sqrt(square - mean**2)],
+        "sha256_of_all_images": digest.hexdigest(),
+    }

@@ -1,0 +1,233 @@
+"""95 % intervals by resampling lesions, and the metrics file that holds them.
+
+Photographs of one lesion are no independent observations, so lesions are drawn, with replacement,
+as many of each class as the test set has; an image weighs as often as its lesion was drawn
+(Efron & Tibshirani 1993, ch. 13; Field & Welsh 2007 for clusters). With weights, metrics made of a
+confusion matrix need one matrix product for all resamples, and an AUC one sum over ranks.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from harmonic.data.classes import CLASSES
+from harmonic.errors import InputError
+from harmonic.evaluation.checks import checked_lesions, checked_pair
+from harmonic.evaluation.metrics import CALIBRATION_BINS, confidence_bins, headline_metrics
+
+INTERVAL_METRICS = (
+    "balanced_accuracy",
+    "macro_f1",
+    "macro_auc",
+    "accuracy",
+    "weighted_precision",
+    "weighted_recall",
+    "weighted_f1",
+    "ece",
+    "brier",
+    "log_loss",
+)
+"""The metrics of `headline_metrics` that get an interval, each under the rule it is at home in."""
+
+QUANTILES = (0.025, 0.975)
+DIGITS = 4
+RESAMPLES_AT_ONCE = 250
+
+
+def metrics_document(
+    labels: ArrayLike,
+    lesions: Sequence[str] | NDArray,
+    balanced: ArrayLike,
+    natural: ArrayLike,
+    *,
+    resamples: int,
+    seed: int,
+) -> dict[str, float]:
+    """What reports/metrics.json holds: flat, keys sorted, values rounded to DIGITS digits.
+
+    Everything of `headline_metrics`, `_low` and `_high` for each of INTERVAL_METRICS, and the
+    sizes `test_images` and `test_lesions`. A figure that does not exist (see `headline_metrics`)
+    is left out, as JSON has no NaN. Arguments and errors are those of `bootstrap_intervals`.
+    """
+    document = headline_metrics(labels, balanced, natural)
+    intervals = bootstrap_intervals(
+        labels, lesions, balanced, natural, resamples=resamples, seed=seed
+    )
+    for name, (low, high) in intervals.items():
+        document[f"{name}_low"], document[f"{name}_high"] = low, high
+    rounded = {name: round(value, DIGITS) for name, value in document.items() if np.isfinite(value)}
+    rounded["test_images"] = len(np.asarray(labels))
+    rounded["test_lesions"] = len(np.unique(np.asarray(lesions).astype(str)))
+    return dict(sorted(rounded.items()))
+
+
+def bootstrap_intervals(
+    labels: ArrayLike,
+    lesions: Sequence[str] | NDArray,
+    balanced: ArrayLike,
+    natural: ArrayLike,
+    *,
+    resamples: int,
+    seed: int,
+) -> dict[str, tuple[float, float]]:
+    """95 % percentile intervals of INTERVAL_METRICS over resampled lesions, stratified by class.
+
+    The order of the images does not matter. A class with one lesion adds no spread, so intervals
+    of a test set with very few lesions in a class are too narrow.
+
+    The ECE needs one step more: chance gaps in the bins add to it, and a resample has them twice,
+    once from the test set and once from the resampling. Its percentiles are therefore shifted back
+    by the mean excess over the estimate (not below 0).
+
+    Args:
+        labels: class numbers (n,), n >= 1.
+        lesions: lesion id of each image (n,); all images of a lesion have one label.
+        balanced: probabilities (n, 7) under the balanced rule.
+        natural: probabilities (n, 7) under the natural rule.
+        resamples: number of resamples, >= 1; 1,000 or more for figures to be published.
+        seed: of the resampling, >= 0.
+
+    Raises:
+        InputError: an argument is not as described.
+    """
+    known, of_balanced = checked_pair(labels, balanced, "balanced probabilities")
+    known, of_natural = checked_pair(labels, natural, "natural probabilities")
+    weights = resampled_weights(known, lesions, resamples=resamples, seed=seed)
+    blocks = [
+        weighted_metrics(known, of_balanced, of_natural, weights[first : first + RESAMPLES_AT_ONCE])
+        for first in range(0, resamples, RESAMPLES_AT_ONCE)
+    ]
+    once = weighted_metrics(known, of_balanced, of_natural, np.ones((1, len(known))))
+    intervals = {}
+    for name in INTERVAL_METRICS:
+        values = np.concatenate([block[name] for block in blocks])
+        low, high = np.quantile(values, QUANTILES)
+        if name == "ece":
+            excess = values.mean() - once[name][0]
+            low, high = max(low - excess, 0.0), max(high - excess, 0.0)
+        intervals[name] = (float(low), float(high))
+    return intervals
+
+
+def resampled_weights(
+    labels: NDArray[np.int64], lesions: Sequence[str] | NDArray, *, resamples: int, seed: int
+) -> NDArray[np.float64]:
+    """How often each image counts in each resample: whole numbers as float64 (resamples, n).
+
+    Within each class as many lesions are drawn, with replacement, as it has. Raises InputError for
+    a lesion with two labels, resamples < 1, or a negative seed.
+    """
+    ids = checked_lesions(lesions, len(labels))
+    if resamples < 1:
+        raise InputError(f"bootstrap resamples: {resamples}; at least 1")
+    if seed < 0:
+        raise InputError(f"bootstrap seed: {seed}; allowed is 0 or more")
+    names, first, lesion_of_image = np.unique(ids, return_index=True, return_inverse=True)
+    label_of_lesion = labels[first]
+    torn = np.nonzero(label_of_lesion[lesion_of_image] != labels)[0]
+    if torn.size:
+        raise InputError(f"lesion {ids[torn[0]]}: images with two labels; a lesion has one")
+    random = np.random.default_rng(seed)
+    counts = np.zeros((resamples, len(names)))
+    rows = np.arange(resamples)[:, None]
+    for label in np.unique(label_of_lesion):
+        members = np.nonzero(label_of_lesion == label)[0]
+        drawn = random.integers(len(members), size=(resamples, len(members)))
+        cells = (rows * len(members) + drawn).ravel()
+        counted = np.bincount(cells, minlength=resamples * len(members))
+        counts[:, members] = counted.reshape(resamples, len(members))
+    return counts[:, lesion_of_image]
+
+
+def weighted_metrics(
+    labels: NDArray[np.int64],
+    balanced: NDArray[np.float64],
+    natural: NDArray[np.float64],
+    weights: NDArray[np.float64],
+) -> dict[str, NDArray[np.float64]]:
+    """INTERVAL_METRICS of B weighted copies of a test set, each float64 (B,).
+
+    With whole weights it is what `headline_metrics` gives when image i is repeated weights[b, i]
+    times. `weights` is (B, n); every class of `labels` needs some weight in every row.
+    """
+    present = np.unique(labels)
+    of_balanced = _confusion(labels, balanced.argmax(axis=1), weights)
+    of_natural = _confusion(labels, natural.argmax(axis=1), weights)
+    _, recall, f1 = _scores(of_balanced)
+    precision_natural, recall_natural, f1_natural = _scores(of_natural)
+    total = weights.sum(axis=1)
+    share = of_natural.sum(axis=2) / total[:, None]
+    true_probability = natural[np.arange(len(labels)), labels]
+    squared_error = (natural**2).sum(axis=1) - 2 * true_probability + 1
+    surprise = -np.log(np.maximum(true_probability, np.finfo(np.float64).eps))
+    return {
+        "balanced_accuracy": recall[:, present].mean(axis=1),
+        "macro_f1": f1[:, present].mean(axis=1),
+        "macro_auc": _macro_auc(labels, balanced, weights),
+        "accuracy": np.trace(of_natural, axis1=1, axis2=2) / total,
+        "weighted_precision": (share * precision_natural).sum(axis=1),
+        "weighted_recall": (share * recall_natural).sum(axis=1),
+        "weighted_f1": (share * f1_natural).sum(axis=1),
+        "ece": _calibration_error(labels, natural, weights),
+        "brier": weights @ squared_error / total,
+        "log_loss": weights @ surprise / total,
+    }
+
+
+def _confusion(
+    labels: NDArray[np.int64], answers: NDArray[np.int64], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Weighted confusion matrices (B, 7, 7): row the true class, column the answer."""
+    size = len(CLASSES)
+    cells = np.eye(size * size)[labels * size + answers]
+    return (weights @ cells).reshape(-1, size, size)
+
+
+def _scores(
+    confusion: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Precision, recall and F1 of each class, each (B, 7), 0 where a denominator is 0."""
+    hits = np.diagonal(confusion, axis1=1, axis2=2)
+    true, answered = confusion.sum(axis=2), confusion.sum(axis=1)
+    # Where a denominator is 0, so is the numerator: hits cannot exceed either sum.
+    one = np.ones_like(hits)
+    precision = hits / np.where(answered > 0, answered, one)
+    recall = hits / np.where(true > 0, true, one)
+    f1 = 2 * hits / np.where(true + answered > 0, true + answered, one)
+    return precision, recall, f1
+
+
+def _calibration_error(
+    labels: NDArray[np.int64], probabilities: NDArray[np.float64], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Expected calibration error (B,): sum over bins of |hits - confidence|, over all weight."""
+    in_bin = np.eye(CALIBRATION_BINS)[confidence_bins(probabilities)]
+    hits = (probabilities.argmax(axis=1) == labels).astype(np.float64)
+    excess = (hits - probabilities.max(axis=1))[:, None] * in_bin
+    return np.abs(weights @ excess).sum(axis=1) / weights.sum(axis=1)
+
+
+def _macro_auc(
+    labels: NDArray[np.int64], probabilities: NDArray[np.float64], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Mean one-against-rest AUC (B,) over the classes that have both sides; NaN if none has."""
+    areas = [
+        _auc(labels == c, probabilities[:, c], weights)
+        for c in np.unique(labels)
+        if not np.all(labels == c)
+    ]
+    return np.mean(areas, axis=0) if areas else np.full(len(weights), np.nan)
+
+
+def _auc(
+    positive: NDArray[np.bool_], score: NDArray[np.float64], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Weighted share of (positive, negative) pairs in the right order, ties half: (B,)."""
+    order = np.argsort(score, kind="stable")
+    starts = np.nonzero(np.diff(score[order], prepend=-np.inf))[0]
+    by_score = weights[:, order]
+    negatives = np.add.reduceat(by_score * ~positive[order], starts, axis=1)
+    positives = np.add.reduceat(by_score * positive[order], starts, axis=1)
+    below = np.cumsum(negatives, axis=1) - negatives / 2
+    return (positives * below).sum(axis=1) / (positives.sum(axis=1) * negatives.sum(axis=1))

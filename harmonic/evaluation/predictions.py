@@ -1,0 +1,78 @@
+"""Probabilities as a CSV table that the official ISIC 2018 task 3 scorer reads.
+
+One row an image: `image` and a probability for each of MEL, NV, BCC, AKIEC, BKL, DF, VASC.
+"""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from harmonic.data.classes import CLASSES
+from harmonic.errors import InputError
+from harmonic.evaluation.checks import checked_probabilities
+
+HEADER = ("image", *(name.upper() for name in CLASSES))
+
+DIGITS = 16
+"""After the point, in scientific notation: enough for a float64 to be read back as it was. An AUC
+depends on the order of the smallest probabilities, and rounded ones tie: with twelve decimal places
+the AUC of an overconfident network is off by 0.001."""
+
+
+def write_predictions(path: Path, image_ids: Sequence[str], probabilities: ArrayLike) -> None:
+    """Writes probabilities (n, 7), a row for each of the n image ids, in the order given.
+
+    Every number has a point and DIGITS digits after it (the scorer refuses columns of integers).
+    Raises InputError for probabilities that are none, and ids that are empty, doubled, or not n.
+    """
+    rows = checked_probabilities(probabilities, f"probabilities for {path.name}")
+    if len(image_ids) != len(rows):
+        raise InputError(f"{path.name}: {len(image_ids)} image ids for {len(rows)} rows")
+    _check_ids(image_ids, path.name)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(HEADER)
+        for image_id, row in zip(image_ids, rows, strict=True):
+            writer.writerow([image_id, *(f"{value:.{DIGITS}e}" for value in row)])
+
+
+def read_predictions(path: Path) -> tuple[list[str], NDArray[np.float64]]:
+    """Image ids (n) and probabilities float64 (n, 7) of a file `write_predictions` could write.
+
+    Raises InputError naming file and line: no such file, another header, a row of another length,
+    text where a number belongs, NaN, a row that does not sum to one, an image named twice.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = [row for row in csv.reader(file) if row]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: cannot be read as a CSV table ({error})") from None
+    if not rows or tuple(rows[0]) != HEADER:
+        found = ",".join(rows[0])[:80] if rows else "nothing"
+        raise InputError(f"{path}: header {found!r}; allowed is {','.join(HEADER)!r}")
+    if len(rows) == 1:
+        raise InputError(f"{path}: no row below the header; at least one image is needed")
+    values = []
+    for line, row in enumerate(rows[1:], start=2):
+        if len(row) != len(HEADER):
+            raise InputError(f"{path}: line {line} has {len(row)} fields; {len(HEADER)} needed")
+        try:
+            values.append([float(field) for field in row[1:]])
+        except ValueError as error:
+            raise InputError(f"{path}: line {line}: {error}") from None
+    image_ids = [row[0] for row in rows[1:]]
+    _check_ids(image_ids, str(path))
+    return image_ids, checked_probabilities(values, str(path))
+
+
+def _check_ids(image_ids: Sequence[str], name: str) -> None:
+    seen: set[str] = set()
+    for image_id in image_ids:
+        if not image_id:
+            raise InputError(f"{name}: an empty image id; every row needs one")
+        if image_id in seen:
+            raise InputError(f"{name}: image {image_id} stands there twice; once is allowed")
+        seen.add(image_id)

@@ -1,0 +1,178 @@
+"""The tables of the report as rows of text and numbers, from the figures of a run."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from harmonic.data.classes import CLASSES
+from harmonic.errors import InputError
+from harmonic.evaluation.metrics import BALANCED_METRICS, NATURAL_METRICS
+from harmonic.evaluation.plots.classification import confusion_table
+
+MEANINGS = {
+    "balanced_accuracy": (
+        "Balanced accuracy",
+        "share of images answered right, found for each class alone and then averaged: a rare class"
+        " counts as much as a common one",
+    ),
+    "macro_f1": (
+        "Macro F1",
+        "balance of missed images and false alarms, averaged over the classes",
+    ),
+    "macro_auc": (
+        "Macro AUC",
+        "chance that an image of a class gets a higher probability for it than an image of another"
+        " class, averaged over the classes; guessing gives one half",
+    ),
+    "accuracy": (
+        "Accuracy",
+        "share of all images answered right; mostly about the commonest class",
+    ),
+    "weighted_precision": (
+        "Weighted precision",
+        "how often an answer is right, averaged over the classes by their number of images",
+    ),
+    "weighted_recall": (
+        "Weighted recall",
+        "share of each class that is found, averaged in the same way: the same as accuracy",
+    ),
+    "weighted_f1": ("Weighted F1", "F1 averaged over the classes by their number of images"),
+    "mcc": (
+        "Matthews correlation",
+        "correlation of answer and truth: 1 is perfect, 0 no better than chance",
+    ),
+    "ece": (
+        "Calibration error (ECE)",
+        "how far, on average, the stated confidence is from the share of right answers; 0 is best",
+    ),
+    "brier": ("Brier score", "squared error of the probabilities, 0 to 2; 0 is best"),
+    "log_loss": ("Log-loss", "surprise at the truth, in nats; 0 is best"),
+}
+
+PARTS = ("train", "val", "test")
+
+
+def headline_rows(metrics: Mapping[str, float]) -> list[dict[str, Any]]:
+    """A row for each metric there is: name, meaning, rule, value, interval, majority baseline."""
+    majority = {"weighted_recall": "majority_accuracy"}
+    rows = []
+    for name, (title, meaning) in MEANINGS.items():
+        if name in metrics:
+            rows.append(
+                {
+                    "name": name,
+                    "title": title,
+                    "meaning": meaning,
+                    "rule": "balanced" if name in BALANCED_METRICS else "natural",
+                    "value": metrics[name],
+                    "low": metrics.get(f"{name}_low"),
+                    "high": metrics.get(f"{name}_high"),
+                    "majority": metrics.get(majority.get(name, f"majority_{name}")),
+                }
+            )
+    return rows
+
+
+def other_rule_rows(metrics: Mapping[str, float]) -> list[dict[str, Any]]:
+    """A row for each metric known under both rules: title, balanced, natural."""
+    rows = []
+    for name, (title, _) in MEANINGS.items():
+        at_home, other = metrics.get(name), metrics.get(f"{name}{_other_suffix(name)}")
+        if at_home is not None and other is not None:
+            balanced_first = name in BALANCED_METRICS
+            rows.append(
+                {
+                    "title": title,
+                    "balanced": at_home if balanced_first else other,
+                    "natural": other if balanced_first else at_home,
+                }
+            )
+    return rows
+
+
+def other_metrics(metrics: Mapping[str, float]) -> list[tuple[str, float]]:
+    """Name and value of every metric that the two tables above do not hold, sorted."""
+    held = {"majority_accuracy", "majority_balanced_accuracy", "test_images", "test_lesions"}
+    for name in (*BALANCED_METRICS, *NATURAL_METRICS):
+        held |= {name, f"{name}_low", f"{name}_high", f"{name}{_other_suffix(name)}"}
+    return sorted((name, value) for name, value in metrics.items() if name not in held)
+
+
+def confusion_cells(
+    labels: NDArray[np.int64], probabilities: NDArray[np.float64]
+) -> list[dict[str, Any]]:
+    """A row for each true class: its name, and count and share of the row for each answer."""
+    counts, shares = confusion_table(labels, probabilities)
+    return [
+        {
+            "name": name,
+            "cells": [
+                {"count": int(count), "share": float(share)}
+                for count, share in zip(counts[c], np.nan_to_num(shares[c]), strict=True)
+            ],
+        }
+        for c, name in enumerate(CLASSES)
+    ]
+
+
+def split_table(split: pd.DataFrame) -> list[dict[str, Any]]:
+    """Images and lesions of each class, and of all, in each part of the split: part -> (n, n)."""
+    _need_columns(split)
+    parts = [part for part in PARTS if part in set(split["split"])]
+    rows = []
+    for name in (*CLASSES, "all"):
+        of_class = split if name == "all" else split[split["dx"] == name]
+        groups = {part: of_class[of_class["split"] == part] for part in parts}
+        rows.append(
+            {
+                "name": name,
+                "parts": {
+                    part: (len(group), group["lesion_id"].nunique())
+                    for part, group in groups.items()
+                },
+            }
+        )
+    return rows
+
+
+def shared_lesions(split: pd.DataFrame) -> int:
+    """How many lesions have images in more than one part of the split; 0 unless it leaks."""
+    _need_columns(split)
+    return int((split.groupby("lesion_id")["split"].nunique() > 1).sum())
+
+
+def flat(nested: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Every leaf of nested mappings as (its path joined by points, its text)."""
+    leaves: list[tuple[str, str]] = []
+    for key, value in nested.items():
+        if isinstance(value, Mapping):
+            leaves += [(f"{key}.{path}", text) for path, text in flat(value)]
+        elif isinstance(value, list | tuple):
+            leaves.append((str(key), ", ".join(str(item) for item in value)))
+        else:
+            leaves.append((str(key), str(value)))
+    return leaves
+
+
+def shown(value: float | int | str | None) -> str:
+    """A number as the report writes it: three digits, whole numbers in groups, a dash for none."""
+    if isinstance(value, str):
+        return value
+    if value is None or np.isnan(value):
+        return "–"
+    if isinstance(value, int | np.integer):
+        return f"{value:,}"
+    return f"{value:.3f}"
+
+
+def _other_suffix(name: str) -> str:
+    return "_natural_rule" if name in BALANCED_METRICS else "_balanced_rule"
+
+
+def _need_columns(split: pd.DataFrame) -> None:
+    missing = {"image_id", "lesion_id", "dx", "split"} - set(split.columns)
+    if missing:
+        raise InputError(f"split: without {', '.join(sorted(missing))}")

@@ -1,0 +1,97 @@
+"""Reading and writing image files: nothing about a file from outside is trusted."""
+
+import os
+import warnings
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from harmonic.errors import InputError
+
+MAX_PIXELS = 50_000_000
+"""More pixels than this are refused before they are decoded (an original has 270,000)."""
+
+FORMATS = ("JPEG", "PNG", "BMP", "TIFF")
+"""The decoders that may be tried; the content of a file decides, not its name."""
+
+
+def read_rgb(path: Path) -> NDArray[np.uint8]:
+    """Decode one RGB image: uint8 (H, W, 3).
+
+    Raises InputError, naming the file, when it is missing, truncated or otherwise unreadable, has
+    more than MAX_PIXELS pixels, or is anything but 8-bit RGB (greyscale, palette, alpha, CMYK and
+    16-bit images are refused, not converted: the data set has none, so one is a sign of damage).
+    """
+    try:
+        with warnings.catch_warnings():
+            # The size is checked below, more strictly than Pillow's own warning does.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path, formats=FORMATS) as image:
+                _check_header(path, image)
+                return np.array(image)
+    except InputError:
+        raise
+    except FileNotFoundError:
+        raise InputError(f"image {path}: there is no such file") from None
+    except Exception as error:  # Pillow's decoders raise nearly anything on damaged files
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"image {path}: cannot be decoded ({reason})") from None
+
+
+def _check_header(path: Path, image: Image.Image) -> None:
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise InputError(
+            f"image {path}: {width} x {height} pixels; at most {MAX_PIXELS:,} are allowed"
+        )
+    # Pillow quietly narrows 16-bit RGB to 8 bits: the raw mode of its decoder still tells.
+    raw_modes = [part for tile in image.tile for part in _texts(tile[3])]
+    if image.mode != "RGB" or any(mode.startswith("RGB;16") for mode in raw_modes):
+        mode = image.mode if image.mode != "RGB" else "16-bit RGB"
+        raise InputError(f"image {path}: its mode is {mode}; only 8-bit RGB is allowed")
+    if "transparency" in image.info:
+        raise InputError(f"image {path}: it has a transparent colour; only plain RGB is allowed")
+
+
+def _texts(arguments: object) -> list[str]:
+    parts = arguments if isinstance(arguments, tuple) else (arguments,)
+    return [part for part in parts if isinstance(part, str)]
+
+
+def write_jpeg(path: Path, image: NDArray[np.uint8]) -> None:
+    """Write uint8 (H, W, 3) as JPEG: quality 95, no chroma subsampling, no metadata.
+
+    The file appears whole or not at all: it is written beside its place and then moved there.
+    """
+    temporary = _beside(path)
+    Image.fromarray(image).save(temporary, format="JPEG", quality=95, subsampling=0)
+    os.replace(temporary, path)
+
+
+def write_mask(path: Path, mask: NDArray[np.bool_]) -> None:
+    """Write bool (H, W) as a PNG of one bit a pixel, white where true; whole or not at all.
+
+    It is stored uncompressed, so that its bytes do not depend on the zlib in use.
+    """
+    temporary = _beside(path)
+    Image.fromarray(mask).save(temporary, format="PNG", compress_level=0)
+    os.replace(temporary, path)
+
+
+def read_mask(path: Path) -> NDArray[np.bool_]:
+    """Read what write_mask wrote: bool (H, W). Raises InputError for anything else."""
+    try:
+        with Image.open(path, formats=("PNG",)) as image:
+            if image.mode == "1" and image.width * image.height <= MAX_PIXELS:
+                return np.array(image)
+            mode = image.mode
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"mask {path}: cannot be decoded ({reason})") from None
+    raise InputError(f"mask {path}: its mode is {mode}; only 1-bit masks are allowed")
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.part")

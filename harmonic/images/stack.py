@@ -1,0 +1,36 @@
+"""Many image files, one array: resized on all cores and written in order."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from joblib import Parallel, delayed
+from tqdm import tqdm
+
+from harmonic.images.decode import read_rgb
+from harmonic.images.resize import resize
+
+
+def stack_resized(
+    paths: Sequence[Path], target: Path, size: int, aspect: str, *, jobs: int = -1
+) -> None:
+    """Resize every file into one .npy array, uint8 (N, size, size, 3), in the order of `paths`.
+
+    The array is written through a memory map, so memory does not grow with N.
+    """
+    array = np.lib.format.open_memmap(
+        target, mode="w+", dtype=np.uint8, shape=(len(paths), size, size, 3)
+    )
+    images = Parallel(n_jobs=jobs, return_as="generator")(
+        delayed(resized_file)(path.absolute(), size, aspect) for path in paths
+    )
+    bar = tqdm(images, total=len(paths), desc="resize", unit="image", disable=None)
+    for row, image in enumerate(bar):
+        array[row] = image
+    array.flush()
+
+
+def resized_file(path: Path, size: int, aspect: str) -> np.ndarray:
+    cv2.setNumThreads(1)
+    return resize(read_rgb(path), size, aspect)

@@ -1,0 +1,76 @@
+"""Images on the device, from uint8 to normalised batches."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from harmonic.learning.augment import views
+
+
+@dataclass(frozen=True)
+class ChannelStatistics:
+    """Mean and standard deviation of red, green and blue in [0, 1], of the training images."""
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+def channel_statistics(images: np.ndarray) -> ChannelStatistics:
+    """Of uint8 images (N, H, W, 3); computed from counts of values, so exact and in any order."""
+    mean, std = [], []
+    values = np.arange(256) / 255
+    for channel in range(3):
+        counts = np.bincount(images[..., channel].reshape(-1), minlength=256)
+        centre = float(counts @ values / counts.sum())
+        mean.append(round(centre, 6))
+        std.append(round(float(np.sqrt(counts @ (values - centre) ** 2 / counts.sum())), 6))
+    return ChannelStatistics((mean[0], mean[1], mean[2]), (std[0], std[1], std[2]))
+
+
+def as_images(pixels: Tensor) -> Tensor:
+    """uint8 (B, H, W, 3) to float32 (B, 3, H, W) in [0, 1], channels last in memory."""
+    return pixels.permute(0, 3, 1, 2).float().div(255)
+
+
+def normalised(images: Tensor, statistics: ChannelStatistics) -> Tensor:
+    """Zero mean and unit deviation a channel, over the training images."""
+    mean = torch.tensor(statistics.mean, device=images.device).view(1, 3, 1, 1)
+    std = torch.tensor(statistics.std, device=images.device).view(1, 3, 1, 1)
+    return ((images - mean) / std.clamp(min=1e-3)).contiguous(memory_format=torch.channels_last)
+
+
+def batches(count: int, size: int, random: torch.Generator) -> Iterator[Tensor]:
+    """Row numbers 0 … count−1 in random order, `size` at a time.
+
+    A last batch of one would break batch norm; it is left for another epoch.
+    """
+    for rows in torch.randperm(count, generator=random).split(size):
+        if len(rows) > 1:
+            yield rows
+
+
+@torch.inference_mode()
+def predict_logits(
+    model: nn.Module,
+    pixels: np.ndarray,
+    statistics: ChannelStatistics,
+    device: torch.device,
+    *,
+    view_count: int,
+    batch_size: int = 256,
+) -> np.ndarray:
+    """Logits of uint8 images (N, H, W, 3), averaged over the views; float64 (N, classes).
+
+    The model is put in eval mode.
+    """
+    model.eval()
+    found = []
+    for start in range(0, len(pixels), batch_size):
+        batch = torch.from_numpy(np.array(pixels[start : start + batch_size])).to(device)
+        images = normalised(as_images(batch), statistics)
+        logits = [model(view).double() for view in views(images, view_count)]
+        found.append(torch.stack(logits).mean(dim=0).cpu())
+    return torch.cat(found).numpy()

@@ -1,0 +1,90 @@
+"""The state of a training run after an epoch, in one safetensors file: no pickle, written whole."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+State = dict[str, Tensor]
+
+
+@dataclass
+class Progress:
+    """What a run has reached: everything that the next epoch builds on, but for random numbers."""
+
+    history: list[dict[str, Any]]
+    """A record of each finished epoch."""
+    best: State
+    """The averaged weights of the epoch that validation chose so far; empty before the first."""
+    best_epoch: int
+    """1-based; 0 before the first."""
+
+
+def save_checkpoint(
+    path: Path,
+    progress: Progress,
+    model: nn.Module,
+    average: nn.Module,
+    optimizer: torch.optim.Optimizer,
+) -> None:
+    """Write the state beside `path` and move it there, so that a kill never leaves half a file."""
+    tensors = prefixed("model", model.state_dict()) | prefixed("average", average.state_dict())
+    tensors |= prefixed("best", progress.best)
+    for number, state in optimizer.state_dict()["state"].items():
+        tensors |= prefixed(f"optimizer.{number}", state)
+    record = {"history": progress.history, "best_epoch": progress.best_epoch}
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    save_file(tensors, unfinished, metadata={"progress": json.dumps(record)})
+    unfinished.replace(path)
+
+
+def load_checkpoint(
+    path: Path, model: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer
+) -> Progress:
+    """Restore the state that `save_checkpoint` wrote; an empty progress where there is none.
+
+    The folder's name holds the digest of parameters, data and code, so what is found there belongs
+    to this run; a file that cannot be read is left aside.
+    """
+    if not path.exists():
+        return Progress([], {}, 0)
+    try:
+        with safe_open(path, framework="pt") as file:
+            record = json.loads(file.metadata()["progress"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, KeyError, ValueError):
+        return Progress([], {}, 0)
+    model.load_state_dict(of("model", tensors))
+    average.load_state_dict(of("average", tensors))
+    restore_optimizer(optimizer, tensors)
+    return Progress(record["history"], of("best", tensors), record["best_epoch"])
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: State) -> None:
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    whole = optimizer.state_dict()
+    whole["state"] = {
+        number: {
+            # Fused optimizers walk memory, so a moment must lie in memory as its parameter does.
+            name: torch.empty_like(parameter).copy_(value) if value.shape else value
+            for name, value in of(f"optimizer.{number}", tensors).items()
+        }
+        for number, parameter in enumerate(parameters)
+    }
+    optimizer.load_state_dict(whole)
+
+
+def prefixed(prefix: str, state: State) -> State:
+    return {
+        f"{prefix}.{name}": value.detach().clone().contiguous() for name, value in state.items()
+    }
+
+
+def of(prefix: str, tensors: State) -> State:
+    start = f"{prefix}."
+    return {name[len(start) :]: value for name, value in tensors.items() if name.startswith(start)}

@@ -1,0 +1,35 @@
+"""Checks of arguments: each error names the argument, the value given and what is allowed."""
+
+from typing import Any
+
+
+def integer(name: str, value: Any, *, least: int) -> int:
+    """The value as int; TypeError if it is none (bool counts as none), ValueError below least."""
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise TypeError(f"{name}={value!r} must be an integer, not {type(value).__name__}")
+    number = int(value.__index__())
+    if number < least:
+        raise ValueError(f"{name}={value!r} must be at least {least}")
+    return number
+
+
+def pair(name: str, value: Any, *, least: int) -> tuple[int, int]:
+    """Two integers, (height, width), from one number or a sequence of two."""
+    if isinstance(value, list | tuple):
+        if len(value) == 1:
+            return pair(name, value[0], least=least)
+        if len(value) != 2:
+            raise ValueError(f"{name}={value!r} must be one integer or two, not {len(value)}")
+        try:
+            return integer(name, value[0], least=least), integer(name, value[1], least=least)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{name}={value!r}: {error}") from None
+    number = integer(name, value, least=least)
+    return number, number
+
+
+def one_of(name: str, value: Any, allowed: tuple[str, ...]) -> str:
+    """The value if it is one of the allowed names, else ValueError."""
+    if not isinstance(value, str) or value not in allowed:
+        raise ValueError(f"{name}={value!r} is unknown: choose one of {', '.join(allowed)}")
+    return value

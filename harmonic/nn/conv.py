@@ -1,0 +1,309 @@
+"""The harmonic layer: a convolution whose kernels are learned sums of fixed filters."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .checks import integer, one_of, pair
+from .filters import filter_bank
+from .patches import Axis
+from .responses import moments_are_faster, response_maps, response_moments
+
+STATISTICS = ("auto", "moments", "maps")
+PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
+
+
+class HarmonicConv2d(nn.Module):
+    """A drop-in for nn.Conv2d with kernels Σ_f weight[o, i, f] · filter_bank[f].
+
+    The positional arguments, shapes and dtypes are nn.Conv2d's: (N, C, H, W) or (C, H, W) in,
+    (N, out_channels, H', W') or (out_channels, H', W') out. What follows them is
+    `filter_bank`'s, and:
+
+    batch_norm: normalise each filter's response before the combination, as nn.BatchNorm2d without
+        affine parameters would (algorithm 1 of arXiv 2001.06570; False is its algorithm 2, the
+        linear form). Change `eps` and `momentum` as attributes.
+
+    Parameters are `weight` (out_channels, in_channels / groups, F) and `bias` (out_channels). The
+    bank is a non-persistent buffer, recomputed in float64 at every change of dtype or device. With
+    batch norm, `running_mean` and `running_var` hold F values for each input channel in turn.
+
+    In the linear form, and in eval mode in both, the layer is computed as one convolution.
+
+    A fresh layer's kernels have the energy of nn.Conv2d's, whatever norm and level; with an
+    orthogonal bank and all levels the same seed gives the very kernels nn.Conv2d would draw.
+
+    Raises TypeError or ValueError for a wrong argument, and what F.conv2d raises for a wrong input.
+    """
+
+    filter_bank: Tensor
+    bias: nn.Parameter | None
+    running_mean: Tensor
+    running_var: Tensor
+    num_batches_tracked: Tensor
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int, int],
+        stride: int | tuple[int, int] = 1,
+        padding: int | tuple[int, int] | str = 0,
+        dilation: int | tuple[int, int] = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        device: torch.device | str | int | None = None,
+        dtype: torch.dtype | None = None,
+        *,
+        level: int | None = None,
+        dc: bool = True,
+        norm: str = "ortho",
+        batch_norm: bool = False,
+        basis_size: int | tuple[int, int] | None = None,
+        transform: str = "dct2",
+    ) -> None:
+        super().__init__()
+        self.in_channels = integer("in_channels", in_channels, least=1)
+        self.out_channels = integer("out_channels", out_channels, least=1)
+        self.groups = integer("groups", groups, least=1)
+        for name in ("in_channels", "out_channels"):
+            if getattr(self, name) % self.groups:
+                raise ValueError(f"{name}={getattr(self, name)} must be a multiple of {groups=}")
+        self.kernel_size = pair("kernel_size", kernel_size, least=1)
+        self.stride = pair("stride", stride, least=1)
+        self.dilation = pair("dilation", dilation, least=1)
+        self.padding_mode = one_of("padding_mode", padding_mode, PADDING_MODES)
+        self.padding: tuple[int, int] | str
+        if isinstance(padding, str):
+            self.padding = one_of("padding", padding, ("valid", "same"))
+            if padding == "same" and self.stride != (1, 1):
+                raise ValueError(f"padding='same' needs stride 1, not stride={stride!r}")
+        else:
+            self.padding = pair("padding", padding, least=0)
+        self.level = level
+        self.dc = dc
+        self.norm = norm
+        self.batch_norm = batch_norm
+        self.basis_size = basis_size
+        self.transform = transform
+        self.eps = 1e-5
+        self.momentum: float | None = 0.1
+        self.statistics = "auto"
+
+        placed: dict[str, Any] = {"device": device, "dtype": dtype}
+        bank = self._exact_bank()
+        filters = len(bank)
+        self.register_buffer("filter_bank", torch.empty(bank.shape, **placed), persistent=False)
+        self.weight = nn.Parameter(
+            torch.empty(self.out_channels, self.in_channels // self.groups, filters, **placed)
+        )
+        if bias:
+            self.bias = nn.Parameter(torch.empty(self.out_channels, **placed))
+        else:
+            self.register_parameter("bias", None)
+        if batch_norm:
+            responses = self.in_channels * filters
+            self.register_buffer("running_mean", torch.zeros(responses, **placed))
+            self.register_buffer("running_var", torch.ones(responses, **placed))
+            self.register_buffer(
+                "num_batches_tracked", torch.zeros((), dtype=torch.long, device=device)
+            )
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draws weight and bias anew as nn.Conv2d does; refills bank and statistics."""
+        self._refresh_bank()
+        kernel = self.weight.new_empty(self.kernel_shape)
+        nn.init.kaiming_uniform_(kernel, a=math.sqrt(5))
+        self.set_random_kernel(kernel)
+        if self.bias is not None:
+            bound = 1 / math.sqrt(kernel[0].numel())
+            nn.init.uniform_(self.bias, -bound, bound)
+        if self.batch_norm:
+            self.running_mean.zero_()
+            self.running_var.fill_(1)
+            self.num_batches_tracked.zero_()
+
+    @property
+    def kernel_shape(self) -> tuple[int, int, int, int]:
+        """Shape of the ordinary kernel: (out_channels, in_channels / groups, kh, kw)."""
+        return (self.out_channels, self.in_channels // self.groups, *self.kernel_size)
+
+    @torch.no_grad()
+    def set_random_kernel(self, kernel: Tensor) -> None:
+        """Takes over a freshly drawn kernel (white noise), keeping its energy in expectation.
+
+        The kernel is measured with filters of unit length and rescaled for what the bank cannot
+        represent: by √(kh·kw / ‖G‖²), G the filters' Gram matrix, which is √(kh·kw / F) for
+        orthogonal banks. With batch norm the filters' lengths cancel and are left out.
+        """
+        if self.weight.is_meta:
+            return
+        bank = self._exact_bank().flatten(1)
+        length = bank.norm(dim=1, keepdim=True)
+        unit = bank / length
+        gain = math.sqrt(unit.shape[1]) / float((unit @ unit.T).norm())
+        weights = kernel.double().flatten(2) @ (unit * gain).T.to(kernel.device)
+        if not self.batch_norm:
+            weights /= length.flatten().to(kernel.device)
+        self.weight.copy_(weights)
+
+    @torch.no_grad()
+    def set_kernel(self, kernel: Tensor) -> None:
+        """Sets the weights whose filters come closest to a trained kernel (least squares)."""
+        if self.weight.is_meta:
+            return
+        inverse = torch.linalg.pinv(self._exact_bank().flatten(1))
+        self.weight.copy_(kernel.double().flatten(2) @ inverse.to(kernel.device))
+
+    def frequency_sums(self) -> list[int]:
+        """u + v of each filter in the bank, which is what `level` counts."""
+        basis = self.kernel_size if self.basis_size is None else self.basis_size
+        basis = pair("basis_size", basis, least=1)
+        height, width = (min(sizes) for sizes in zip(self.kernel_size, basis, strict=True))
+        sums = [u + v for u in range(height) for v in range(width) if self.dc or u + v > 0]
+        return [one for one in sums if self.level is None or one < self.level]
+
+    def equivalent_kernel(self) -> tuple[Tensor, Tensor | None]:
+        """Kernel and bias of the nn.Conv2d that this layer equals in eval mode."""
+        if self.batch_norm:
+            return self._normalised_kernel(self.running_mean, self.running_var)
+        return self._kernel(self.weight), self.bias
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(N, C, H, W) or (C, H, W) to nn.Conv2d's output shape."""
+        if self.batch_norm and self.training:
+            return self._train(input)
+        return self._convolve(input, *self.equivalent_kernel())
+
+    def extra_repr(self) -> str:
+        shown = [f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}"]
+        defaults = {
+            "stride": (1, 1),
+            "padding": (0, 0),
+            "dilation": (1, 1),
+            "groups": 1,
+            "padding_mode": "zeros",
+            "level": None,
+            "dc": True,
+            "norm": "ortho",
+            "batch_norm": False,
+            "basis_size": None,
+            "transform": "dct2",
+        }
+        shown += [f"{k}={getattr(self, k)!r}" for k, v in defaults.items() if getattr(self, k) != v]
+        if self.bias is None:
+            shown.append("bias=False")
+        return ", ".join(shown)
+
+    def _exact_bank(self) -> Tensor:
+        return filter_bank(
+            self.kernel_size,
+            level=self.level,
+            dc=self.dc,
+            norm=self.norm,
+            basis_size=self.basis_size,
+            transform=self.transform,
+        )
+
+    def _refresh_bank(self) -> None:
+        if not self.filter_bank.is_meta:
+            with torch.no_grad():
+                self.filter_bank.copy_(self._exact_bank())
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "HarmonicConv2d":
+        super()._apply(fn, recurse)
+        self._refresh_bank()  # a cast bank would keep the rounding of the old dtype
+        return self
+
+    def _kernel(self, weight: Tensor) -> Tensor:
+        return (weight @ self.filter_bank.flatten(1)).view(self.kernel_shape)
+
+    def _normalised_kernel(self, mean: Tensor, var: Tensor) -> tuple[Tensor, Tensor]:
+        """Kernel and bias equal to: responses minus mean, over √(var + eps), combined."""
+        grouped = (self.groups, 1, self.in_channels // self.groups, -1)
+        scale = torch.rsqrt(var + self.eps).to(self.weight.dtype).view(grouped)
+        by_group = self.weight.unflatten(0, (self.groups, -1)) * scale
+        shift = (by_group * mean.to(self.weight.dtype).view(grouped)).sum(dim=(2, 3)).flatten()
+        bias = -shift if self.bias is None else self.bias - shift
+        return self._kernel(by_group.flatten(0, 1)), bias
+
+    def _convolve(self, input: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
+        if self.padding_mode == "zeros":
+            return F.conv2d(
+                input, kernel, bias, self.stride, self.padding, self.dilation, self.groups
+            )
+        input = F.pad(input, self.pads, mode=self.padding_mode)
+        return F.conv2d(input, kernel, bias, self.stride, 0, self.dilation, self.groups)
+
+    @property
+    def pads(self) -> tuple[int, int, int, int]:
+        """Padding at (left, right, top, bottom), as F.pad orders it."""
+        (top, bottom), (left, right) = (self._pads_along(axis) for axis in (0, 1))
+        return left, right, top, bottom
+
+    def _pads_along(self, axis: int) -> tuple[int, int]:
+        if isinstance(self.padding, tuple):
+            return self.padding[axis], self.padding[axis]
+        if self.padding == "valid":
+            return 0, 0
+        total = self.dilation[axis] * (self.kernel_size[axis] - 1)
+        return total // 2, total - total // 2
+
+    def _train(self, input: Tensor) -> Tensor:
+        """Training with batch norm, by moments or by maps of all responses."""
+        batch = input if input.dim() == 4 else input.unsqueeze(0)
+        pads = self.pads
+        if self.padding_mode != "zeros" and any(pads):
+            batch = F.pad(batch, pads, mode=self.padding_mode)
+            pads = (0, 0, 0, 0)
+        rows = Axis(batch.shape[2], self.kernel_size[0], self.stride[0], self.dilation[0], pads[2:])
+        columns = Axis(
+            batch.shape[3], self.kernel_size[1], self.stride[1], self.dilation[1], pads[:2]
+        )
+        if self._by_moments(batch, rows, columns):
+            output = self._train_by_moments(batch, rows, columns)
+        else:
+            output = self._train_by_maps(F.pad(batch, pads) if any(pads) else batch)
+        return output if input.dim() == 4 else output.squeeze(0)
+
+    def _by_moments(self, batch: Tensor, rows: Axis, columns: Axis) -> bool:
+        if rows.output < 1 or columns.output < 1:
+            return False  # let the convolution say so
+        if self.statistics == "auto":
+            return moments_are_faster(batch, len(self.filter_bank), rows)
+        return one_of("statistics", self.statistics, STATISTICS) == "moments"
+
+    def _train_by_moments(self, batch: Tensor, rows: Axis, columns: Axis) -> Tensor:
+        count = len(batch) * rows.output * columns.output
+        if count < 2:
+            raise ValueError(f"batch norm needs more than 1 value per channel, not {count}")
+        mean, variance = response_moments(batch, self.filter_bank, rows, columns)
+        with torch.no_grad():
+            share = self._share_of_new_statistics()
+            unbiased = variance * (count / (count - 1))
+            self.running_mean.lerp_(mean.to(self.running_mean.dtype), share)
+            self.running_var.lerp_(unbiased.to(self.running_var.dtype), share)
+        kernel, bias = self._normalised_kernel(mean, variance)
+        padding = self.padding if self.padding_mode == "zeros" else 0
+        return F.conv2d(batch, kernel, bias, self.stride, padding, self.dilation, self.groups)
+
+    def _train_by_maps(self, padded: Tensor) -> Tensor:
+        maps = response_maps(padded, self.filter_bank, self.stride, self.dilation)
+        share = self._share_of_new_statistics()
+        maps = F.batch_norm(
+            maps, self.running_mean, self.running_var, None, None, True, share, self.eps
+        )
+        return F.conv2d(
+            maps, self.weight.flatten(1)[:, :, None, None], self.bias, groups=self.groups
+        )
+
+    def _share_of_new_statistics(self) -> float:
+        """Counts a batch; the weight of its statistics in the running ones, as in BatchNorm2d."""
+        self.num_batches_tracked.add_(1)
+        return 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum

@@ -1,0 +1,80 @@
+"""The bank of fixed filters that a harmonic layer combines."""
+
+import torch
+from torch import Tensor
+
+from .checks import integer, one_of, pair
+from .transforms import TRANSFORMS, dct2_waves
+
+NORMS = ("ortho", "l1", "none")
+
+
+def filter_bank(
+    kernel_size: int | tuple[int, int],
+    *,
+    level: int | None = None,
+    dc: bool = True,
+    norm: str = "ortho",
+    basis_size: int | tuple[int, int] | None = None,
+    transform: str = "dct2",
+) -> Tensor:
+    """All two-dimensional filters of a transform, row by row: (F, kh, kw), float64, on the CPU.
+
+    Filter (u, v) is the outer product of wave u along the rows and wave v along the columns; the
+    order is u-major: (0, 0), (0, 1), … For the default transform that is
+    cos(π/kh (y + ½) u) · cos(π/kw (x + ½) v), eq. 1 of arXiv 1812.03205.
+
+    kernel_size: height and width, or one number for both.
+    level: the papers' λ. Filters with u + v < level are kept; None keeps all kh·kw.
+    dc: False drops filter (0, 0).
+    norm: "ortho": each filter has length 1, and with the default basis_size the bank is
+        orthonormal. "l1": the absolute values of each filter sum to 1, as in the authors' code.
+        "none": the formula as it stands.
+    basis_size: the N of cos(π/N (x + ½) u) where it is not the kernel's size (DCT-II only).
+        N greater than the kernel gives the beginnings of slower waves, N smaller their mirrored
+        continuation, with frequencies u, v < N only. Neither bank is orthogonal; N greater spans
+        all kernels but is ill-conditioned, N smaller spans only kernels with that symmetry.
+    transform: a name of harmonic.nn.transforms.TRANSFORMS.
+
+    Raises TypeError for a size or level that is no integer, ValueError for one below 1, an
+    unknown norm or transform, a size the transform has not, and for a bank left without filters.
+    """
+    height, width = pair("kernel_size", kernel_size, least=1)
+    if level is not None:
+        level = integer("level", level, least=1)
+    one_of("norm", norm, NORMS)
+    one_of("transform", transform, tuple(TRANSFORMS))
+    basis = (height, width) if basis_size is None else pair("basis_size", basis_size, least=1)
+    rows = _waves(transform, height, basis[0])
+    columns = _waves(transform, width, basis[1])
+    filters = rows[:, None, :, None] * columns[None, :, None, :]
+    kept = [
+        u * len(columns) + v
+        for u in range(len(rows))
+        for v in range(len(columns))
+        if (level is None or u + v < level) and (dc or u + v > 0)
+    ]
+    if not kept:
+        raise ValueError(
+            f"level={level} with dc={dc} leaves no filter of kernel_size={kernel_size!r}"
+        )
+    return _scaled(filters.flatten(0, 1)[kept], norm)
+
+
+def _waves(transform: str, samples: int, size: int) -> Tensor:
+    if samples == size:
+        return TRANSFORMS[transform](size)
+    if transform != "dct2":
+        raise ValueError(
+            f"basis_size={size} differs from the kernel's {samples}: "
+            f"only transform='dct2' has such waves, not {transform!r}"
+        )
+    return dct2_waves(size, samples)
+
+
+def _scaled(filters: Tensor, norm: str) -> Tensor:
+    if norm == "none":
+        return filters
+    flat = filters.flatten(1)
+    length = flat.norm(dim=1) if norm == "ortho" else flat.abs().sum(dim=1)
+    return filters / length[:, None, None]

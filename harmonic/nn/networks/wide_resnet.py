@@ -1,0 +1,91 @@
+"""Wide residual networks as in the harmonic-network papers, for images of about 32 × 32."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..checks import integer
+from .convolutions import Convolutions, Level, convolutions, initialise
+
+STAGES = 3
+
+
+class WideBlock(nn.Module):
+    """Pre-activation block: batch norm, ReLU and 3 × 3 convolution, twice, beside a shortcut."""
+
+    def __init__(
+        self,
+        conv: Convolutions,
+        stage: int,
+        channels: int,
+        width: int,
+        stride: int,
+        dropout: float,
+    ) -> None:
+        super().__init__()
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv1 = conv.in_stage(stage, channels, width, 3, stride=stride, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.dropout = nn.Dropout(dropout)
+        self.conv2 = conv.in_stage(stage, width, width, 3, padding=1, bias=False)
+        self.shortcut = (
+            None if channels == width else nn.Conv2d(channels, width, 1, stride, bias=False)
+        )
+
+    def forward(self, input: Tensor) -> Tensor:
+        active = F.relu(self.bn1(input))
+        shortcut = input if self.shortcut is None else self.shortcut(active)
+        hidden = self.dropout(F.relu(self.bn2(self.conv1(active))))
+        return self.conv2(hidden) + shortcut
+
+
+class WideResNet(nn.Module):
+    """(N, 3, H, W) to logits (N, num_classes); Zagoruyko and Komodakis, arXiv 1605.07146."""
+
+    def __init__(
+        self, conv: Convolutions, num_classes: int, depth: int, width: int, dropout: float
+    ) -> None:
+        super().__init__()
+        self.root = conv.root(3, 16, 3, padding=1, bias=False)
+        blocks: list[nn.Module] = []
+        channels = 16
+        for stage in range(STAGES):
+            for block in range((depth - 4) // 6):
+                stride = 2 if stage > 0 and block == 0 else 1
+                wide = (16 << stage) * width
+                blocks.append(WideBlock(conv, stage, channels, wide, stride, dropout))
+                channels = wide
+        self.blocks = nn.Sequential(*blocks)
+        self.bn = nn.BatchNorm2d(channels)
+        self.head = nn.Linear(channels, num_classes)
+        initialise(self)
+
+    def forward(self, images: Tensor) -> Tensor:
+        features = F.relu(self.bn(self.blocks(self.root(images))))
+        return self.head(features.mean(dim=(2, 3)))
+
+
+def wide_resnet(
+    depth: int,
+    width: int,
+    num_classes: int,
+    conv: str,
+    *,
+    level: Level = None,
+    norm: str = "ortho",
+    batch_norm: str = "first",
+    dropout: float = 0.0,
+) -> WideResNet:
+    """WRN-depth-width: depth 6 n + 4, n blocks in each of three stages of 16, 32, 64 · width.
+
+    The papers' arrangement (arXiv 2001.06570, section 4): the root normalises its responses and
+    keeps all frequencies; `level` is the blocks' λ, "progressive" being full, 3, 2 by stage.
+    """
+    if depth < 10 or (depth - 4) % 6:
+        raise ValueError(f"depth={depth} of a wide residual network must be 10, 16, 22, 28, …")
+    return WideResNet(
+        convolutions(conv, STAGES, level, norm, batch_norm),
+        num_classes,
+        depth,
+        integer("width", width, least=1),
+        dropout,
+    )

@@ -1,0 +1,201 @@
+"""params.yaml as typed, checked objects.
+
+Every stage checks the whole file before it does anything else, so that a mistake in a key that is
+needed an hour later stops the first stage within a second. There are no defaults here: params.yaml
+is the one place where values stand, and the descriptions below are what the error messages quote.
+"""
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from harmonic.errors import InputError
+
+SOURCES = ("sample", "archive", "kaggle")
+
+
+def number(lowest: float, highest: float, unit: str = "") -> Any:
+    """A finite float in [lowest, highest]."""
+    text = f"a number from {lowest:g} to {highest:g}{unit and f' ({unit})'}"
+    return Field(ge=lowest, le=highest, allow_inf_nan=False, description=text)
+
+
+def whole(lowest: int, highest: int, unit: str = "") -> Any:
+    """An int in [lowest, highest]."""
+    text = f"a whole number from {lowest} to {highest}{unit and f' ({unit})'}"
+    return Field(ge=lowest, le=highest, description=text)
+
+
+def one_of(*names: str) -> Any:
+    return Field(description="one of " + ", ".join(names))
+
+
+Seed = Annotated[int, whole(0, 2**32 - 1)]
+LearningRate = Annotated[
+    float, Field(gt=0, le=10, allow_inf_nan=False, description="a number above 0, at most 10")
+]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Download(Section):
+    seed: Seed
+    images: Annotated[int, whole(200, 20000, "images")]
+
+
+class RemoveHair(Section):
+    method: Annotated[
+        Literal["none", "luv-closing", "dullrazor", "directional"],
+        one_of("none", "luv-closing", "dullrazor", "directional"),
+    ]
+
+
+class Resize(Section):
+    aspect: Annotated[Literal["squash", "crop", "pad"], one_of("squash", "crop", "pad")]
+
+
+class Split(Section):
+    seed: Seed
+    by: Annotated[Literal["lesion", "image"], one_of("lesion", "image")]
+    val: Annotated[float, number(0.02, 0.45, "share of the images")]
+    test: Annotated[float, number(0.02, 0.45, "share of the images")]
+
+
+class FindLr(Section):
+    steps: Annotated[int, whole(20, 5000, "optimizer steps")]
+    lowest: LearningRate
+    highest: LearningRate
+
+    @model_validator(mode="after")
+    def rising(self) -> Self:
+        if not self.lowest < self.highest:
+            raise ValueError(f"lowest ({self.lowest:g}) must be below highest ({self.highest:g})")
+        return self
+
+
+class Train(Section):
+    network: Annotated[Literal["small", "post"], one_of("small", "post")]
+    width: Annotated[int, whole(4, 256, "channels of the first stage")]
+    blocks: Annotated[int, whole(1, 12, "residual blocks a stage")]
+    level: Annotated[int, whole(1, 5)] | None = Field(
+        description="null (every frequency) or a whole number from 1 to 5"
+    )
+    norm: Annotated[Literal["ortho", "l1", "none"], one_of("ortho", "l1", "none")]
+    batch_norm: Annotated[Literal["none", "first", "all"], one_of("none", "first", "all")]
+    dropout: Annotated[float, number(0, 0.9, "share of features")]
+    optimizer: Annotated[Literal["adam", "adamw", "sgd"], one_of("adam", "adamw", "sgd")]
+    weight_decay: Annotated[float, number(0, 1)]
+    warmup: Annotated[float, number(0, 0.5, "share of all steps")]
+    clip: Annotated[float, number(0.01, 1000, "largest gradient norm")]
+    ema: Annotated[float, number(0, 0.99999, "decay a step")]
+    imbalance: Annotated[
+        Literal["logit_adjustment", "class_weights", "none"],
+        one_of("logit_adjustment", "class_weights", "none"),
+    ]
+    label_smoothing: Annotated[float, number(0, 0.5)]
+    zoom: Annotated[float, number(0, 0.5, "largest relative change of scale")]
+    shift: Annotated[float, number(0, 0.5, "largest shift, share of the image side")]
+    colour: Annotated[float, number(0, 0.5, "largest relative change")]
+
+
+class Evaluate(Section):
+    views: Literal[1, 8] = Field(description="1 (as it is) or 8 (all flips and quarter turns)")
+    resamples: Annotated[int, whole(100, 100_000, "bootstrap resamples")]
+    seed: Seed
+
+
+class Params(Section):
+    source: Annotated[Literal["sample", "archive", "kaggle"], one_of(*SOURCES)]
+    archive: Annotated[str, Field(min_length=1, description="the path of a zip file or a folder")]
+    seed: Seed
+    model: Annotated[Literal["harmonic", "cnn"], one_of("harmonic", "cnn")]
+    lr: LearningRate
+    epochs: Annotated[int, whole(1, 10_000, "passes over the training set")]
+    batch_size: Annotated[int, whole(2, 65_536, "images")]
+    image_size: Annotated[int, whole(28, 224, "pixels")]
+    device: Annotated[
+        str,
+        Field(
+            pattern=r"^(auto|cpu|cuda|cuda:\d{1,3})$", description="one of auto, cpu, cuda, cuda:N"
+        ),
+    ]
+    download: Download
+    remove_hair: RemoveHair
+    resize: Resize
+    split: Split
+    find_lr: FindLr
+    train: Train
+    evaluate: Evaluate
+
+    def value_of(self, dotted: str) -> Any:
+        """The value behind a key as dvc.yaml writes it: "lr", "split.seed", or a whole section."""
+        found: Any = self.model_dump()
+        for part in dotted.split("."):
+            found = found[part]
+        return found
+
+
+def load_params(path: Path) -> Params:
+    """Read and check a params.yaml.
+
+    Read as YAML 1.2, as DVC does: `1e-4` is a number. Raises InputError naming the key, the value
+    and what is allowed; where several keys are wrong, the first and how many more.
+    """
+    try:
+        tree = YAML(typ="safe", pure=True).load(path)
+    except FileNotFoundError:
+        raise InputError(
+            f"{path} is not there: run this from the top folder of the project"
+        ) from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        place = getattr(error, "problem_mark", None)
+        where = f", line {place.line + 1}" if place else ""
+        what = getattr(error, "problem", None) or "not UTF-8"
+        raise InputError(f"{path}{where}: no valid YAML ({what})") from None
+    if not isinstance(tree, dict):
+        raise InputError(f"{path}: must be a table of keys and values, found {shown(tree)}")
+    try:
+        return Params.model_validate(tree)
+    except ValidationError as error:
+        # An unknown key explains a missing one more often than the other way round.
+        problems = sorted(
+            error.errors(include_url=False), key=lambda found: found["type"] != "extra_forbidden"
+        )
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise InputError(f"{path}: {described(problems[0])}{more}") from None
+
+
+def described(problem: Any) -> str:
+    """One of pydantic's findings as a line for the person who typed the value."""
+    keys = [str(part) for part in problem["loc"] if isinstance(part, str)]
+    if problem["type"] == "extra_forbidden":
+        *parents, unknown = keys
+        known = list(section_at(parents).model_fields)
+        close = difflib.get_close_matches(unknown, known, n=1)
+        hint = f"did you mean {'.'.join([*parents, close[0]])}?" if close else "known here: "
+        return f"unknown key {'.'.join(keys)}; {hint}" + ("" if close else ", ".join(known))
+    if problem["type"] == "value_error":
+        return f"{'.'.join(keys)}: {problem['ctx']['error']}"
+    *parents, last = [key for key in keys if "[" not in key and key not in ("int", "none")]
+    allowed = section_at(parents).model_fields[last].description or "a section of keys and values"
+    if problem["type"] == "missing":
+        return f"{'.'.join([*parents, last])} is missing; it must be {allowed}"
+    return f"{'.'.join([*parents, last])} is {shown(problem['input'])}; it must be {allowed}"
+
+
+def section_at(keys: list[str]) -> type[BaseModel]:
+    section: type[BaseModel] = Params
+    for key in keys:
+        section = section.model_fields[key].annotation  # type: ignore[assignment]
+    return section
+
+
+def shown(value: Any) -> str:
+    text = repr(value)
+    return f"{text[:60]}…" if len(text) > 60 else text

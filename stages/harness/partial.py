@@ -1,0 +1,86 @@
+"""Where a stage does its unfinished work, so that an interrupted one goes on where it stopped.
+
+DVC removes a stage's outputs before it runs the stage, and an output that it may not remove
+(`persist`) would lose the run cache. So a stage works in `.partial/<stage>/<digest>/`, which git
+and DVC ignore, and its results are moved into place when they are whole. The digest covers all that
+the stage depends on, so the work of other parameters, data or code is never taken up again.
+"""
+
+import fcntl
+import hashlib
+import json
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from harmonic.errors import InputError
+from stages.harness.params import Params
+
+PARTIAL = Path(".partial")
+
+
+def stage_digest(stage: str, params: Params, inputs: Iterable[Path]) -> str:
+    """16 hex digits over what the stage depends on.
+
+    That is what dvc.yaml lists for it (the values of its params, the contents of its deps, code
+    included) and the contents of `inputs`, the paths given on the command line.
+    """
+    definition = YAML(typ="safe", pure=True).load(Path("dvc.yaml"))["stages"][stage]
+    values = {key: params.value_of(key) for key in definition.get("params", [])}
+    deps = {str(dep).replace("${archive}", params.archive) for dep in definition.get("deps", [])}
+    contents = {path: content_digest(Path(path)) for path in deps | {str(path) for path in inputs}}
+    record = json.dumps([stage, values, contents], sort_keys=True)
+    return hashlib.sha256(record.encode()).hexdigest()[:16]
+
+
+def content_digest(path: Path) -> str:
+    """SHA-256 of a file, or of names and digests of all files of a folder; "absent" for neither.
+
+    Compiled bytecode is passed over, as DVC passes over it (.dvcignore).
+    """
+    if path.is_file():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    if not path.is_dir():
+        return "absent"
+    whole = hashlib.sha256()
+    for file_path in sorted(path.rglob("*")):
+        if file_path.is_file() and "__pycache__" not in file_path.parts:
+            whole.update(f"{file_path.relative_to(path)}\0{content_digest(file_path)}\n".encode())
+    return whole.hexdigest()
+
+
+@contextmanager
+def locked(stage: str) -> Iterator[None]:
+    """Hold the stage's place alone, so that two runs never write into the same unfinished work.
+
+    Raises InputError where another process holds it. The lock goes with the process, however it
+    ends.
+    """
+    folder = PARTIAL / stage
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise InputError(
+                f"another run of this stage is at work in {folder.resolve()}; wait for it"
+            ) from None
+        yield
+
+
+def move_into_place(unfinished: Path, place: Path) -> None:
+    """Move a whole file or folder to its place; what was there before goes in the same step."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if unfinished.is_dir() and place.is_dir():
+        shutil.rmtree(place)
+    shutil.move(unfinished, place)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write readable JSON whose bytes depend on the content alone."""
+    path.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")

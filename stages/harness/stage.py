@@ -1,0 +1,133 @@
+"""What happens around the work of a stage: the command line, the checks, the errors, the log.
+
+A stage module is its work and one call of `run_stage`. Inputs and outputs are named options of the
+command line, so that every path stands in dvc.yaml, in `cmd`.
+"""
+
+import argparse
+import errno
+import os
+import platform
+import shutil
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from harmonic.errors import InputError
+from stages.harness.params import Params, load_params
+from stages.harness.partial import PARTIAL, locked, move_into_place, stage_digest, write_json
+
+LOGS = Path("logs")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A running stage: its parameters, where to read, and where to write unfinished results."""
+
+    name: str
+    params: Params
+    reads: argparse.Namespace
+    """The inputs' paths, by name: `stage.reads.index`."""
+    writes: argparse.Namespace
+    """Paths inside the unfinished work, by name; moved into place when the work returns."""
+    partial: Path
+    """The folder of the unfinished work, kept when the stage is interrupted."""
+    log: dict[str, Any] = field(default_factory=dict)
+    """What may differ from run to run (speed, hardware); goes to logs/, never into an output."""
+
+
+def run_stage(
+    name: str,
+    work: Callable[[Stage], None],
+    *,
+    reads: Sequence[str] = (),
+    writes: Sequence[str],
+    argv: Sequence[str] | None = None,
+) -> int:
+    """Do the work of one stage; return the exit status.
+
+    The parameters are checked before anything else. `work` writes to `stage.writes`; when it
+    returns, every output is moved to the place that the command line names. Bad input is one line
+    on standard error and status 1.
+    """
+    try:
+        paths = parse(name, work, [*reads, *writes], argv)
+        params = load_params(paths.params)
+        with locked(name):
+            attempt(name, work, params, paths, reads, writes)
+    except InputError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"{name}: interrupted; the next run goes on from here", file=sys.stderr)
+        return 130
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+            raise
+        print(f"{name}: {error.strerror}: {error.filename or 'while writing'}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def attempt(
+    name: str,
+    work: Callable[[Stage], None],
+    params: Params,
+    paths: argparse.Namespace,
+    reads: Sequence[str],
+    writes: Sequence[str],
+) -> None:
+    inputs = {read: getattr(paths, read) for read in reads}
+    for read, path in inputs.items():
+        if not path.exists():
+            raise InputError(f"--{read} {path} is not there; `dvc repro {name}` makes it first")
+    partial = PARTIAL / name / stage_digest(name, params, inputs.values())
+    partial.mkdir(parents=True, exist_ok=True)
+    places: dict[str, Path] = {write: getattr(paths, write) for write in writes}
+    unfinished = {write: partial / place.name for write, place in places.items()}
+    stage = Stage(
+        name, params, argparse.Namespace(**inputs), argparse.Namespace(**unfinished), partial
+    )
+    started, clock = datetime.now(UTC), time.perf_counter()
+    work(stage)
+    for write, place in places.items():
+        move_into_place(unfinished[write], place)
+    write_log(stage, started, time.perf_counter() - clock)
+    shutil.rmtree(partial)
+
+
+def parse(
+    name: str, work: Callable[[Stage], None], options: Sequence[str], argv: Sequence[str] | None
+) -> argparse.Namespace:
+    module = sys.modules[work.__module__]
+    parser = argparse.ArgumentParser(
+        prog=f"python -m stages.{name}",
+        description=module.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    for option in options:
+        parser.add_argument(f"--{option.replace('_', '-')}", type=Path, required=True)
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
+    return parser.parse_args(argv)
+
+
+def write_log(stage: Stage, started: datetime, seconds: float) -> None:
+    LOGS.mkdir(exist_ok=True)
+    host = {
+        "machine": platform.machine(),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "cores": os.cpu_count(),
+    }
+    record = {
+        "stage": stage.name,
+        "started": started.isoformat(timespec="seconds"),
+        "seconds": round(seconds, 2),
+        "host": host,
+        **stage.log,
+    }
+    write_json(LOGS / f"{stage.name}.json", record)

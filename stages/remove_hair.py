@@ -1,0 +1,26 @@
+"""Remove hair: hair is found and painted over; an image without hair is passed on as it is.
+
+data/raw/, data/index.csv  ->  data/hairless/ISIC_*.jpg
+"""
+
+import sys
+
+from harmonic.data.index import read_index
+from harmonic.images.hairless import remove_hair_from_files
+from stages.harness.stage import Stage, run_stage
+
+
+def work(stage: Stage) -> None:
+    image_ids = read_index(stage.reads.index).image_id
+    method = stage.params.remove_hair.method
+    raw = stage.reads.raw / "images"
+    changed = remove_hair_from_files(image_ids, raw, stage.writes.hairless, method)
+    print(f"remove_hair: {method} changed {changed} of {len(image_ids)} images")
+
+
+def main() -> int:
+    return run_stage("remove_hair", work, reads=["raw", "index"], writes=["hairless"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

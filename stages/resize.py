@@ -1,0 +1,27 @@
+"""Resize: every image to one size, all in one array instead of ten thousand small files.
+
+data/hairless/, data/index.csv  ->  data/images.npy   uint8 (N, size, size, 3); row n is row n of
+                                                      the index
+"""
+
+import sys
+
+from harmonic.data.index import read_index
+from harmonic.images.stack import stack_resized
+from stages.harness.stage import Stage, run_stage
+
+
+def work(stage: Stage) -> None:
+    image_ids = read_index(stage.reads.index).image_id
+    paths = [stage.reads.hairless / f"{image_id}.jpg" for image_id in image_ids]
+    size, aspect = stage.params.image_size, stage.params.resize.aspect
+    stack_resized(paths, stage.writes.images, size, aspect)
+    print(f"resize: {len(paths)} images to {size} x {size} ({aspect})")
+
+
+def main() -> int:
+    return run_stage("resize", work, reads=["hairless", "index"], writes=["images"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

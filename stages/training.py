@@ -1,0 +1,41 @@
+"""From params.yaml to what find_lr and train must agree on: the network and a step's recipe."""
+
+from typing import Any, Literal
+
+from harmonic.learning.augment import Augmentation
+from harmonic.learning.settings import Recipe
+from stages.harness.params import Params
+
+
+def recipe_of(params: Params) -> Recipe:
+    """What one optimizer step is; find_lr and train must agree on it."""
+    section = params.train
+    return Recipe(
+        seed=params.seed,
+        batch_size=params.batch_size,
+        optimizer=section.optimizer,
+        weight_decay=section.weight_decay,
+        clip=section.clip,
+        imbalance=section.imbalance,
+        label_smoothing=section.label_smoothing,
+        augmentation=Augmentation(section.zoom, section.shift, section.colour),
+    )
+
+
+def network_options(params: Params) -> dict[str, Any]:
+    """The keyword arguments of `build_network`; the same for both kinds of convolution."""
+    section = params.train
+    shape = {"level": section.level, "norm": section.norm}
+    if section.network == "post":
+        return shape
+    return shape | {
+        "batch_norm": section.batch_norm,
+        "width": section.width,
+        "blocks": section.blocks,
+        "dropout": section.dropout,
+    }
+
+
+def conv_of(params: Params) -> Literal["harmonic", "plain"]:
+    """The kind of convolution that `model` names."""
+    return "harmonic" if params.model == "harmonic" else "plain"

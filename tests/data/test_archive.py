@@ -1,0 +1,153 @@
+"""Archives from disk: whole ones are taken in, others are refused and touch nothing outside."""
+
+import stat
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from harmonic.data.sources.archive import import_archive
+from harmonic.errors import InputError
+
+METADATA = "HAM10000_metadata.csv"
+IMAGE = "HAM10000_images_part_1/ISIC_0024306.jpg"
+
+
+def make_zip(path: Path, members: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return path
+
+
+def files_below(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.mark.parametrize("kind", ["zip", "folder"])
+def test_zip_and_folder_give_the_same(tmp_path: Path, kind: str) -> None:
+    members = {
+        METADATA: b"table",
+        IMAGE: b"one",
+        "HAM10000_images_part_2/ISIC_0029306.jpg": b"two",
+        "ham10000_images_part_1/ISIC_0024306.jpg": b"one",
+        "hmnist_8_8_L.csv": b"left aside",
+    }
+    archive = make_zip(tmp_path / "a.zip", members)
+    if kind == "folder":
+        with zipfile.ZipFile(archive) as file:
+            file.extractall(tmp_path / "folder")
+        archive = tmp_path / "folder"
+    import_archive(archive, tmp_path / "raw")
+    assert files_below(tmp_path / "raw") == {
+        METADATA: b"table",
+        "images/ISIC_0024306.jpg": b"one",
+        "images/ISIC_0029306.jpg": b"two",
+    }
+
+
+def test_an_interrupted_import_goes_on(tmp_path: Path) -> None:
+    archive = make_zip(tmp_path / "a.zip", {METADATA: b"table", IMAGE: b"one"})
+    raw = tmp_path / "raw"
+    import_archive(archive, raw)
+    (raw / METADATA).unlink()
+    (raw / "images/ISIC_0024306.jpg.unfinished").write_bytes(b"o")
+    before = (raw / "images/ISIC_0024306.jpg").stat().st_mtime_ns
+    import_archive(archive, raw)
+    assert (raw / METADATA).read_bytes() == b"table"
+    assert (raw / "images/ISIC_0024306.jpg").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ({IMAGE: b"one"}, f"has no {METADATA}"),
+        ({METADATA: b"table"}, "has no image"),
+        ({METADATA: b"t", IMAGE: b"1", "../ISIC_0000001.jpg": b"x"}, "leaves the archive"),
+        ({METADATA: b"t", IMAGE: b"1", "/etc/ISIC_0000001.jpg": b"x"}, "leaves the archive"),
+        ({METADATA: b"t", IMAGE: b"1", "C:\\ISIC_0000001.jpg": b"x"}, "leaves the archive"),
+        ({METADATA: b"t", IMAGE: b"1", "two/ISIC_0024306.jpg": b"22"}, "two different files"),
+        ({METADATA: b"t", IMAGE: bytes(3_000_000)}, "a ratio of at most"),
+    ],
+)
+def test_a_bad_zip_is_refused_with_one_line(
+    tmp_path: Path, members: dict[str, bytes], message: str
+) -> None:
+    archive = make_zip(tmp_path / "a.zip", members)
+    before = files_below(tmp_path)
+    with pytest.raises(InputError, match=message) as caught:
+        import_archive(archive, tmp_path / "inside" / "raw")
+    assert "\n" not in str(caught.value)
+    assert str(archive) in str(caught.value)
+    assert files_below(tmp_path) == before
+
+
+def test_a_link_in_a_zip_is_refused(tmp_path: Path) -> None:
+    info = zipfile.ZipInfo(IMAGE)
+    info.external_attr = (stat.S_IFLNK | 0o777) << 16
+    archive = tmp_path / "a.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr(METADATA, b"t")
+        file.writestr(info, "/etc/passwd")
+    with pytest.raises(InputError, match="symbolic link"):
+        import_archive(archive, tmp_path / "raw")
+
+
+def test_a_link_in_a_folder_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "ISIC_0000001.jpg").symlink_to("/etc/passwd")
+    with pytest.raises(InputError, match="symbolic link"):
+        import_archive(folder, tmp_path / "raw")
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_name_twice_is_refused(tmp_path: Path) -> None:
+    archive = tmp_path / "a.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        for content in (b"1", b"2"):
+            file.writestr(IMAGE, content)
+    with pytest.raises(InputError, match="is in it twice"):
+        import_archive(archive, tmp_path / "raw")
+
+
+@pytest.mark.parametrize("cut", [0, 10, -30])
+def test_a_truncated_zip_is_refused(tmp_path: Path, cut: int) -> None:
+    archive = make_zip(tmp_path / "a.zip", {METADATA: b"table", IMAGE: b"one"})
+    archive.write_bytes(archive.read_bytes()[:cut])
+    with pytest.raises(InputError, match="not a whole zip file"):
+        import_archive(archive, tmp_path / "raw")
+
+
+def test_a_damaged_member_is_named(tmp_path: Path) -> None:
+    archive = tmp_path / "a.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as file:
+        file.writestr(METADATA, b"table")
+        file.writestr(IMAGE, b"pixels of the image")
+    content = archive.read_bytes()
+    archive.write_bytes(content.replace(b"pixels of", b"pixels 0f", 1))
+    with pytest.raises(InputError, match=r"ISIC_0024306.jpg is damaged"):
+        import_archive(archive, tmp_path / "raw")
+    assert not (tmp_path / "raw/images/ISIC_0024306.jpg").exists()
+
+
+def test_an_encrypted_zip_is_refused(tmp_path: Path) -> None:
+    archive = make_zip(tmp_path / "a.zip", {METADATA: b"table", IMAGE: b"one"})
+    content = bytearray(archive.read_bytes())
+    for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        start = content.find(signature)
+        while start >= 0:
+            content[start + offset] |= 1
+            start = content.find(signature, start + 1)
+    archive.write_bytes(content)
+    with pytest.raises(InputError, match="is encrypted"):
+        import_archive(archive, tmp_path / "raw")
+
+
+def test_a_missing_archive_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no.zip is not there"):
+        import_archive(tmp_path / "no.zip", tmp_path / "raw")

@@ -1,0 +1,147 @@
+"""Training learns, repeats itself to the bit, goes on from a checkpoint, and stops on nonsense."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from harmonic.data.arrays import LabelledImages
+from harmonic.errors import InputError
+from harmonic.learning import loop
+from harmonic.learning.batches import channel_statistics
+from harmonic.learning.checkpoint import save_checkpoint
+from harmonic.learning.loop import Trained, follow, train
+from harmonic.learning.settings import Recipe, Schedule
+from harmonic.nn.networks import build_network
+
+CPU = torch.device("cpu")
+
+
+def run(
+    training: LabelledImages,
+    validation: LabelledImages,
+    recipe: Recipe,
+    schedule: Schedule,
+    checkpoint: Path,
+    conv: str = "harmonic",
+) -> Trained:
+    torch.manual_seed(recipe.seed)
+    model = build_network("small", conv=conv, width=8, dropout=0.1)
+    statistics = channel_statistics(training.images)
+    return train(model, training, validation, statistics, recipe, schedule, CPU, checkpoint)
+
+
+def same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
+    return first.keys() == second.keys() and all(
+        torch.equal(first[name], second[name]) for name in first
+    )
+
+
+@pytest.mark.parametrize("conv", ["harmonic", "plain"])
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
+def test_training_learns(
+    training: LabelledImages,
+    validation: LabelledImages,
+    recipe: Recipe,
+    schedule: Schedule,
+    tmp_path: Path,
+    conv: str,
+    optimizer: str,
+) -> None:
+    recipe = replace(recipe, optimizer=optimizer)
+    lr = 0.05 if optimizer == "sgd" else 0.003
+    longer = replace(schedule, epochs=8, lr=lr)
+    trained = run(training, validation, recipe, longer, tmp_path / "c", conv)
+    accuracies = [record["val_balanced_accuracy"] for record in trained.history]
+    assert max(accuracies) > 0.5  # guessing gives 1/7
+    assert trained.best_epoch == accuracies.index(max(accuracies)) + 1
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_seed_others(
+    training: LabelledImages,
+    validation: LabelledImages,
+    recipe: Recipe,
+    schedule: Schedule,
+    tmp_path: Path,
+) -> None:
+    first, second = (
+        run(training, validation, recipe, schedule, tmp_path / name) for name in ("a", "b")
+    )
+    assert same(first.state, second.state)
+    assert first.history == second.history
+    other = run(training, validation, replace(recipe, seed=1), schedule, tmp_path / "c")
+    assert not same(first.state, other.state)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_interrupted_training_ends_with_the_same_bits(
+    training: LabelledImages,
+    validation: LabelledImages,
+    recipe: Recipe,
+    schedule: Schedule,
+    tmp_path: Path,
+    optimizer: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    recipe = replace(recipe, optimizer=optimizer)
+    whole = run(training, validation, recipe, schedule, tmp_path / "whole")
+
+    saved = []
+
+    def save_and_stop(path: Path, *state: object) -> None:
+        save_checkpoint(path, *state)  # type: ignore[arg-type]
+        saved.append(path)
+        if len(saved) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop, "save_checkpoint", save_and_stop)
+    with pytest.raises(KeyboardInterrupt):
+        run(training, validation, recipe, schedule, tmp_path / "cut")
+    monkeypatch.undo()
+    resumed = run(training, validation, recipe, schedule, tmp_path / "cut")
+    assert same(whole.state, resumed.state)
+    assert whole.history == resumed.history
+    assert whole.best_epoch == resumed.best_epoch
+
+
+def test_a_broken_checkpoint_is_left_aside(
+    training: LabelledImages,
+    validation: LabelledImages,
+    recipe: Recipe,
+    schedule: Schedule,
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "broken").write_bytes(b"no checkpoint")
+    short = replace(schedule, epochs=1)
+    trained = run(training, validation, recipe, short, tmp_path / "broken")
+    assert same(trained.state, run(training, validation, recipe, short, tmp_path / "new").state)
+
+
+def test_a_loss_that_is_not_finite_stops_with_step_and_rate(
+    training: LabelledImages,
+    validation: LabelledImages,
+    recipe: Recipe,
+    schedule: Schedule,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def poisoned(*arguments: object) -> object:
+        return lambda logits, labels: logits.sum() * float("nan")
+
+    monkeypatch.setattr(loop, "make_loss", poisoned)
+    with pytest.raises(InputError, match=r"loss is nan at step 1 of 24 \(epoch 1, learning rate"):
+        run(training, validation, recipe, schedule, tmp_path / "c")
+
+
+def test_the_average_follows_weights_and_statistics_and_copies_counters() -> None:
+    average, model = nn.BatchNorm1d(2), nn.BatchNorm1d(2)
+    with torch.no_grad():
+        model.weight.fill_(3.0)
+        model.running_mean.fill_(5.0)  # type: ignore[union-attr]
+        model.num_batches_tracked.fill_(7)  # type: ignore[union-attr]
+    follow(average, model, decay=0.5, step=1000)
+    assert average.weight.tolist() == [2.0, 2.0]
+    assert average.running_mean.tolist() == [2.5, 2.5]  # type: ignore[union-attr]
+    assert int(average.num_batches_tracked) == 7  # type: ignore[arg-type]

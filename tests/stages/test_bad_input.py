@@ -1,0 +1,207 @@
+"""Bad archives, tables and images stop their stage with one line, and what was there stays."""
+
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from stages import download, remove_hair, resize, split, verify
+
+ROOT = Path(__file__).parents[2]
+METADATA = "HAM10000_metadata.csv"
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project folder with a small archive, `source: archive`, as working directory."""
+    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    text = text.replace("source: sample", "source: archive")
+    text = text.replace("archive: data/no-archive", "archive: archive")
+    (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
+    (tmp_path / "dvc.yaml").write_bytes((ROOT / "dvc.yaml").read_bytes())
+    images = tmp_path / "archive" / "HAM10000_images_part_1"
+    images.mkdir(parents=True)
+    rows = []
+    random = np.random.default_rng(0)
+    for number in range(21):
+        dx = ("mel", "nv", "bcc", "akiec", "bkl", "df", "vasc")[number % 7]
+        pixels = random.integers(100, 140, size=(30, 40, 3)).astype(np.uint8)
+        Image.fromarray(pixels).save(images / f"ISIC_{number:07d}.jpg", quality=95)
+        rows.append(f"HAM_{number:07d},ISIC_{number:07d},{dx},histo,{number}.0,male,back")
+    table = "lesion_id,image_id,dx,dx_type,age,sex,localization\n" + "\n".join(rows) + "\n"
+    (tmp_path / "archive" / METADATA).write_text(table, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+STAGES: dict[str, tuple[Callable[[], int], str]] = {
+    "download": (download.main, "--archive archive --raw data/raw"),
+    "verify": (
+        verify.main,
+        "--raw data/raw --index data/index.csv --fingerprint data/fingerprint.json",
+    ),
+    "remove_hair": (
+        remove_hair.main,
+        "--raw data/raw --index data/index.csv --hairless data/hairless",
+    ),
+    "resize": (
+        resize.main,
+        "--hairless data/hairless --index data/index.csv --images data/images.npy",
+    ),
+    "split": (split.main, "--index data/index.csv --split data/split.csv"),
+}
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], int]:
+    def run_stage(name: str, archive: str = "archive") -> int:
+        main, options = STAGES[name]
+        options = options.replace("--archive archive", f"--archive {archive}")
+        monkeypatch.setattr("sys.argv", [name, *options.split()])
+        return main()
+
+    return run_stage
+
+
+def line_of(capsys: pytest.CaptureFixture[str]) -> str:
+    """The one line on standard error."""
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1, lines
+    return lines[0]
+
+
+def test_a_good_archive_goes_through(project: Path, run: Callable[[str], int]) -> None:
+    for name in STAGES:
+        assert run(name) == 0
+    array = np.load(project / "data/images.npy")
+    assert array.shape == (21, 64, 64, 3)
+    table = pd.read_csv(project / "data/split.csv")
+    assert table.split.value_counts().to_dict() == {"train": 7, "val": 7, "test": 7}
+    left = [path for path in (project / ".partial").rglob("*") if path.is_file()]
+    assert {path.name for path in left} == {"lock"}
+
+
+def test_a_missing_archive(
+    project: Path, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("download", "gone.zip") == 1
+    assert "gone.zip is not there" in line_of(capsys)
+    assert not (project / "data").exists()
+
+
+def test_the_placeholder_is_no_archive(
+    project: Path, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "no-archive").write_bytes((ROOT / "data/no-archive").read_bytes())
+    assert run("download", "no-archive") == 1
+    assert "no-archive: not a whole zip file" in line_of(capsys)
+
+
+def test_a_truncated_archive(
+    project: Path, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = project / "cut.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        for member in sorted((project / "archive").rglob("*.*")):
+            file.write(member, member.relative_to(project / "archive"))
+    path.write_bytes(path.read_bytes()[:-2000])
+    assert run("download", "cut.zip") == 1
+    assert "cut.zip: not a whole zip file" in line_of(capsys)
+    assert not (project / "data").exists()
+
+
+def test_an_archive_without_metadata(
+    project: Path, run: Callable[[str], int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "archive" / METADATA).unlink()
+    assert run("download") == 1
+    assert f"archive archive: has no {METADATA}" in line_of(capsys)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("dx_type", "dxtype", "column dx_type is missing"),
+        (",mel,", ",mole,", "dx is 'mole'; allowed are mel, nv, bcc"),
+        ("ISIC_0000001", "ISIC_0000000", "image_id is 'ISIC_0000000'; a second row"),
+        ("ISIC_0000001", "ISIC_9999999", "ISIC_9999999.jpg is named in the metadata but is not"),
+    ],
+)
+def test_bad_metadata(
+    project: Path,
+    run: Callable[[str], int],
+    capsys: pytest.CaptureFixture[str],
+    old: str,
+    new: str,
+    message: str,
+) -> None:
+    path = project / "archive" / METADATA
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    assert run("download") == 0
+    assert run("verify") == 1
+    assert message in line_of(capsys)
+    assert not (project / "data/index.csv").exists()
+    assert not (project / "data/fingerprint.json").exists()
+
+
+@pytest.mark.parametrize("mode", ["L", "CMYK", "text", "cut"])
+def test_a_bad_image_names_itself(
+    project: Path, run: Callable[[str], int], capsys: pytest.CaptureFixture[str], mode: str
+) -> None:
+    path = project / "archive/HAM10000_images_part_1/ISIC_0000003.jpg"
+    if mode == "text":
+        path.write_text("no image", encoding="utf-8")
+    elif mode == "cut":
+        path.write_bytes(path.read_bytes()[:400])
+    else:
+        Image.open(path).convert(mode).save(path)
+    assert run("download") == 0
+    assert run("verify") == 1
+    assert "ISIC_0000003.jpg" in line_of(capsys)
+    assert not (project / "data/index.csv").exists()
+
+
+def test_too_few_lesions(
+    project: Path, run: Callable[[str], int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = project / "archive" / METADATA
+    rows = path.read_text(encoding="utf-8").splitlines()
+    path.write_text("\n".join(row for row in rows if "ISIC_0000005" not in row), encoding="utf-8")
+    assert run("download") == 0
+    assert run("verify") == 0
+    assert run("split") == 1
+    assert "class df has 2 lesions, fewer than the 3 sets" in line_of(capsys)
+    assert not (project / "data/split.csv").exists()
+
+
+def test_an_earlier_result_outlives_a_failure(
+    project: Path, run: Callable[[str], int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("download") == 0
+    assert run("verify") == 0
+    index = (project / "data/index.csv").read_bytes()
+    (project / "data/raw/images/ISIC_0000004.jpg").write_bytes(b"damaged")
+    assert run("verify") == 1
+    assert "ISIC_0000004.jpg" in line_of(capsys)
+    assert (project / "data/index.csv").read_bytes() == index
+
+
+def test_a_leaky_split_warns_with_the_share(
+    project: Path, run: Callable[[str], int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (project / "params.yaml").read_text(encoding="utf-8")
+    (project / "params.yaml").write_text(text.replace("by: lesion", "by: image"), encoding="utf-8")
+    path = project / "archive" / METADATA
+    table = pd.read_csv(path)
+    table["lesion_id"] = "HAM_" + table.dx  # three photographs of one lesion in every class
+    table.to_csv(path, index=False)
+    assert run("download") == 0
+    assert run("verify") == 0
+    assert run("split") == 0
+    assert "warning: 100.0% of the test images have a sibling" in capsys.readouterr().err

@@ -1,0 +1,130 @@
+"""dvc.yaml against the code: what it lists is what the stages use."""
+
+import ast
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from stages.harness.params import Params, load_params
+from tests.stages.imports import ROOT, imported_files
+
+PIPELINE: dict[str, Any] = YAML(typ="safe", pure=True).load(ROOT / "dvc.yaml")
+STAGES: dict[str, Any] = PIPELINE["stages"]
+ORDER = ["download", "verify", "remove_hair", "resize", "split"]
+ORDER += ["find_lr", "train", "evaluate", "report"]
+WITHOUT_EFFECT = ("stages/harness/", "harmonic/errors.py")
+
+
+def outputs(stage: dict[str, Any]) -> list[str]:
+    listed = [*stage.get("outs", []), *stage.get("metrics", []), *stage.get("plots", [])]
+    return [out if isinstance(out, str) else next(iter(out)) for out in listed]
+
+
+def test_the_stages_are_those_of_the_design_in_order() -> None:
+    assert list(STAGES) == ORDER
+    files = {path.stem for path in (ROOT / "stages").glob("*.py")}
+    assert files - {"__init__", "training"} == set(ORDER)
+
+
+@pytest.mark.parametrize("name", ORDER)
+def test_data_dependencies_are_outputs_to_the_letter(name: str) -> None:
+    every_output = {out for stage in STAGES.values() for out in outputs(stage)}
+    for dep in STAGES[name]["deps"]:
+        tracked = dep.startswith(("stages/", "harmonic/"))
+        assert dep in every_output or dep == "${archive}" or (tracked and (ROOT / dep).exists())
+
+
+@pytest.mark.parametrize("name", ORDER)
+def test_code_dependencies_are_the_imports(name: str) -> None:
+    imported = {
+        path
+        for path in imported_files(ROOT / "stages" / f"{name}.py")
+        if not path.startswith(WITHOUT_EFFECT)
+    }
+    listed = [dep for dep in STAGES[name]["deps"] if dep.startswith(("stages/", "harmonic/"))]
+    covered = {path for path in imported if any(is_in(path, dep) for dep in listed)}
+    assert imported - covered == set(), "imported, but not in deps"
+    unused = [dep for dep in listed if not any(is_in(path, dep) for path in imported)]
+    assert unused == [], "in deps, but not imported"
+
+
+def is_in(path: str, dep: str) -> bool:
+    return path == dep or path.startswith(f"{dep}/")
+
+
+@pytest.mark.parametrize("name", ORDER)
+def test_every_path_stands_in_cmd(name: str) -> None:
+    command = STAGES[name]["cmd"]
+    assert command.startswith(f"python -m stages.{name} ")
+    words = command.replace('"', "").split()
+    data = [dep for dep in STAGES[name]["deps"] if not dep.startswith(("stages/", "harmonic/"))]
+    assert sorted(word for word in words[3:] if not word.startswith("--")) == sorted(
+        [*data, *outputs(STAGES[name])]
+    )
+
+
+class Recorder:
+    """Stands for parameters and notes which were read."""
+
+    def __init__(self, params: Any, read: set[str], path: str = "") -> None:
+        self.params, self.read, self.path = params, read, path
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self.params, name)
+        path = f"{self.path}{name}"
+        if hasattr(value, "model_dump"):
+            return Recorder(value, self.read, f"{path}.")
+        self.read.add(path)
+        return value
+
+
+def read_params(name: str) -> set[str]:
+    """The keys that a stage reads: those in its text, and those its settings are made from."""
+    import stages.training
+
+    source = (ROOT / "stages" / f"{name}.py").read_text(encoding="utf-8")
+    read = set(re.findall(r"params\.([a-z_]+(?:\.[a-z_]+)?)", source))
+    if "model_dump" in read:
+        return set(Params.model_fields)
+    for section in re.findall(r"settings = stage\.params\.([a-z_]+)", source):
+        read.discard(section)
+        read |= {f"{section}.{key}" for key in re.findall(r"settings\.([a-z_]+)", source)}
+    called = {
+        node.func.id
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+    for maker in ("recipe_of", "network_options", "conv_of"):
+        if maker in called:
+            recorder: Any = Recorder(load_params(ROOT / "params.yaml"), read)
+            getattr(stages.training, maker)(recorder)
+    return read
+
+
+@pytest.mark.parametrize("name", ORDER)
+def test_listed_params_are_the_ones_read(name: str) -> None:
+    read = read_params(name)
+    listed = STAGES[name].get("params", [])
+    assert {
+        key for key in read if not any(key == p or key.startswith(f"{p}.") for p in listed)
+    } == (set()), "read, but not listed"
+    unread = [p for p in listed if not any(key == p or key.startswith(f"{p}.") for key in read)]
+    assert unread == [], "listed, but not read"
+
+
+def test_outputs_of_costly_stages_are_cached() -> None:
+    """A stage with an uncached output is never restored from the run cache."""
+    for name, stage in STAGES.items():
+        listed = [*stage.get("outs", []), *stage.get("metrics", [])]
+        options = [next(iter(out.values())) for out in listed if isinstance(out, dict)]
+        assert name == "evaluate" or all(option.get("cache", True) for option in options)
+
+
+def test_requirements_are_pinned() -> None:
+    for file in ("requirements.txt", "requirements-dev.txt", "constraints.txt"):
+        for line in Path(ROOT / file).read_text(encoding="utf-8").splitlines():
+            text = line.split("#")[0].strip()
+            assert not text or text.startswith("-") or "==" in text, f"{file}: {line}"

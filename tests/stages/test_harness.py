@@ -1,0 +1,155 @@
+"""Unfinished work, moving into place, locking, and the one line that an error gets."""
+
+import fcntl
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harmonic.errors import InputError
+from stages.harness.params import load_params
+from stages.harness.partial import content_digest, stage_digest
+from stages.harness.stage import Stage, run_stage
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty project folder with the committed parameters, as working directory."""
+    for name in ("params.yaml", "dvc.yaml"):
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    (tmp_path / "index.csv").write_text("a\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(work: Callable[[Stage], None]) -> int:
+    return run_stage(
+        "split",
+        work,
+        reads=["index"],
+        writes=["split"],
+        argv=["--index", "index.csv", "--split", "out/split.csv"],
+    )
+
+
+def test_a_whole_result_is_moved_into_place_and_logged(project: Path) -> None:
+    def work(stage: Stage) -> None:
+        stage.log["speed"] = 1
+        stage.writes.split.write_text("done", encoding="utf-8")
+
+    assert run(work) == 0
+    assert (project / "out/split.csv").read_text(encoding="utf-8") == "done"
+    log = json.loads((project / "logs/split.json").read_text(encoding="utf-8"))
+    assert log["speed"] == 1
+    assert log["stage"] == "split"
+    assert [path.name for path in (project / ".partial/split").iterdir()] == ["lock"]
+
+
+def test_an_interrupted_stage_finds_its_work_again(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(stage: Stage) -> None:
+        (stage.partial / "half").write_text("half", encoding="utf-8")
+        stage.writes.split.write_text("half", encoding="utf-8")
+        raise KeyboardInterrupt
+
+    found: list[str] = []
+
+    def again(stage: Stage) -> None:
+        found.append((stage.partial / "half").read_text(encoding="utf-8"))
+        stage.writes.split.write_text("whole", encoding="utf-8")
+
+    assert run(interrupted) == 130
+    assert not (project / "out").exists()
+    assert "interrupted" in capsys.readouterr().err
+    assert run(again) == 0
+    assert found == ["half"]
+
+
+@pytest.mark.parametrize("change", ["params", "input", "code"])
+def test_work_of_other_params_inputs_or_code_is_not_taken_up(project: Path, change: str) -> None:
+    code = project / "stages/split.py"
+    code.parent.mkdir()
+    code.write_text("one", encoding="utf-8")
+    params = load_params(project / "params.yaml")
+    before = stage_digest("split", params, [Path("index.csv")])
+    assert before == stage_digest("split", params, [Path("index.csv")])
+    if change == "params":
+        other = params.split.model_copy(update={"seed": 5})
+        params = params.model_copy(update={"split": other})
+    elif change == "input":
+        (project / "index.csv").write_text("b\n", encoding="utf-8")
+    else:
+        code.write_text("two", encoding="utf-8")
+    assert stage_digest("split", params, [Path("index.csv")]) != before
+
+
+def test_params_of_other_stages_leave_the_digest_alone(project: Path) -> None:
+    params = load_params(project / "params.yaml")
+    other = params.model_copy(update={"lr": 0.5})
+    assert stage_digest("split", params, []) == stage_digest("split", other, [])
+
+
+def test_the_digest_of_a_folder_sees_names_and_contents(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("1", encoding="utf-8")
+    first = content_digest(tmp_path)
+    (tmp_path / "__pycache__").mkdir()
+    (tmp_path / "__pycache__" / "x.pyc").write_text("1", encoding="utf-8")
+    assert content_digest(tmp_path) == first
+    (tmp_path / "a").rename(tmp_path / "b")
+    second = content_digest(tmp_path)
+    (tmp_path / "b").write_text("2", encoding="utf-8")
+    assert len({first, second, content_digest(tmp_path)}) == 3
+
+
+def test_bad_input_is_one_line_and_leaves_the_earlier_output(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "out").mkdir()
+    (project / "out/split.csv").write_text("earlier", encoding="utf-8")
+
+    def work(stage: Stage) -> None:
+        stage.writes.split.write_text("half", encoding="utf-8")
+        raise InputError("index.csv: column dx is missing")
+
+    assert run(work) == 1
+    assert capsys.readouterr().err == "split: index.csv: column dx is missing\n"
+    assert (project / "out/split.csv").read_text(encoding="utf-8") == "earlier"
+
+
+def test_a_full_disk_is_one_line(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def work(stage: Stage) -> None:
+        raise OSError(28, "No space left on device", "images.npy")
+
+    assert run(work) == 1
+    assert capsys.readouterr().err == "split: No space left on device: images.npy\n"
+
+
+def test_a_fault_of_the_code_keeps_its_traceback(project: Path) -> None:
+    def work(stage: Stage) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run(work)
+
+
+def test_a_missing_input_says_what_makes_it(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "index.csv").unlink()
+    assert run(lambda stage: None) == 1
+    assert "--index index.csv is not there" in capsys.readouterr().err
+
+
+def test_two_runs_of_one_stage_do_not_mix(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = project / ".partial/split"
+    place.mkdir(parents=True)
+    with (place / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert run(lambda stage: None) == 1
+    assert "another run of this stage" in capsys.readouterr().err

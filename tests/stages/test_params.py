@@ -1,0 +1,108 @@
+"""params.yaml: what is accepted, and the one line that a mistake gets."""
+
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from harmonic.errors import InputError
+from stages.harness.params import load_params
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "params.yaml").read_text(encoding="utf-8")
+
+
+def changed(tmp_path: Path, old: str, new: str) -> Path:
+    assert old in TEXT
+    path = tmp_path / "params.yaml"
+    path.write_text(TEXT.replace(old, new, 1), encoding="utf-8")
+    return path
+
+
+def test_the_committed_file_is_valid() -> None:
+    params = load_params(ROOT / "params.yaml")
+    assert params.value_of("split.seed") == params.split.seed
+    assert params.value_of("train")["network"] == params.train.network
+
+
+def test_every_knob_has_a_comment() -> None:
+    uncommented = [
+        line for line in TEXT.splitlines() if re.match(r"\s*\w+:\s*\S", line) and "#" not in line
+    ]
+    assert uncommented == []
+
+
+@pytest.mark.parametrize("text", ["1e-4", "1.0e-4", "0.0001", "1E-4"])
+def test_numbers_are_read_as_yaml_1_2(tmp_path: Path, text: str) -> None:
+    assert load_params(changed(tmp_path, "lr: 0.001", f"lr: {text}")).lr == 1e-4
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("lr: 0.001", "lr: abc", "lr is 'abc'; it must be a number above 0"),
+        ("lr: 0.001", "lr: true", "lr is True; it must be a number above 0"),
+        ("lr: 0.001", "lr: .nan", "lr is nan; it must be a number above 0"),
+        ("lr: 0.001", "lr: 0", "lr is 0; it must be a number above 0"),
+        ("lr: 0.001", "lr: '0.001'", "lr is '0.001'; it must be a number above 0"),
+        ("lr: 0.001", "lrr: 0.001", "unknown key lrr; did you mean lr?"),
+        ("image_size: 64", "image_size: 20", "image_size is 20; it must be a whole number from 28"),
+        ("model: harmonic", "model: resnet", "model is 'resnet'; it must be one of harmonic, cnn"),
+        ("width: 32", "width: 32.5", "train.width is 32.5; it must be a whole number"),
+        ("  width: 32", "  widht: 32", "unknown key train.widht; did you mean train.width?"),
+        ("level: null", "level: 9", "train.level is 9; it must be null"),
+        ("views: 8", "views: 4", "evaluate.views is 4; it must be 1"),
+        ("highest: 1.0", "highest: 1e-6", "find_lr: lowest (1e-05) must be below highest"),
+        ("seed: 0", "seed: 0\nseed: 1", "duplicate key"),
+        ("model: harmonic", "model: [harmonic", "no valid YAML"),
+        ("device: auto", "device: gpu", "device is 'gpu'; it must be one of auto, cpu, cuda"),
+        ("val: 0.15", "val: 0", "split.val is 0; it must be a number from 0.02"),
+    ],
+)
+def test_a_mistake_gets_one_line(tmp_path: Path, old: str, new: str, message: str) -> None:
+    with pytest.raises(InputError, match=re.escape(message)) as caught:
+        load_params(changed(tmp_path, old, new))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", ["", "- a list", "lr", "\x00"])
+def test_a_file_that_is_no_table_is_refused(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(InputError):
+        load_params(path)
+
+
+def test_a_missing_file_says_where_to_run(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="top folder"):
+        load_params(tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize("stage", ["download", "train"])
+def test_a_stage_stops_before_torch_is_imported(tmp_path: Path, stage: str) -> None:
+    """The parameters of all stages are checked first; torch alone takes seconds to import."""
+    params = changed(tmp_path, "epochs: ", "epochs: many # ")
+    options = {
+        "download": ["--archive", "a", "--raw", "r"],
+        "train": ["--images", "i", "--split", "s", "--model", "m", "--history", "h"],
+    }
+    code = (
+        f"import sys; from stages.{stage} import work; "
+        f"from stages.harness.stage import run_stage; sys.argv = ['x']; "
+        f"import stages.{stage} as module; sys.argv = {['x', *options[stage]]!r} + "
+        f"['--params', {str(params)!r}]; status = module.main(); "
+        "print('torch' in sys.modules); sys.exit(status)"
+    )
+    started = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stdout.strip() == "False"
+    assert done.stderr.startswith(f"{stage}: ")
+    assert "epochs is 'many'" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert time.monotonic() - started < 30

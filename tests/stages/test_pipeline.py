@@ -1,0 +1,212 @@
+"""The pipeline as a person runs it: `dvc` in a fresh clone, on a small sample."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[2]
+DVC = Path(sys.executable).parent / "dvc"
+SMALL = {
+    "epochs": 2,
+    "image_size": 28,
+    "download": {"images": 200},
+    "find_lr": {"steps": 20},
+    "train": {"width": 8},
+    "evaluate": {"views": 1, "resamples": 100},
+}
+
+
+def environment() -> dict[str, str]:
+    """Stages find this interpreter first; one thread is fastest for such small networks."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return os.environ | {"PATH": path, "OMP_NUM_THREADS": "1", "DVC_NO_ANALYTICS": "1"}
+
+
+def call(folder: Path, *words: str | Path) -> str:
+    done = subprocess.run(
+        words, cwd=folder, capture_output=True, text=True, env=environment(), check=False
+    )
+    assert done.returncode == 0, f"{words}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def change_params(folder: Path, **changes: Any) -> None:
+    yaml = YAML()
+    path = folder / "params.yaml"
+    params = yaml.load(path)
+    for key, value in changes.items():
+        if isinstance(value, dict):
+            params[key].update(value)
+        else:
+            params[key] = value
+    yaml.dump(params, path)
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A clone of this working tree with small parameters, committed."""
+    folder = tmp_path_factory.mktemp("clone of a person") / "harmonic"
+    call(ROOT, "git", "clone", "--quiet", ROOT, folder)
+    # What is not committed yet is part of what is tested.
+    listed = call(ROOT, "git", "ls-files", "-z", "-m", "-o", "--exclude-standard").split("\0")
+    for name in filter(None, listed):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes((ROOT / name).read_bytes())
+    change_params(folder, **SMALL)
+    call(folder, "git", "add", "--all")
+    identity = ["-c", "user.name=Somebody", "-c", "user.email=somebody@example.org"]
+    call(folder, "git", *identity, "commit", "--quiet", "--message", "small")
+    yield folder
+
+
+def lock(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = YAML(typ="safe").load(folder / "dvc.lock")["stages"]
+    return found
+
+
+def test_the_whole_pipeline_runs_and_then_rests(clone: Path) -> None:
+    printed = call(clone, DVC, "repro")
+    assert printed.count("Running stage") == 9
+    metrics = json.loads((clone / "reports/metrics.json").read_text(encoding="utf-8"))
+    for name in ("balanced_accuracy", "accuracy", "macro_f1", "weighted_precision",
+                 "weighted_recall", "macro_auc", "ece"):  # fmt: skip
+        assert metrics[f"{name}_low"] <= metrics[name] <= metrics[f"{name}_high"]
+    page = (clone / "reports/report.html").read_text(encoding="utf-8")
+    assert f"{metrics['balanced_accuracy']:.3f}" in page
+    assert "Running stage" not in call(clone, DVC, "repro")
+    assert not list((clone / ".partial").rglob("*.*"))
+
+
+def test_only_what_a_change_concerns_runs_again(clone: Path) -> None:
+    call(clone, DVC, "repro")
+    change_params(clone, evaluate={"resamples": 120})
+    printed = call(clone, DVC, "repro", "--dry")
+    ran = [line.split("'")[1] for line in printed.splitlines() if line.startswith("Running stage")]
+    change_params(clone, evaluate={"resamples": 100})
+    assert ran[0] == "evaluate"
+    assert set(ran) == {"evaluate", "report"}
+
+
+def test_outputs_are_the_same_bytes_when_made_again(clone: Path) -> None:
+    """Forced, without the run cache, with other wall times; the report alone is exempt."""
+    call(clone, DVC, "repro")
+    before = lock(clone)
+    call(clone, DVC, "repro", "--force", "--no-run-cache")
+    after = lock(clone)
+    for stage in before.values() if False else (before.keys() - {"report"}):
+        assert before[stage]["outs"] == after[stage]["outs"], stage
+
+
+def test_a_wrong_parameter_stops_the_first_stage_and_loses_nothing(clone: Path) -> None:
+    call(clone, DVC, "repro")
+    before = (clone / "dvc.lock").read_bytes()
+    done = subprocess.run(
+        [DVC, "exp", "run", "-S", "download.images=many"],
+        cwd=clone, capture_output=True, text=True, env=environment(), check=False,
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert "download: params.yaml: download.images is 'many'; it must be a whole" in done.stderr
+    assert "Traceback" not in done.stderr
+    change_params(clone, download={"images": 200})
+    assert (clone / "dvc.lock").read_bytes() == before
+    call(clone, DVC, "checkout")
+    assert "Running stage" not in call(clone, DVC, "repro")
+
+
+@pytest.fixture
+def killed(clone: Path) -> Callable[..., None]:
+    def start_and_kill(stage: str, ready: Callable[[], bool]) -> None:
+        """Start `dvc repro STAGE`, wait until `ready`, and kill the whole process group."""
+        process = subprocess.Popen(
+            [DVC, "repro", "--single-item", "--force", "--no-run-cache", stage],
+            cwd=clone, env=environment(), start_new_session=True,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        deadline = time.monotonic() + 120
+        while not ready():
+            assert process.poll() is None, f"{stage} ended before it could be killed"
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    return start_and_kill
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("stage", "sign", "output"),
+    [
+        ("download", "sample/*/*.jpg", "data/raw"),
+        ("remove_hair", "hairless/*.jpg", "data/hairless"),
+        ("train", "checkpoint.safetensors", "models/model.safetensors"),
+    ],
+)
+def test_a_killed_stage_goes_on_and_ends_the_same(
+    clone: Path, killed: Callable[..., None], stage: str, sign: str, output: str
+) -> None:
+    change_params(clone, epochs=6)
+    call(clone, DVC, "repro")
+    before = lock(clone)
+    partial = clone / ".partial" / stage
+    killed(stage, lambda: len(list(partial.glob(f"*/{sign}"))) > 0)
+    kept = {path: path.stat().st_mtime_ns for path in partial.glob(f"*/{sign}")}
+    assert kept
+    assert not (clone / output).exists()
+    call(clone, DVC, "repro")
+    assert (clone / output).exists()
+    after = lock(clone)
+    for name in before.keys() - {"report"}:
+        assert before[name]["outs"] == after[name]["outs"], name
+    change_params(clone, epochs=SMALL["epochs"])
+
+
+@pytest.mark.slow
+def test_a_queue_of_two_models_and_two_seeds_gives_four_rows(clone: Path) -> None:
+    call(clone, DVC, "repro")
+    call(clone, DVC, "exp", "run", "--queue", "-S", "model=harmonic,cnn", "-S", "seed=0,1")
+    call(clone, DVC, "queue", "start")
+    deadline = time.monotonic() + 600
+    while "Running" in (status := call(clone, DVC, "queue", "status")) or "Queued" in status:
+        assert time.monotonic() < deadline, status
+        time.sleep(3)
+    assert status.count("Success") == 4, status
+    rows = json.loads(call(clone, DVC, "exp", "show", "--json"))
+    experiments = next(row for row in rows if row["rev"] != "workspace")["experiments"]
+    assert len(experiments) == 4
+    found = set()
+    for experiment in experiments:
+        data = experiment["revs"][-1]["data"]
+        params = data["params"]["params.yaml"]["data"]
+        metrics = data["metrics"]["reports/metrics.json"]["data"]
+        found.add((params["model"], params["seed"], metrics["balanced_accuracy"]))
+    assert {row[:2] for row in found} == {
+        ("harmonic", 0), ("harmonic", 1), ("cnn", 0), ("cnn", 1),
+    }  # fmt: skip
+
+
+@pytest.mark.slow
+def test_an_experiment_changes_metrics_diff_and_plots_are_drawn(clone: Path) -> None:
+    call(clone, DVC, "repro")
+    call(clone, "git", "add", "--all")
+    identity = ["-c", "user.name=Somebody", "-c", "user.email=somebody@example.org"]
+    call(clone, "git", *identity, "commit", "--quiet", "--allow-empty", "--message", "before")
+    call(clone, DVC, "exp", "run", "-S", "lr=0.003")
+    changes = json.loads(call(clone, DVC, "metrics", "diff", "--json"))
+    assert "log_loss" in changes["reports/metrics.json"]
+    page = Path(call(clone, DVC, "plots", "show").strip().removeprefix("file://"))
+    text = page.read_text(encoding="utf-8")
+    for title in ("Loss", "Validation", "Confusion on the test set"):
+        assert title in text
+    call(clone, "git", "checkout", "--quiet", "--", ".")
+    call(clone, DVC, "checkout")
