@@ -33,9 +33,13 @@ def work(stage: Stage) -> None:
 
     logits = {}
     for name in ("val", "test"):
-        pixels = data.part(name).images
         logits[name] = predict_logits(
-            model, pixels, description.statistics(), device, view_count=settings.views
+            model,
+            data.part(name).images,
+            description.statistics(),
+            device,
+            view_count=settings.views,
+            progress=f"evaluate: {name}",
         )
     counts = np.array(description.class_counts)
     temperature = fit_temperature(

@@ -30,6 +30,7 @@ HAIR_PAIRS = 6
 
 def work(stage: Stage) -> None:
     import pandas as pd
+    from tqdm import tqdm
 
     from harmonic.evaluation.report import render_report
     from harmonic.evaluation.report_contents import Predictions, ReportContents
@@ -64,10 +65,13 @@ def work(stage: Stage) -> None:
         spectra=layer_spectra(model),
         hair_pairs=hair_pairs(reads.raw / "images", reads.hairless, split.image_id.tolist()),
     )
-    stage.writes.plots.mkdir(exist_ok=True)
-    for name, content in draw_figures(contents).items():
-        (stage.writes.plots / name).write_bytes(content)
-    stage.writes.report.write_text(render_report(contents), encoding="utf-8")
+    with tqdm(total=2, desc="report", unit="part", disable=None) as bar:
+        stage.writes.plots.mkdir(exist_ok=True)
+        for name, content in draw_figures(contents).items():
+            (stage.writes.plots / name).write_bytes(content)
+        bar.update()
+        stage.writes.report.write_text(render_report(contents), encoding="utf-8")
+        bar.update()
     print("report: open reports/report.html")
 
 

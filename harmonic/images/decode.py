@@ -1,6 +1,5 @@
 """Reading and writing image files: nothing about a file from outside is trusted."""
 
-import os
 import warnings
 from pathlib import Path
 
@@ -47,7 +46,7 @@ def _check_header(path: Path, image: Image.Image) -> None:
             f"image {path}: {width} x {height} pixels; at most {MAX_PIXELS:,} are allowed"
         )
     # Pillow quietly narrows 16-bit RGB to 8 bits: the raw mode of its decoder still tells.
-    raw_modes = [part for tile in image.tile for part in _texts(tile[3])]
+    raw_modes = [part for tile in getattr(image, "tile", []) for part in _texts(tile[3])]
     if image.mode != "RGB" or any(mode.startswith("RGB;16") for mode in raw_modes):
         mode = image.mode if image.mode != "RGB" else "16-bit RGB"
         raise InputError(f"image {path}: its mode is {mode}; only 8-bit RGB is allowed")
@@ -67,7 +66,7 @@ def write_jpeg(path: Path, image: NDArray[np.uint8]) -> None:
     """
     temporary = _beside(path)
     Image.fromarray(image).save(temporary, format="JPEG", quality=95, subsampling=0)
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def write_mask(path: Path, mask: NDArray[np.bool_]) -> None:
@@ -77,7 +76,7 @@ def write_mask(path: Path, mask: NDArray[np.bool_]) -> None:
     """
     temporary = _beside(path)
     Image.fromarray(mask).save(temporary, format="PNG", compress_level=0)
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def read_mask(path: Path) -> NDArray[np.bool_]:
@@ -94,4 +93,5 @@ def read_mask(path: Path) -> NDArray[np.bool_]:
 
 
 def _beside(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.part")
+    # Always the same name, so that what an interrupted run left here is overwritten by the next.
+    return path.with_name(f".{path.name}.part")

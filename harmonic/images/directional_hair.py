@@ -31,7 +31,7 @@ WIDEST_HAIR = 9.0
 SLIMMEST = 5.0  # least ratio of length to width
 CROWD_WINDOW = 45.0
 MOST_CROWDED = 0.36  # share of candidates in that window, averaged over a hair
-SURE_SHARE = 0.4  # of the pixels of a hair
+SURE_SHARE = 0.5  # of the pixels of a hair
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class Contrast:
 
 # Dark hair is looked for in red light, which blood and the pigment network hardly absorb. Light
 # hair differs from skin in green and blue alone.
-_DARK = Contrast(candidate=14, sure=28)
-_LIGHT = Contrast(candidate=12, sure=24)
+_DARK = Contrast(candidate=14, sure=36)
+_LIGHT = Contrast(candidate=12, sure=30)
 _GREEN_AND_BLUE = np.array([[0.0, 0.5, 0.5]], dtype=np.float32)
 
 
@@ -78,10 +78,15 @@ def _dark_lines(grey: Image, contrast: Contrast, scale: float, within: Mask | No
     # A candidate is dark; it lies within the half-maximum of its cross-section, which puts the
     # edge of the mask at the edge of the hair, whatever the contrast; and a part of its depth at
     # least is that of a line: dots are as deep in all directions, and drop out.
-    size = max(3, round(NEIGHBOURHOOD * scale) | 1)
-    deepest = cv2.dilate(depth, np.ones((size, size), dtype=np.uint8))
+    side = max(3, round(NEIGHBOURHOOD * scale) | 1)
+    deepest = cv2.dilate(depth, np.ones((side, side), dtype=np.uint8))
     candidate = (depth >= contrast.candidate) & (depth >= 0.5 * deepest)
-    candidate &= line_depth >= 0.2 * depth
+    candidate &= line_depth >= 0.3 * depth
+    # The rim of a dark patch looks like a line to the oriented closings, as short chords cross it;
+    # but a disc as wide as they are long fits into the patch, and into no hair.
+    disc = _disc(max(5, round(ACROSS_LENGTH * scale) | 1))
+    beside = cv2.subtract(cv2.morphologyEx(grey, cv2.MORPH_CLOSE, disc), grey)
+    candidate &= beside >= 0.5 * depth
     if within is not None:
         candidate &= within
     return _keep_hairs(candidate, depth, line_depth >= contrast.sure, scale)
@@ -94,15 +99,17 @@ def _depths(grey: Image, scale: float) -> tuple[Image, Image]:
     direction (Soille, "Morphological Image Analysis", ch. 8; DullRazor uses three directions).
     Across a hair it gives the skin; along the hair, the hair itself. The largest closing less the
     image is the depth; the largest less the smallest is the depth of what is long in one direction
-    and narrow in another.
+    and narrow in another. For the latter dark structures are widened by a pixel on each side, lest
+    a thin hair be missed that runs between two of the directions or bends.
     """
     across_length = max(5, round(ACROSS_LENGTH * scale))
     along_length = max(9, round(ALONG_LENGTH * scale))
     largest = np.zeros_like(grey)
     smallest = np.full_like(grey, 255)
+    widened = cv2.erode(grey, cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3)))
     for direction in range(DIRECTIONS):
         across = cv2.morphologyEx(grey, cv2.MORPH_CLOSE, _line(across_length, direction))
-        along = cv2.morphologyEx(grey, cv2.MORPH_CLOSE, _line(along_length, direction))
+        along = cv2.morphologyEx(widened, cv2.MORPH_CLOSE, _line(along_length, direction))
         cv2.max(largest, across, dst=largest)
         cv2.min(smallest, along, dst=smallest)
     depth = np.asarray(cv2.subtract(largest, grey), dtype=np.uint8)
@@ -121,6 +128,11 @@ def _line(length: int, direction: int) -> NDArray[np.uint8]:
     element = np.zeros((size, size), dtype=np.uint8)
     cv2.line(element, (middle - x, middle - y), (middle + x, middle + y), 1)
     return element
+
+
+def _disc(size: int) -> NDArray[np.uint8]:
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+    return np.asarray(disc, dtype=np.uint8)
 
 
 def _keep_hairs(candidate: Mask, depth: Image, sure: Mask, scale: float) -> Mask:

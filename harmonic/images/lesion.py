@@ -129,7 +129,8 @@ def draw_lesion(dx: str, rng: np.random.Generator) -> FloatArray:
 def smooth_noise(rng: np.random.Generator, shape: tuple[int, int], cells: int) -> FloatArray:
     """Smooth noise (H, W) of mean 0 and spread about 0.7, with `cells` bumps along each side."""
     coarse = rng.standard_normal((cells, cells))
-    return cv2.resize(coarse, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
+    smooth = cv2.resize(coarse, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(smooth, dtype=np.float64)
 
 
 def discs(rng: np.random.Generator, count: int, radii: tuple[float, float]) -> FloatArray:
@@ -140,7 +141,7 @@ def discs(rng: np.random.Generator, count: int, radii: tuple[float, float]) -> F
     sizes = rng.uniform(*radii, size=count) * pixel
     for (x, y), radius in zip(np.round(centres * 16), np.round(sizes * 16), strict=True):
         cv2.circle(fine, (int(x), int(y)), int(radius), 255, -1, cv2.LINE_AA, shift=4)
-    return cv2.GaussianBlur(fine / 255.0, (0, 0), 0.8)
+    return np.asarray(cv2.GaussianBlur(fine / 255.0, (0, 0), 0.8), dtype=np.float64)
 
 
 @cache
@@ -212,7 +213,8 @@ def _vessel_tree(rng: np.random.Generator) -> FloatArray:
         bearing = rng.uniform(0.0, 2.0 * np.pi)
         root = np.array([np.cos(bearing), np.sin(bearing)]) * rng.uniform(0.7, 1.05)
         vessels += _fork(rng, root, bearing + np.pi + rng.normal(0.0, 0.4), 0.9, 0.07, pixel)
-    return cv2.GaussianBlur(rasterise(vessels, (GRID, GRID))[..., 0], (0, 0), 0.6)
+    tree = rasterise(vessels, (GRID, GRID))[..., 0]
+    return np.asarray(cv2.GaussianBlur(tree, (0, 0), 0.6), dtype=np.float64)
 
 
 def _fork(

@@ -85,11 +85,12 @@ def _place(maps: FloatArray, radius: float, rng: np.random.Generator) -> FloatAr
     if rng.random() < 0.5:
         linear[:, 0] *= -1.0  # the skin of the phantom has no handedness to give a lesion away by
     offset = centre - linear @ np.array([GRID / 2, GRID / 2])
-    return cv2.warpAffine(maps, np.column_stack([linear, offset]), (WIDTH, HEIGHT))
+    placed = cv2.warpAffine(maps, np.column_stack([linear, offset]), (WIDTH, HEIGHT))
+    return np.asarray(placed, dtype=np.float64)
 
 
 def _reflect(placed: FloatArray, tone: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """Light that comes back from skin and lesion (H, W, 3): Beer and Lambert's law, then scatter."""
+    """Light that comes back from skin and lesion (H, W, 3): Beer and Lambert's law and scatter."""
     shape = (HEIGHT, WIDTH)
     blotches = 0.10 * smooth_noise(rng, shape, cells=7) + 0.05 * smooth_noise(rng, shape, cells=26)
     grain = 0.06 * smooth_noise(rng, shape, cells=90)
@@ -112,7 +113,7 @@ def _freckles(rng: np.random.Generator) -> FloatArray:
     count = int(rng.integers(10, 60))
     spots[rng.integers(0, HEIGHT, count), rng.integers(0, WIDTH, count)] = 1.0
     size = rng.uniform(1.5, 4.0)
-    return cv2.GaussianBlur(spots, (0, 0), size) * (2 * np.pi * size**2)
+    return np.asarray(cv2.GaussianBlur(spots, (0, 0), size) * (2 * np.pi * size**2))
 
 
 class _Lens:
@@ -139,7 +140,7 @@ class _Lens:
             plane = scene[..., channel] * gain
             # A tone curve that leaves black and white where they are.
             lit[..., channel] = plane + self._contrast * plane * (1.0 - plane) * (2.0 * plane - 1.0)
-        return cv2.GaussianBlur(lit, (0, 0), self._blur)
+        return np.asarray(cv2.GaussianBlur(lit, (0, 0), self._blur), dtype=np.float64)
 
 
 def _develop(exposed: FloatArray, noise: FloatArray) -> NDArray[np.uint8]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from harmonic.learning.augment import views
 
@@ -61,14 +62,16 @@ def predict_logits(
     *,
     view_count: int,
     batch_size: int = 256,
+    progress: str = "",
 ) -> np.ndarray:
     """Logits of uint8 images (N, H, W, 3), averaged over the views; float64 (N, classes).
 
-    The model is put in eval mode.
+    The model is put in eval mode. `progress` is the title of a progress bar; none without.
     """
     model.eval()
     found = []
-    for start in range(0, len(pixels), batch_size):
+    starts = range(0, len(pixels), batch_size)
+    for start in tqdm(starts, desc=progress, unit="batch", disable=None if progress else True):
         batch = torch.from_numpy(np.array(pixels[start : start + batch_size])).to(device)
         images = normalised(as_images(batch), statistics)
         logits = [model(view).double() for view in views(images, view_count)]

@@ -33,3 +33,10 @@ def one_of(name: str, value: Any, allowed: tuple[str, ...]) -> str:
     if not isinstance(value, str) or value not in allowed:
         raise ValueError(f"{name}={value!r} is unknown: choose one of {', '.join(allowed)}")
     return value
+
+
+def boolean(name: str, value: Any) -> bool:
+    """The value if it is True or False, else TypeError."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name}={value!r} must be True or False, not {type(value).__name__}")
+    return value

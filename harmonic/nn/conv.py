@@ -8,12 +8,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .checks import integer, one_of, pair
-from .filters import filter_bank
-from .patches import Axis
-from .responses import moments_are_faster, response_maps, response_moments
+from .checks import boolean, integer, one_of, pair
+from .coefficients import nearest_coefficients, random_coefficients
+from .filters import filter_bank, frequencies
+from .patches import Axis, padding_along
+from .responses import response_maps, response_moments, use_moments
 
-STATISTICS = ("auto", "moments", "maps")
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 
 
@@ -88,7 +88,7 @@ class HarmonicConv2d(nn.Module):
         self.level = level
         self.dc = dc
         self.norm = norm
-        self.batch_norm = batch_norm
+        self.batch_norm = boolean("batch_norm", batch_norm)
         self.basis_size = basis_size
         self.transform = transform
         self.eps = 1e-5
@@ -138,36 +138,24 @@ class HarmonicConv2d(nn.Module):
     def set_random_kernel(self, kernel: Tensor) -> None:
         """Takes over a freshly drawn kernel (white noise), keeping its energy in expectation.
 
-        The kernel is measured with filters of unit length and rescaled for what the bank cannot
-        represent: by √(kh·kw / ‖G‖²), G the filters' Gram matrix, which is √(kh·kw / F) for
-        orthogonal banks. With batch norm the filters' lengths cancel and are left out.
+        See `random_coefficients`; with batch norm the filters' lengths cancel and are left out.
         """
-        if self.weight.is_meta:
-            return
-        bank = self._exact_bank().flatten(1)
-        length = bank.norm(dim=1, keepdim=True)
-        unit = bank / length
-        gain = math.sqrt(unit.shape[1]) / float((unit @ unit.T).norm())
-        weights = kernel.double().flatten(2) @ (unit * gain).T.to(kernel.device)
-        if not self.batch_norm:
-            weights /= length.flatten().to(kernel.device)
-        self.weight.copy_(weights)
+        if not self.weight.is_meta:
+            bank = self._exact_bank()
+            self.weight.copy_(random_coefficients(kernel, bank, normalised=self.batch_norm))
 
     @torch.no_grad()
     def set_kernel(self, kernel: Tensor) -> None:
         """Sets the weights whose filters come closest to a trained kernel (least squares)."""
-        if self.weight.is_meta:
-            return
-        inverse = torch.linalg.pinv(self._exact_bank().flatten(1))
-        self.weight.copy_(kernel.double().flatten(2) @ inverse.to(kernel.device))
+        if not self.weight.is_meta:
+            self.weight.copy_(nearest_coefficients(kernel, self._exact_bank()))
 
     def frequency_sums(self) -> list[int]:
         """u + v of each filter in the bank, which is what `level` counts."""
-        basis = self.kernel_size if self.basis_size is None else self.basis_size
-        basis = pair("basis_size", basis, least=1)
-        height, width = (min(sizes) for sizes in zip(self.kernel_size, basis, strict=True))
-        sums = [u + v for u in range(height) for v in range(width) if self.dc or u + v > 0]
-        return [one for one in sums if self.level is None or one < self.level]
+        pairs = frequencies(
+            self.kernel_size, level=self.level, dc=self.dc, basis_size=self.basis_size
+        )
+        return [u + v for u, v in pairs]
 
     def equivalent_kernel(self) -> tuple[Tensor, Tensor | None]:
         """Kernel and bias of the nn.Conv2d that this layer equals in eval mode."""
@@ -227,7 +215,8 @@ class HarmonicConv2d(nn.Module):
     def _normalised_kernel(self, mean: Tensor, var: Tensor) -> tuple[Tensor, Tensor]:
         """Kernel and bias equal to: responses minus mean, over √(var + eps), combined."""
         grouped = (self.groups, 1, self.in_channels // self.groups, -1)
-        scale = torch.rsqrt(var + self.eps).to(self.weight.dtype).view(grouped)
+        wide = torch.promote_types(var.dtype, torch.float32)  # eps is next to nothing in float16
+        scale = torch.rsqrt(var.to(wide) + self.eps).to(self.weight.dtype).view(grouped)
         by_group = self.weight.unflatten(0, (self.groups, -1)) * scale
         shift = (by_group * mean.to(self.weight.dtype).view(grouped)).sum(dim=(2, 3)).flatten()
         bias = -shift if self.bias is None else self.bias - shift
@@ -244,19 +233,17 @@ class HarmonicConv2d(nn.Module):
     @property
     def pads(self) -> tuple[int, int, int, int]:
         """Padding at (left, right, top, bottom), as F.pad orders it."""
-        (top, bottom), (left, right) = (self._pads_along(axis) for axis in (0, 1))
+        padding = self.padding if isinstance(self.padding, tuple) else (self.padding,) * 2
+        (top, bottom), (left, right) = (
+            padding_along(padding[axis], self.kernel_size[axis], self.dilation[axis])
+            for axis in (0, 1)
+        )
         return left, right, top, bottom
-
-    def _pads_along(self, axis: int) -> tuple[int, int]:
-        if isinstance(self.padding, tuple):
-            return self.padding[axis], self.padding[axis]
-        if self.padding == "valid":
-            return 0, 0
-        total = self.dilation[axis] * (self.kernel_size[axis] - 1)
-        return total // 2, total - total // 2
 
     def _train(self, input: Tensor) -> Tensor:
         """Training with batch norm, by moments or by maps of all responses."""
+        if input.dim() not in (3, 4) or input.shape[-3] != self.in_channels:
+            return self._convolve(input, *self.equivalent_kernel())  # raises what F.conv2d raises
         batch = input if input.dim() == 4 else input.unsqueeze(0)
         pads = self.pads
         if self.padding_mode != "zeros" and any(pads):
@@ -266,18 +253,11 @@ class HarmonicConv2d(nn.Module):
         columns = Axis(
             batch.shape[3], self.kernel_size[1], self.stride[1], self.dilation[1], pads[:2]
         )
-        if self._by_moments(batch, rows, columns):
+        if use_moments(self.statistics, batch, len(self.filter_bank), rows, columns):
             output = self._train_by_moments(batch, rows, columns)
         else:
             output = self._train_by_maps(F.pad(batch, pads) if any(pads) else batch)
         return output if input.dim() == 4 else output.squeeze(0)
-
-    def _by_moments(self, batch: Tensor, rows: Axis, columns: Axis) -> bool:
-        if rows.output < 1 or columns.output < 1:
-            return False  # let the convolution say so
-        if self.statistics == "auto":
-            return moments_are_faster(batch, len(self.filter_bank), rows)
-        return one_of("statistics", self.statistics, STATISTICS) == "moments"
 
     def _train_by_moments(self, batch: Tensor, rows: Axis, columns: Axis) -> Tensor:
         count = len(batch) * rows.output * columns.output

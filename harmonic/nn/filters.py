@@ -1,9 +1,8 @@
 """The bank of fixed filters that a harmonic layer combines."""
 
-import torch
 from torch import Tensor
 
-from .checks import integer, one_of, pair
+from .checks import boolean, integer, one_of, pair
 from .transforms import TRANSFORMS, dct2_waves
 
 NORMS = ("ortho", "l1", "none")
@@ -39,26 +38,40 @@ def filter_bank(
     Raises TypeError for a size or level that is no integer, ValueError for one below 1, an
     unknown norm or transform, a size the transform has not, and for a bank left without filters.
     """
-    height, width = pair("kernel_size", kernel_size, least=1)
-    if level is not None:
-        level = integer("level", level, least=1)
+    kept = frequencies(kernel_size, level=level, dc=dc, basis_size=basis_size)
     one_of("norm", norm, NORMS)
     one_of("transform", transform, tuple(TRANSFORMS))
-    basis = (height, width) if basis_size is None else pair("basis_size", basis_size, least=1)
-    rows = _waves(transform, height, basis[0])
-    columns = _waves(transform, width, basis[1])
-    filters = rows[:, None, :, None] * columns[None, :, None, :]
+    size = pair("kernel_size", kernel_size, least=1)
+    basis = size if basis_size is None else pair("basis_size", basis_size, least=1)
+    rows, columns = (_waves(transform, *sizes) for sizes in zip(size, basis, strict=True))
+    us, vs = zip(*kept, strict=True)
+    filters = rows[list(us), :, None] * columns[list(vs), None, :]
+    return _scaled(filters, norm)
+
+
+def frequencies(
+    kernel_size: int | tuple[int, int],
+    *,
+    level: int | None = None,
+    dc: bool = True,
+    basis_size: int | tuple[int, int] | None = None,
+) -> list[tuple[int, int]]:
+    """(u, v) of each filter of the bank with these arguments, in order; errors as `filter_bank`."""
+    size = pair("kernel_size", kernel_size, least=1)
+    basis = size if basis_size is None else pair("basis_size", basis_size, least=1)
+    if level is not None:
+        level = integer("level", level, least=1)
+    boolean("dc", dc)
+    height, width = (min(sizes) for sizes in zip(size, basis, strict=True))
     kept = [
-        u * len(columns) + v
-        for u in range(len(rows))
-        for v in range(len(columns))
+        (u, v)
+        for u in range(height)
+        for v in range(width)
         if (level is None or u + v < level) and (dc or u + v > 0)
     ]
     if not kept:
-        raise ValueError(
-            f"level={level} with dc={dc} leaves no filter of kernel_size={kernel_size!r}"
-        )
-    return _scaled(filters.flatten(0, 1)[kept], norm)
+        raise ValueError(f"{level=} with {dc=} leaves no filter of {kernel_size=}")
+    return kept
 
 
 def _waves(transform: str, samples: int, size: int) -> Tensor:

@@ -148,9 +148,10 @@ def _product_gradient(
         by_channel[:, :, phase :: rows.stride] = shared[:, None, phase :: rows.stride]
     for start, width in centred.blocks():
         block = slice(start, start + width)
-        bands = torch.einsum("edcmj,mw->edcwj", lags, patches.column_visits[:, block])
-        matrices = _banded(bands.to(centred.flat.dtype), columns)
-        for part, by_distance in zip(patches.row_parts, matrices, strict=True):
+        visits = patches.column_visits[:, block]
+        for part, part_lags in zip(patches.row_parts, lags, strict=True):
+            bands = torch.einsum("dcmj,mw->dcwj", part_lags, visits).to(centred.flat.dtype)
+            by_distance = _banded(bands, columns)
             gradient = _part_gradient(centred, part, by_distance, start)
             if part.is_edge:
                 by_channel[:, :, part.start, block] += gradient

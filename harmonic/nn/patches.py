@@ -7,6 +7,14 @@ import torch
 from torch import Tensor
 
 
+def padding_along(padding: int | str, kernel: int, dilation: int) -> tuple[int, int]:
+    """Pixels of padding before and after, for a number, "valid" or "same" as nn.Conv2d has it."""
+    if isinstance(padding, int):
+        return padding, padding
+    total = dilation * (kernel - 1) if padding == "same" else 0
+    return total // 2, total - total // 2
+
+
 class Part(NamedTuple):
     """Rows that count for some kernel samples: all rows of a phase (1), or one edge row (−1)."""
 

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from typing import TypeGuard
 
 import torch
 from torch import nn
@@ -25,7 +26,8 @@ def harmonize(
     Kernels are projected onto the filters: with all levels and no batch norm the copy computes
     what the model computes, with fewer levels the nearest kernels the bank can express. All
     arguments of the convolutions, dtype, device, training flag, requires_grad, modules used twice
-    and hooks are kept. Subclasses of nn.Conv2d are left alone, as they may compute something else.
+    and hooks are kept. Left alone, as they may compute something else, are subclasses of nn.Conv2d
+    and convolutions whose weight is not a parameter (weight or spectral normalisation).
 
     level, norm: as in `filter_bank`.
     batch_norm: "none"; "first": the first convolution normalises its responses and keeps all
@@ -43,7 +45,7 @@ def harmonize(
 
     def convert(module: nn.Module) -> nn.Module | None:
         nonlocal first
-        if type(module) is not nn.Conv2d or module.kernel_size == (1, 1):
+        if not _is_ordinary(module) or module.kernel_size == (1, 1):
             return None
         is_first, first = first, False
         paper_root = batch_norm == "first" and is_first
@@ -118,11 +120,15 @@ def _replaced(model: nn.Module, convert: Callable[[nn.Module], nn.Module | None]
 
 
 def _keep_state(old: nn.Module, new: nn.Module) -> None:
-    """Training flag and every kind of hook; hook tables are dictionaries named …_hooks…."""
+    """Training flag and hooks of every kind, which are the attributes named …_hook…."""
     new.training = old.training
     for name, value in vars(old).items():
-        if "_hooks" in name:
+        if "_hook" in name:
             setattr(new, name, value)
+
+
+def _is_ordinary(module: nn.Module) -> TypeGuard[nn.Conv2d]:
+    return type(module) is nn.Conv2d and "weight" in module._parameters
 
 
 def _harmonic(conv: nn.Conv2d, *, level: int | None, norm: str, batch_norm: bool) -> HarmonicConv2d:

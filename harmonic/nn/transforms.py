@@ -115,7 +115,7 @@ def _haar_step(half: Tensor) -> Tensor:
 
 
 def _slant_step(half: Tensor) -> Tensor:
-    """The recursion from size n/2 to n: both halves side by side, rows 1 and n/2+1 rotated."""
+    """The recursion from size n/2 to n: both halves side by side, rows 1 and n/2 rotated."""
     n = 2 * len(half)
     left_right = torch.stack([torch.cat([half, half], 1), torch.cat([half, -half], 1)]) / math.sqrt(
         2
@@ -125,8 +125,8 @@ def _slant_step(half: Tensor) -> Tensor:
         a = math.sqrt(3 * n * n / (4 * (n * n - 1)))
         b = math.sqrt((n * n - 4) / (4 * (n * n - 1)))
         step, line = odd[0].clone(), even[1].clone()
-        odd[0] = a * step + b * line
-        even[1] = -b * step + a * line
+        even[1] = a * step + b * line
+        odd[0] = -b * step + a * line
     return torch.cat([even, odd])
 
 

@@ -1,0 +1,44 @@
+"""The picture of the README: some phantoms of each class, as `source: sample` draws them.
+
+    dvc repro verify && python -m benchmarks.contact_sheet docs/phantoms.jpg
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from harmonic.data.classes import CLASSES
+from harmonic.data.index import read_index
+from harmonic.images.decode import read_rgb
+from stages.harness.params import load_params
+
+COLUMNS = 8
+SIZE = (120, 90)
+
+
+def contact_sheet(raw: Path, index: Path) -> Image.Image:
+    """A row a class in the order of CLASSES, the first COLUMNS images by id."""
+    table = read_index(index)
+    rows = []
+    for name in CLASSES:
+        chosen = table.image_id[table.dx == name].iloc[:COLUMNS]
+        images = [Image.fromarray(read_rgb(raw / "images" / f"{each}.jpg")) for each in chosen]
+        rows.append(np.hstack([np.asarray(image.resize(SIZE)) for image in images]))
+    return Image.fromarray(np.vstack(rows))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("target", type=Path)
+    target = parser.parse_args().target
+    if load_params(Path("params.yaml")).source != "sample":
+        parser.error("source is not sample: images of patients do not belong in the repository")
+    contact_sheet(Path("data/raw"), Path("data/index.csv")).save(target, quality=88)
+
+
+if __name__ == "__main__":
+    main()

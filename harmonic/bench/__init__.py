@@ -1,0 +1,1 @@
+"""What `python -m harmonic bench` measures with; here, not in benchmarks/, for the wheel."""

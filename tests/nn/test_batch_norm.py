@@ -1,0 +1,194 @@
+"""Batch norm of responses: moments against maps, and both against nn.BatchNorm2d."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from harmonic import HarmonicConv2d
+from harmonic.nn.moments import patch_moments
+from harmonic.nn.patches import Axis
+
+
+@st.composite
+def axes(draw):
+    axis = Axis(
+        draw(st.integers(1, 40)),
+        draw(st.integers(1, 5)),
+        draw(st.integers(1, 3)),
+        draw(st.integers(1, 3)),
+        (draw(st.integers(0, 5)), draw(st.integers(0, 5))),
+    )
+    assume(axis.output >= 1)
+    return axis
+
+
+def unfolded_moments(images, rows, columns):
+    """The definition: make all patches, take mean and covariance."""
+    batch, channels = images.shape[:2]
+    patches = F.unfold(
+        F.pad(images, (*columns.padding, *rows.padding)),
+        (rows.kernel, columns.kernel),
+        dilation=(rows.dilation, columns.dilation),
+        stride=(rows.stride, columns.stride),
+    )
+    samples = patches.view(batch, channels, rows.kernel * columns.kernel, -1)
+    samples = samples.permute(1, 2, 0, 3).flatten(2)
+    mean = samples.mean(dim=2)
+    centred = samples - mean[..., None]
+    return mean, centred @ centred.mT / samples.shape[2]
+
+
+@settings(max_examples=120, deadline=None)
+@given(rows=axes(), columns=axes(), seed=st.integers(0, 1000), offset=st.sampled_from([0, 1000]))
+def test_moments_are_those_of_the_patches_with_their_gradients(rows, columns, seed, offset):
+    torch.manual_seed(seed)
+    images = torch.randn(2, 3, rows.size, columns.size, dtype=torch.float64)
+    images += offset * torch.randn(3, 1, 1, dtype=torch.float64)
+    images.requires_grad_()
+    results = patch_moments(images, rows, columns)
+    expected = unfolded_moments(images, rows, columns)
+    seeds = [torch.randn_like(one) for one in expected]
+    (gradient,) = torch.autograd.grad(results, images, seeds)
+    (expected_gradient,) = torch.autograd.grad(expected, images, seeds)
+    for result, reference in zip((*results, gradient), (*expected, expected_gradient), strict=True):
+        scale = max(1, reference.abs().max().item())
+        assert (result - reference).abs().max() < 1e-10 * scale
+
+
+def test_moments_pass_gradcheck():
+    torch.manual_seed(0)
+    images = torch.randn(2, 2, 5, 6, dtype=torch.float64, requires_grad=True)
+    rows, columns = Axis(5, 3, 1, 1, (1, 1)), Axis(6, 2, 2, 1, (0, 1))
+    assert torch.autograd.gradcheck(lambda x: patch_moments(x, rows, columns), images)
+
+
+@st.composite
+def layers(draw):
+    groups = draw(st.integers(1, 2))
+    torch.manual_seed(draw(st.integers(0, 1000)))
+    layer = HarmonicConv2d(
+        2 * groups,
+        3 * groups,
+        draw(st.tuples(st.integers(1, 4), st.integers(1, 4))),
+        stride=draw(st.integers(1, 2)),
+        padding=draw(st.integers(0, 3)),
+        dilation=draw(st.integers(1, 2)),
+        groups=groups,
+        bias=draw(st.booleans()),
+        padding_mode=draw(st.sampled_from(["zeros", "reflect", "replicate", "circular"])),
+        dtype=torch.float64,
+        level=draw(st.one_of(st.none(), st.integers(1, 4))),
+        norm=draw(st.sampled_from(["ortho", "l1", "none"])),
+        batch_norm=True,
+    )
+    return layer, torch.randn(3, layer.in_channels, 9, 8, dtype=torch.float64)
+
+
+def step(layer, images, statistics):
+    """Outputs, all gradients and new running statistics of one training step."""
+    layer.statistics = statistics
+    layer.zero_grad()
+    layer.running_mean.zero_()
+    layer.running_var.fill_(1)
+    images = images.clone().requires_grad_()
+    output = layer(images)
+    torch.manual_seed(1)
+    (output * torch.randn_like(output)).sum().backward()
+    gradients = [images.grad, *(one.grad.clone() for one in layer.parameters())]
+    return [output, *gradients, layer.running_mean.clone(), layer.running_var.clone()]
+
+
+@settings(max_examples=80, deadline=None)
+@given(case=layers())
+def test_moments_and_maps_give_the_same_step(case):
+    layer, images = case
+    for one, other in zip(step(layer, images, "moments"), step(layer, images, "maps"), strict=True):
+        scale = max(1, other.abs().max().item())
+        assert (one - other).abs().max() < 1e-10 * scale
+
+
+@pytest.mark.parametrize("statistics", ["moments", "maps"])
+@pytest.mark.parametrize("momentum", [0.1, None])
+def test_running_statistics_are_batchnorm2ds(statistics, momentum):
+    torch.manual_seed(0)
+    layer = HarmonicConv2d(2, 4, 3, padding=1, batch_norm=True, dtype=torch.float64)
+    layer.statistics, layer.momentum = statistics, momentum
+    norm = nn.BatchNorm2d(18, affine=False, momentum=momentum, dtype=torch.float64)
+    for _ in range(3):
+        images = torch.randn(4, 2, 7, 7, dtype=torch.float64) + 3
+        bank = layer.filter_bank.unsqueeze(1).repeat(2, 1, 1, 1)
+        norm(F.conv2d(images, bank, padding=1, groups=2))
+        layer(images)
+    assert torch.allclose(layer.running_mean, norm.running_mean, atol=1e-12, rtol=0)
+    assert torch.allclose(layer.running_var, norm.running_var, atol=1e-12, rtol=0)
+    assert layer.num_batches_tracked == norm.num_batches_tracked == 3
+
+
+@pytest.mark.parametrize("padding", [0, 1])
+def test_a_mean_a_thousand_deviations_away_costs_no_accuracy(padding):
+    torch.manual_seed(0)
+    images = torch.randn(8, 4, 20, 20) + 1000
+    layer = HarmonicConv2d(4, 4, 3, padding=padding, batch_norm=True)
+    exact = HarmonicConv2d(4, 4, 3, padding=padding, batch_norm=True).double()
+    exact.weight.data.copy_(layer.weight)
+    layer.statistics, exact.statistics = "moments", "maps"
+    layer(images)
+    exact(images.double())
+    error = (layer.running_var - 0.9) / (exact.running_var - 0.9) - 1
+    assert error.abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("statistics", ["moments", "maps"])
+def test_a_constant_channel_gives_finite_gradients(statistics):
+    layer = HarmonicConv2d(1, 2, 3, batch_norm=True)
+    layer.statistics = statistics
+    images = torch.full((2, 1, 6, 6), 7.0, requires_grad=True)
+    layer(images).sum().backward()
+    assert images.grad.isfinite().all()
+    assert layer.weight.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("statistics", ["moments", "maps"])
+def test_a_single_value_per_channel_is_refused_as_batchnorm2d_does(statistics):
+    layer = HarmonicConv2d(2, 2, 3, batch_norm=True)
+    layer.statistics = statistics
+    with pytest.raises(ValueError, match="more than 1 value per channel"):
+        layer(torch.randn(1, 2, 3, 3))
+
+
+def test_an_unknown_way_is_refused_by_name():
+    layer = HarmonicConv2d(2, 2, 3, batch_norm=True)
+    layer.statistics = "fast"
+    with pytest.raises(ValueError, match="statistics='fast'"):
+        layer(torch.randn(2, 2, 5, 5))
+
+
+@pytest.mark.parametrize("statistics", ["moments", "maps"])
+def test_unbatched_images_are_a_batch_of_one(statistics):
+    torch.manual_seed(0)
+    layer = HarmonicConv2d(2, 2, 3, batch_norm=True)
+    layer.statistics = statistics
+    image = torch.randn(2, 6, 6)
+    assert torch.allclose(layer(image), layer(image[None])[0])
+
+
+def test_moments_hold_far_less_memory_for_backward_than_maps():
+    layer = HarmonicConv2d(8, 8, 3, padding=1, batch_norm=True)
+    images = torch.randn(4, 8, 32, 32, requires_grad=True)
+    saved = {}
+    for statistics in ("moments", "maps"):
+        layer.statistics = statistics
+        storages = {}
+        with torch.autograd.graph.saved_tensors_hooks(
+            lambda tensor, kept=storages: (
+                kept.update({tensor.untyped_storage().data_ptr(): tensor.numel()}) or tensor
+            ),
+            lambda tensor: tensor,
+        ):
+            layer(images)
+        saved[statistics] = sum(storages.values())
+    assert saved["moments"] < 1.1 * images.numel()
+    assert saved["maps"] > 9 * images.numel()

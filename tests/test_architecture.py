@@ -1,0 +1,35 @@
+"""Who may import whom: never upwards, never in a circle."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.stages.imports import ROOT, direct_imports
+
+ALLOWED = {
+    "nn": {"nn"},
+    "images": {"images"},
+    "data": {"data", "images"},
+    "learning": {"learning", "data", "nn"},
+    "evaluation": {"evaluation", "data", "nn"},
+    "bench": {"bench", "nn"},
+}
+FILES = sorted((ROOT / "harmonic").rglob("*.py"))
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.relative_to(ROOT).as_posix())
+def test_imports_go_down_only(file: Path) -> None:
+    package = file.relative_to(ROOT / "harmonic").parts[0]
+    for imported in direct_imports(file):
+        parts = imported.relative_to(ROOT).parts
+        assert parts[0] == "harmonic", f"imports {imported}: the library knows no stage"
+        if package in ALLOWED and len(parts) > 2:
+            assert parts[1] in ALLOWED[package], f"{package} imports {parts[1]}"
+
+
+@pytest.mark.parametrize("package", ["images", "data"])
+def test_images_and_data_need_no_torch(package: str) -> None:
+    for file in (ROOT / "harmonic" / package).rglob("*.py"):
+        text = file.read_text(encoding="utf-8")
+        assert "import torch" not in text
+        assert "from torch" not in text
