@@ -1,6 +1,6 @@
 """The picture of the README: some phantoms of each class, as `source: sample` draws them.
 
-    dvc repro verify && python -m benchmarks.contact_sheet docs/phantoms.jpg
+dvc repro verify && python -m benchmarks.contact_sheet docs/phantoms.jpg
 """
 
 import argparse

@@ -30,15 +30,15 @@ def record(name: str, command: str) -> Path:
     """Write results/NAME.json from the run in the working directory."""
     revision = ["git", "rev-parse", "--short=12", "HEAD"]
     commit = subprocess.run(revision, capture_output=True, text=True, check=True).stdout.strip()
+    params = load_params(Path("params.yaml")).model_dump()
     document = {
         "command": command,
         "commit": commit,
-        "params": load_params(Path("params.yaml")).model_dump(),
+        "params": params | {"archive": Path(params["archive"]).name},
         "data": read(Path("data/fingerprint.json")),
         "training": read(Path("logs/train.json")),
         "metrics": read(Path("reports/metrics.json")),
     }
-    document["params"]["archive"] = Path(document["params"]["archive"]).name
     path = RESULTS / f"{name}.json"
     path.write_text(json.dumps(document, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     return path

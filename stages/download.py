@@ -4,30 +4,36 @@ archive (read when source=archive)  ->  data/raw/HAM10000_metadata.csv, data/raw
                                         data/raw/truth/ (source=sample: hair masks, hairless images)
 """
 
-import shutil
 import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
-from harmonic.data.sources.archive import import_archive
+from harmonic.data.sources.archive import fetch_archive
+from harmonic.data.sources.dataverse import fetch_dataverse
+from harmonic.data.sources.isic import fetch_isic
+from harmonic.data.sources.kaggle import fetch_kaggle
+from harmonic.data.sources.sample import fetch_sample
 from stages.harness.stage import Stage, run_stage
 
 
+def sources(stage: Stage) -> dict[str, Callable[[Path, Path], None]]:
+    """What fetches each source: a function of data/raw and of the folder of unfinished work."""
+    settings = stage.params.download
+    return {
+        "sample": partial(fetch_sample, images=settings.images, seed=settings.seed),
+        "archive": partial(fetch_archive, archive=stage.reads.archive),
+        "kaggle": fetch_kaggle,
+        "dataverse": fetch_dataverse,
+        "isic": fetch_isic,
+    }
+
+
 def work(stage: Stage) -> None:
+    source = stage.params.source
     raw = stage.writes.raw
-    if stage.params.source == "archive":
-        import_archive(stage.reads.archive, raw)
-    elif stage.params.source == "kaggle":
-        from harmonic.data.sources.kaggle import fetch_kaggle
-
-        fetch_kaggle(raw)
-    else:
-        from harmonic.data.sources.sample import write_sample
-
-        drawn = stage.partial / "sample"
-        settings = stage.params.download
-        write_sample(drawn, images=settings.images, seed=settings.seed, progress=True)
-        import_archive(drawn, raw)
-        shutil.copytree(drawn / "truth", raw / "truth", dirs_exist_ok=True)
-    print(f"download: {len(list((raw / 'images').iterdir()))} images from {stage.params.source}")
+    sources(stage)[source](raw, stage.partial)
+    print(f"download: {len(list((raw / 'images').iterdir()))} images from {source}")
 
 
 def main() -> int:

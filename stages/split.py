@@ -5,22 +5,20 @@ data/index.csv  ->  data/split.csv   image_id, lesion_id, dx, split; row n is ro
 
 import sys
 
+import numpy as np
+
+from harmonic.data.folds import split_fold
 from harmonic.data.index import read_index
 from harmonic.data.split import SETS, share_with_sibling, split_groups
+from harmonic.data.stable_split import split_by_hash
 from stages.harness.stage import Stage, run_stage
 
 
 def work(stage: Stage) -> None:
     index = read_index(stage.reads.index)
     settings = stage.params.split
-    shares = {
-        "train": 1 - settings.val - settings.test,
-        "val": settings.val,
-        "test": settings.test,
-    }
     lesions = index.lesion_group.to_numpy(dtype=str)
-    groups = lesions if settings.by == "lesion" else index.image_id.to_numpy(dtype=str)
-    sets = split_groups(groups, index.dx.to_numpy(dtype=str), shares, settings.seed)
+    sets = assign_sets(stage, index.image_id.to_numpy(dtype=str), lesions, index.dx.to_numpy(str))
     table = index[["image_id", "lesion_id", "dx"]].assign(split=sets)
     table.to_csv(stage.writes.split, index=False, lineterminator="\n")
     counts = ", ".join(f"{(sets == name).sum()} {name}" for name in SETS)
@@ -31,6 +29,30 @@ def work(stage: Stage) -> None:
             "training; the metrics of this split are not those of unseen lesions",
             file=sys.stderr,
         )
+
+
+def assign_sets(
+    stage: Stage, image_ids: np.ndarray, lesions: np.ndarray, dx: np.ndarray
+) -> np.ndarray:
+    settings = stage.params.split
+    groups = lesions if settings.by == "lesion" else image_ids
+    assign = split_by_hash if settings.stable else split_groups
+    if settings.folds is not None:
+        return split_fold(
+            assign,
+            groups,
+            dx,
+            folds=settings.folds,
+            fold=settings.fold,
+            val=settings.val,
+            seed=settings.seed,
+        )
+    shares = {
+        "train": 1 - settings.val - settings.test,
+        "val": settings.val,
+        "test": settings.test,
+    }
+    return assign(groups, dx, shares, settings.seed)
 
 
 def main() -> int:

@@ -1,13 +1,28 @@
 """Verify: every image decoded, every row checked, before anything is built on them.
 
 data/raw/  ->  data/index.csv          a row an image, sorted by id, with its lesion group and size
-               data/fingerprint.json   counts, sizes, channel statistics, one digest over all images
+               data/inspection.csv     a row an image: format, mode, channel statistics, digest, and
+                                       what it has in common with the original of its id
+               data/duplicates.csv     images that look like one of another lesion group
+               data/fingerprint.json   counts, sizes, channel statistics, one digest over all
+                                       images, and whether this is HAM10000
 """
 
 import sys
 
-from harmonic.data.integrity import build_index, fingerprint, inspect_images
+import pandas as pd
+
+from harmonic.data.duplicates import duplicates_across_groups
+from harmonic.data.integrity import (
+    build_index,
+    fingerprint,
+    inspect_images,
+    inspection,
+    match_files,
+)
 from harmonic.data.metadata import read_metadata
+from harmonic.data.originals.identity import compare_with_originals, identity
+from harmonic.data.originals.manifest import read_manifest
 from stages.harness.partial import write_json
 from stages.harness.stage import Stage, run_stage
 
@@ -15,20 +30,43 @@ from stages.harness.stage import Stage, run_stage
 def work(stage: Stage) -> None:
     images = stage.reads.raw / "images"
     metadata = read_metadata(stage.reads.raw / "HAM10000_metadata.csv")
+    unnamed = match_files(metadata.image_id, images)
     inspected = inspect_images(metadata.image_id, images)
     index = build_index(metadata, inspected)
-    unnamed = sum(path.stem not in set(index.image_id) for path in images.iterdir())
-    index.to_csv(stage.writes.index, index=False, lineterminator="\n")
-    found = fingerprint(index, inspected, unnamed)
+    manifest = read_manifest()
+    compared = compare_with_originals(index, inspected, manifest)
+    duplicates = duplicates_across_groups(index, inspected)
+    found = fingerprint(index, inspected, unnamed) | {
+        "identity": identity(compared, manifest),
+        "duplicates_across_groups": {
+            "identical": int(duplicates.identical.sum()),
+            "near_identical": int((~duplicates.identical).sum()),
+        },
+    }
+    tables = {
+        stage.writes.index: index,
+        stage.writes.inspection: pd.concat([inspection(index, inspected), compared], axis=1),
+        stage.writes.duplicates: duplicates,
+    }
+    for path, table in tables.items():
+        table.to_csv(path, index=False, lineterminator="\n")
     write_json(stage.writes.fingerprint, found)
     print(
         f"verify: {found['images']} images of {found['lesions']} lesions "
-        f"({found['lesion_groups']} groups); {unnamed} files without a row"
+        f"({found['lesion_groups']} groups); {len(unnamed)} files without a row\n"
+        f"verify: {found['identity']['verdict']}: {found['identity']['how']}"
     )
+    if len(duplicates):
+        print(
+            f"verify: warning: {len(duplicates)} images look like one of another lesion group "
+            "(data/duplicates.csv); a split by lesion may divide them",
+            file=sys.stderr,
+        )
 
 
 def main() -> int:
-    return run_stage("verify", work, reads=["raw"], writes=["index", "fingerprint"])
+    writes = ["index", "inspection", "duplicates", "fingerprint"]
+    return run_stage("verify", work, reads=["raw"], writes=writes)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Does the data set hold what its table says? Every image is decoded and fingerprinted."""
+"""Does the data set hold what its table says? Every image is decoded and measured."""
 
 import hashlib
 from collections import Counter
@@ -9,37 +9,64 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
+from PIL import Image
 from tqdm import tqdm
 
 from harmonic.data.classes import CLASSES
 from harmonic.data.lesions import known_pairs, lesion_groups
+from harmonic.data.looks import perceptual_hash
 from harmonic.errors import InputError
 from harmonic.images.decode import read_rgb
 
 
 @dataclass(frozen=True)
 class Inspected:
-    """What one decoded image is: its size, its digest and its channel moments."""
+    """What one decoded image is: its file, its size, its channel moments and its look."""
 
     width: int
     height: int
+    format: str
+    """JPEG, PNG, …, whatever the file name says"""
+    mode: str
+    """As stored; anything but RGB is refused"""
     sha256: str
     mean: np.ndarray
     """Channel means of the values in [0, 1], shape (3,), float64."""
     square: np.ndarray
     """Channel means of the squared values, shape (3,), float64."""
+    look: np.ndarray
+    """Perceptual hash, shape (4,), uint64."""
+
+
+def match_files(image_ids: pd.Series, folder: Path) -> list[str]:
+    """Names of the files in `folder` that no row of the metadata names, sorted.
+
+    Raises InputError where a row names an image that is not there.
+    """
+    files = {path.name for path in folder.iterdir()}
+    named = [f"{image_id}.jpg" for image_id in image_ids]
+    if missing := [name for name in named if name not in files]:
+        more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+        raise InputError(f"{folder / missing[0]} is named in the metadata but is not there{more}")
+    return sorted(files - set(named))
 
 
 def inspect_image(path: Path) -> Inspected:
-    """Decode one image; raises InputError where it is absent, unreadable or not RGB."""
-    if not path.is_file():
-        raise InputError(f"{path} is named in the metadata but is not there")
+    """Decode and measure one image; raises InputError where it is unreadable or not RGB."""
     image = read_rgb(path)
+    with Image.open(path) as header:
+        stored, mode = header.format, header.mode
     height, width = image.shape[:2]
-    pixels = image.reshape(-1, 3) / 255.0
+    mean, square = channel_moments(image)
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return Inspected(width, height, digest, pixels.mean(axis=0), np.square(pixels).mean(axis=0))
+    return Inspected(width, height, str(stored), mode, digest, mean, square, perceptual_hash(image))
+
+
+def channel_moments(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Channel means of the values in [0, 1] and of their squares; two arrays (3,), float64."""
+    pixels = image.reshape(-1, 3) / 255.0
+    return pixels.mean(axis=0), np.square(pixels).mean(axis=0)
 
 
 def inspect_images(image_ids: pd.Series, folder: Path, *, jobs: int = -1) -> list[Inspected]:
@@ -70,10 +97,30 @@ def build_index(metadata: pd.DataFrame, inspected: list[Inspected]) -> pd.DataFr
     )
 
 
-def fingerprint(index: pd.DataFrame, inspected: list[Inspected], unnamed: int) -> dict[str, Any]:
+def inspection(index: pd.DataFrame, inspected: list[Inspected]) -> pd.DataFrame:
+    """What was found of each image, for a table: size, format, mode, channel statistics, digest."""
+    mean = np.array([found.mean for found in inspected])
+    std = np.sqrt(np.array([found.square for found in inspected]) - mean**2)
+    columns: dict[str, Any] = {
+        "image_id": index.image_id,
+        "width": [found.width for found in inspected],
+        "height": [found.height for found in inspected],
+        "format": [found.format for found in inspected],
+        "mode": [found.mode for found in inspected],
+    }
+    for name, values in (("mean", mean), ("std", std)):
+        for channel, letter in enumerate("rgb"):
+            columns[f"{name}_{letter}"] = values[:, channel].round(6)
+    columns["sha256"] = [found.sha256 for found in inspected]
+    return pd.DataFrame(columns)
+
+
+def fingerprint(
+    index: pd.DataFrame, inspected: list[Inspected], unnamed: list[str]
+) -> dict[str, Any]:
     """Counts, sizes, channel statistics and one digest over all images: what data this is.
 
-    `unnamed` counts the image files without a row in the metadata; they are left aside.
+    `unnamed` are the files without a row in the metadata; they are counted and left aside.
     """
     digest = hashlib.sha256()
     for image_id, found in zip(index.image_id, inspected, strict=True):
@@ -85,12 +132,14 @@ def fingerprint(index: pd.DataFrame, inspected: list[Inspected], unnamed: int) -
         "images": len(index),
         "lesions": int(index.lesion_id.nunique()),
         "lesion_groups": int(index.lesion_group.nunique()),
-        "images_without_a_row": unnamed,
+        "images_without_a_row": len(unnamed),
         "images_by_class": {name: int((index.dx == name).sum()) for name in CLASSES},
         "lesion_groups_by_class": {
             name: int(index.lesion_group[index.dx == name].nunique()) for name in CLASSES
         },
         "sizes": dict(sizes),
+        "formats": dict(Counter(found.format for found in inspected)),
+        "modes": dict(Counter(found.mode for found in inspected)),
         "age_missing": int(index.age.isna().sum()),
         "sex_unknown": int((~index.sex.isin(["male", "female"])).sum()),
         "channel_mean": [round(float(value), 6) for value in mean],

@@ -1,6 +1,7 @@
 """HAM10000_metadata.csv: a row an image, checked before anything is built on it."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,20 +24,7 @@ def read_metadata(path: Path) -> pd.DataFrame:
     missing column, no row, an id that is empty or no plain name, a dx that is none of CLASSES, an
     age that is no number from 0 to 120, two rows for one image.
     """
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise InputError(f"{path} is not there") from None
-    except (ValueError, UnicodeDecodeError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{path}: not a readable CSV table ({reason})") from None
-    if missing := [column for column in COLUMNS if column not in table.columns]:
-        raise InputError(
-            f"{path}: column {', '.join(missing)} is missing; needed are {', '.join(COLUMNS)}"
-        )
-    table = table[list(COLUMNS)]
-    if table.empty:
-        raise InputError(f"{path}: has no row")
+    table = read_table(path, COLUMNS)
     for column in ("image_id", "lesion_id"):
         refuse(path, table, ~table[column].map(is_safe_id), column, "letters, digits, _ and - only")
     refuse(path, table, ~table.dx.isin(CLASSES), "dx", f"allowed are {', '.join(CLASSES)}")
@@ -46,6 +34,27 @@ def read_metadata(path: Path) -> pd.DataFrame:
     refuse(path, table, wrong_age, "age", "a number of years from 0 to 120, or empty")
     table = table.assign(age=age.astype(np.float64))
     return table.sort_values("image_id", ignore_index=True)
+
+
+def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """The named columns of a CSV file, all str, "" where a value is missing; one row or more.
+
+    Raises InputError where the file is missing or no table, or lacks a column or any row.
+    """
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise InputError(f"{path} is not there") from None
+    except (ValueError, UnicodeDecodeError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{path}: not a readable CSV table ({reason})") from None
+    if missing := [column for column in columns if column not in table.columns]:
+        raise InputError(
+            f"{path}: column {', '.join(missing)} is missing; needed are {', '.join(columns)}"
+        )
+    if table.empty:
+        raise InputError(f"{path}: has no row")
+    return table[list(columns)]
 
 
 def is_safe_id(text: str) -> bool:

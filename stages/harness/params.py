@@ -15,7 +15,7 @@ from ruamel.yaml.error import YAMLError
 
 from harmonic.errors import InputError
 
-SOURCES = ("sample", "archive", "kaggle")
+SOURCES = ("sample", "archive", "kaggle", "dataverse", "isic")
 
 
 def number(lowest: float, highest: float, unit: str = "") -> Any:
@@ -65,6 +65,17 @@ class Split(Section):
     by: Annotated[Literal["lesion", "image"], one_of("lesion", "image")]
     val: Annotated[float, number(0.02, 0.45, "share of the images")]
     test: Annotated[float, number(0.02, 0.45, "share of the images")]
+    folds: Annotated[int, whole(2, 20)] | None = Field(
+        description="null (no cross-validation) or a whole number from 2 to 20 (folds)"
+    )
+    fold: Annotated[int, whole(0, 19, "counted from 0; below split.folds")]
+    stable: Annotated[bool, Field(description="true or false")]
+
+    @model_validator(mode="after")
+    def fold_among_folds(self) -> Self:
+        if self.folds is not None and self.fold >= self.folds:
+            raise ValueError(f"fold ({self.fold}) must be below folds ({self.folds})")
+        return self
 
 
 class FindLr(Section):
@@ -111,7 +122,7 @@ class Evaluate(Section):
 
 
 class Params(Section):
-    source: Annotated[Literal["sample", "archive", "kaggle"], one_of(*SOURCES)]
+    source: Annotated[Literal["sample", "archive", "kaggle", "dataverse", "isic"], one_of(*SOURCES)]
     archive: Annotated[str, Field(min_length=1, description="the path of a zip file or a folder")]
     seed: Seed
     model: Annotated[Literal["harmonic", "cnn"], one_of("harmonic", "cnn")]

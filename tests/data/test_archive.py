@@ -115,6 +115,38 @@ def test_a_name_twice_is_refused(tmp_path: Path) -> None:
         import_archive(archive, tmp_path / "raw")
 
 
+def test_two_images_of_one_name_and_size_are_told_apart(tmp_path: Path) -> None:
+    members = {METADATA: b"t", IMAGE: b"one", f"two/{Path(IMAGE).name}": b"eno"}
+    archive = make_zip(tmp_path / "a.zip", members)
+    with zipfile.ZipFile(archive) as file:
+        file.extractall(tmp_path / "folder")
+    for path in (archive, tmp_path / "folder"):
+        with pytest.raises(InputError, match="two different files"):
+            import_archive(path, tmp_path / "raw")
+
+
+def test_a_member_gives_no_more_than_it_declares(tmp_path: Path) -> None:
+    """A bomb that lies about its size: the directory says 100 bytes, the stream holds 3 MB."""
+    archive = make_zip(tmp_path / "a.zip", {METADATA: b"table", IMAGE: bytes(3_000_000)})
+    content = archive.read_bytes()
+    size = (3_000_000).to_bytes(4, "little")
+    archive.write_bytes(content.replace(size, (100).to_bytes(4, "little")))
+    with pytest.raises(InputError, match=r"ISIC_0024306.jpg is damaged"):
+        import_archive(archive, tmp_path / "raw")
+    assert max(len(content) for content in files_below(tmp_path / "raw").values()) <= 100
+
+
+def test_an_archive_too_large_for_the_disk_is_refused_before_unpacking(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = make_zip(tmp_path / "a.zip", {METADATA: b"table", IMAGE: b"pixels"})
+    usage = type("Usage", (), {"free": 10})
+    monkeypatch.setattr("harmonic.data.sources.disk.shutil.disk_usage", lambda _: usage)
+    with pytest.raises(InputError, match=r"are needed, 0.00 GB are free"):
+        import_archive(archive, tmp_path / "raw")
+    assert files_below(tmp_path / "raw") == {}
+
+
 @pytest.mark.parametrize("cut", [0, 10, -30])
 def test_a_truncated_zip_is_refused(tmp_path: Path, cut: int) -> None:
     archive = make_zip(tmp_path / "a.zip", {METADATA: b"table", IMAGE: b"one"})

@@ -42,7 +42,8 @@ STAGES: dict[str, tuple[Callable[[], int], str]] = {
     "download": (download.main, "--archive archive --raw data/raw"),
     "verify": (
         verify.main,
-        "--raw data/raw --index data/index.csv --fingerprint data/fingerprint.json",
+        "--raw data/raw --index data/index.csv --inspection data/inspection.csv "
+        "--duplicates data/duplicates.csv --fingerprint data/fingerprint.json",
     ),
     "remove_hair": (
         remove_hair.main,

@@ -6,6 +6,7 @@ its number among that lesion's photographs alone, so the order of work, the numb
 an interruption leave no trace in the files.
 """
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +18,11 @@ import pandas as pd
 from tqdm import tqdm
 
 from harmonic.data.classes import CLASSES
+from harmonic.data.sources.archive import METADATA, import_archive
 from harmonic.errors import InputError
 from harmonic.images.decode import write_jpeg, write_mask
 from harmonic.images.phantom import draw_phantom
 
-METADATA = "HAM10000_metadata.csv"
 PARTS = ("HAM10000_images_part_1", "HAM10000_images_part_2")
 MASKS = "truth/masks"
 HAIRLESS = "truth/hairless"
@@ -50,6 +51,14 @@ _LOCALIZATIONS = {
     "scalp": 128, "hand": 90, "ear": 56, "genital": 48, "acral": 7,
 }  # fmt: skip
 _PLAN, _LESION, _PHOTOGRAPH = range(3)  # independent random streams of one seed
+
+
+def fetch_sample(raw: Path, unfinished: Path, *, images: int, seed: int) -> None:
+    """Draw the sample in `unfinished/sample` and bring it, with its truth, into `raw`."""
+    drawn = unfinished / "sample"
+    write_sample(drawn, images=images, seed=seed, progress=True)
+    import_archive(drawn, raw)
+    shutil.copytree(drawn / "truth", raw / "truth", dirs_exist_ok=True)
 
 
 @dataclass(frozen=True)
