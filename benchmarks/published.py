@@ -39,6 +39,7 @@ def record(name: str, command: str) -> Path:
         "training": read(Path("logs/train.json")),
         "metrics": read(Path("reports/metrics.json")),
     }
+    RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
     path.write_text(json.dumps(document, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     return path

@@ -57,6 +57,7 @@ def work(stage: Stage) -> None:
     history.to_csv(stage.writes.history, index=False, lineterminator="\n")
     stage.log["device"] = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
     stage.log["images_per_second"] = round(trained.images_per_second, 1)
+    stage.log["resumed_after_epoch"] = trained.resumed_after
     stage.log["threads"] = torch.get_num_threads()
     best = history[history.epoch == trained.best_epoch].iloc[0]
     print(

@@ -25,15 +25,15 @@ def recipe_of(params: Params) -> Recipe:
 def network_options(params: Params) -> dict[str, Any]:
     """The keyword arguments of `build_network`; the same for both kinds of convolution."""
     section = params.train
-    shape = {"level": section.level, "norm": section.norm}
-    if section.network == "post":
-        return shape
-    return shape | {
+    options = {
+        "level": section.level,
+        "norm": section.norm,
         "batch_norm": section.batch_norm,
-        "width": section.width,
-        "blocks": section.blocks,
         "dropout": section.dropout,
     }
+    if section.network == "post":  # of one width and depth; its linear layers fit one image size
+        return options | {"image_size": params.image_size}
+    return options | {"width": section.width, "blocks": section.blocks}
 
 
 def conv_of(params: Params) -> Literal["harmonic", "plain"]:

@@ -56,6 +56,13 @@ def work(stage: Stage) -> None:
         f"({found['lesion_groups']} groups); {len(unnamed)} files without a row\n"
         f"verify: {found['identity']['verdict']}: {found['identity']['how']}"
     )
+    relabelled = found["identity"]["known_ids"] - found["identity"]["label_matches"]
+    if relabelled and found["identity"]["verdict"] != "other":
+        print(
+            f"verify: warning: {relabelled} images of HAM10000 come with another lesion id or "
+            "diagnosis than there (data/inspection.csv, same_label)",
+            file=sys.stderr,
+        )
     if len(duplicates):
         print(
             f"verify: warning: {len(duplicates)} images look like one of another lesion group "

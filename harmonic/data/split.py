@@ -48,6 +48,17 @@ def split_groups(
     return np.array([set_of_group[group] for group in groups])
 
 
+def require_lesions(groups: np.ndarray, dx: np.ndarray, sets: int) -> None:
+    """Raise InputError where a class has fewer lesions than there are sets, or none at all."""
+    for name in CLASSES:
+        lesions = len(np.unique(groups[dx == name]))
+        if lesions < sets:
+            raise InputError(
+                f"class {name} has {lesions} lesions, fewer than the {sets} sets "
+                f"{', '.join(SETS)}: every set needs at least one"
+            )
+
+
 def share_with_sibling(groups: np.ndarray, sets: np.ndarray) -> float:
     """The share of the test images whose lesion also appears in the training set: the leak."""
     test = groups[sets == "test"]

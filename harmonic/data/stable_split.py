@@ -15,8 +15,10 @@ def split_by_hash(
     """Name of the set of each image, shape (N,), dtype str; arguments as for split_groups.
 
     A group's hash, a number in [0, 1), falls into the interval of one set, whatever other groups
-    there are: new lesions move no old one. The price is that shares are met by chance only; with n
-    lesions of a class, a set's share p of them strays by about sqrt(p (1 - p) / n).
+    there are: new lesions move no old one, unless one joins an old group (a known pair) and comes
+    before its lesions in the alphabet, as the group then bears another name. The price is that
+    shares are met by chance only; with n lesions of a class, a set's share p of them strays by
+    about sqrt(p (1 - p) / n).
 
     Raises InputError where a class has no group in some set.
     """

@@ -49,6 +49,8 @@ class Trained:
     history: list[dict[str, Any]]
     """A record of each epoch: learning rate, losses, validation metrics."""
     best_epoch: int
+    resumed_after: int
+    """Epochs that were taken over from the checkpoint."""
     images_per_second: float
     """Of the training steps of this process; 0 where it only took up a finished run."""
 
@@ -122,7 +124,7 @@ def train(
             bar.set_postfix(val_balanced_accuracy=f"{record['val_balanced_accuracy']:.3f}")
     speed = seen / seconds if seconds else 0.0
     state = {name: value.cpu() for name, value in progress.best.items()}
-    return Trained(state, progress.history, progress.best_epoch, speed)
+    return Trained(state, progress.history, progress.best_epoch, first_epoch, speed)
 
 
 @torch.no_grad()

@@ -123,7 +123,14 @@ class Evaluate(Section):
 
 class Params(Section):
     source: Annotated[Literal["sample", "archive", "kaggle", "dataverse", "isic"], one_of(*SOURCES)]
-    archive: Annotated[str, Field(min_length=1, description="the path of a zip file or a folder")]
+    archive: Annotated[
+        str,
+        # dvc.yaml hands it to a shell, in double quotes.
+        Field(
+            pattern=r'^[^"$`\\\x00-\x1f]+$',
+            description='the path of a zip file or folder, without " $ ` or \\',
+        ),
+    ]
     seed: Seed
     model: Annotated[Literal["harmonic", "cnn"], one_of("harmonic", "cnn")]
     lr: LearningRate
@@ -164,6 +171,8 @@ def load_params(path: Path) -> Params:
         raise InputError(
             f"{path} is not there: run this from the top folder of the project"
         ) from None
+    except IsADirectoryError:
+        raise InputError(f"{path} is a folder; it must be a file") from None
     except (YAMLError, UnicodeDecodeError) as error:
         place = getattr(error, "problem_mark", None)
         where = f", line {place.line + 1}" if place else ""
@@ -184,6 +193,8 @@ def load_params(path: Path) -> Params:
 
 def described(problem: Any) -> str:
     """One of pydantic's findings as a line for the person who typed the value."""
+    if problem["type"] == "invalid_key":
+        return f"key {shown(problem['loc'][-1])} is no text; keys are names such as lr"
     keys = [str(part) for part in problem["loc"] if isinstance(part, str)]
     if problem["type"] == "extra_forbidden":
         *parents, unknown = keys

@@ -9,6 +9,7 @@ the stage depends on, so the work of other parameters, data or code is never tak
 import fcntl
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -29,7 +30,10 @@ def stage_digest(stage: str, params: Params, inputs: Iterable[Path]) -> str:
     That is what dvc.yaml lists for it (the values of its params, the contents of its deps, code
     included) and the contents of `inputs`, the paths given on the command line.
     """
-    definition = YAML(typ="safe", pure=True).load(Path("dvc.yaml"))["stages"][stage]
+    pipeline = Path("dvc.yaml")
+    if not pipeline.is_file():
+        raise InputError("dvc.yaml is not there: run this from the top folder of the project")
+    definition = YAML(typ="safe", pure=True).load(pipeline)["stages"][stage]
     values = {key: params.value_of(key) for key in definition.get("params", [])}
     deps = {str(dep).replace("${archive}", params.archive) for dep in definition.get("deps", [])}
     contents = {path: content_digest(Path(path)) for path in deps | {str(path) for path in inputs}}
@@ -50,7 +54,8 @@ def content_digest(path: Path) -> str:
     whole = hashlib.sha256()
     for file_path in sorted(path.rglob("*")):
         if file_path.is_file() and "__pycache__" not in file_path.parts:
-            whole.update(f"{file_path.relative_to(path)}\0{content_digest(file_path)}\n".encode())
+            name = os.fsencode(file_path.relative_to(path))
+            whole.update(name + b"\0" + content_digest(file_path).encode() + b"\n")
     return whole.hexdigest()
 
 
@@ -74,9 +79,14 @@ def locked(stage: str) -> Iterator[None]:
 
 
 def move_into_place(unfinished: Path, place: Path) -> None:
-    """Move a whole file or folder to its place; what was there before goes in the same step."""
+    """Move a whole file or folder to its place; what was there before goes first.
+
+    Raises InputError where a folder stands in the place of a file.
+    """
     place.parent.mkdir(parents=True, exist_ok=True)
-    if unfinished.is_dir() and place.is_dir():
+    if place.is_dir():
+        if not unfinished.is_dir():
+            raise InputError(f"{place} is a folder; a file belongs there")
         shutil.rmtree(place)
     shutil.move(unfinished, place)
 

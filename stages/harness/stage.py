@@ -60,7 +60,7 @@ def run_stage(
         with locked(name):
             attempt(name, work, params, paths, reads, writes)
     except InputError as error:
-        print(f"{name}: {error}", file=sys.stderr)
+        print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"{name}: interrupted; the next run goes on from here", file=sys.stderr)
@@ -84,7 +84,9 @@ def attempt(
     inputs = {read: getattr(paths, read) for read in reads}
     for read, path in inputs.items():
         if not path.exists():
-            raise InputError(f"--{read} {path} is not there; `dvc repro {name}` makes it first")
+            raise InputError(
+                f"--{read} {path} is not there; what other stages write, `dvc repro` makes first"
+            )
     partial = PARTIAL / name / stage_digest(name, params, inputs.values())
     partial.mkdir(parents=True, exist_ok=True)
     places: dict[str, Path] = {write: getattr(paths, write) for write in writes}

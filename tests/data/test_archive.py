@@ -183,3 +183,43 @@ def test_an_encrypted_zip_is_refused(tmp_path: Path) -> None:
 def test_a_missing_archive_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no.zip is not there"):
         import_archive(tmp_path / "no.zip", tmp_path / "raw")
+
+
+def patched(path: Path, old: bytes, new: bytes) -> Path:
+    content = path.read_bytes()
+    assert old in content
+    path.write_bytes(content.replace(old, new))
+    return path
+
+
+def test_odd_zip_files_are_refused_with_one_line(tmp_path: Path) -> None:
+    members = {METADATA: b"table" * 20, IMAGE: b"pixels" * 20}
+    version = make_zip(tmp_path / "version.zip", members)
+    content = bytearray(version.read_bytes())
+    start = content.find(b"PK\x01\x02")
+    content[start + 6] = 99  # version needed to extract: 9.9
+    version.write_bytes(content)
+    encoding = make_zip(tmp_path / "encoding.zip", members | {"\u00e9": b""})
+    patched(encoding, "\u00e9".encode(), b"\xe9\xe9")
+    offset = make_zip(tmp_path / "offset.zip", members)
+    content = bytearray(offset.read_bytes())
+    end = content.find(b"PK\x05\x06")
+    content[end + 16 : end + 20] = b"\xff\xff\xff\x7f"
+    offset.write_bytes(content)
+    for path in (version, encoding, offset):
+        with pytest.raises(InputError, match=r"not a whole zip file|is damaged"):
+            import_archive(path, tmp_path / "raw")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_a_damaged_stream_of_another_compression_is_named(tmp_path: Path, method: int) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", method) as file:
+        file.writestr(METADATA, bytes(range(256)) * 8)
+        file.writestr(IMAGE, bytes(range(256)) * 8)
+    content = bytearray(path.read_bytes())
+    start = content.find(METADATA.encode()) + len(METADATA) + 8
+    content[start : start + 12] = b"\xff" * 12
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="is damaged"):
+        import_archive(path, tmp_path / "raw")

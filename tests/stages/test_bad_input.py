@@ -1,5 +1,6 @@
 """Bad archives, tables and images stop their stage with one line, and what was there stays."""
 
+import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -179,6 +180,23 @@ def test_too_few_lesions(
     assert run("split") == 1
     assert "class df has 2 lesions, fewer than the 3 sets" in line_of(capsys)
     assert not (project / "data/split.csv").exists()
+
+
+def test_a_class_without_a_lesion(
+    project: Path, run: Callable[[str], int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = project / "archive" / METADATA
+    rows = path.read_text(encoding="utf-8").splitlines()
+    path.write_text("\n".join(row for row in rows if ",df," not in row), encoding="utf-8")
+    assert run("download") == 0
+    assert run("verify") == 0
+    assert run("split") == 1
+    assert "class df has 0 lesions, fewer than the 3 sets" in line_of(capsys)
+
+
+def test_a_file_name_that_is_not_utf_8(project: Path, run: Callable[[str], int]) -> None:
+    (project / "archive" / os.fsdecode(b"caf\xe9.txt")).write_text("left aside", encoding="utf-8")
+    assert run("download") == 0
 
 
 def test_an_earlier_result_outlives_a_failure(

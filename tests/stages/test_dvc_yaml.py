@@ -99,8 +99,11 @@ def read_params(name: str) -> set[str]:
     }
     for maker in ("recipe_of", "network_options", "conv_of"):
         if maker in called:
-            recorder: Any = Recorder(load_params(ROOT / "params.yaml"), read)
-            getattr(stages.training, maker)(recorder)
+            for network in ("small", "post"):
+                params = load_params(ROOT / "params.yaml")
+                train = params.train.model_copy(update={"network": network})
+                recorder: Any = Recorder(params.model_copy(update={"train": train}), read)
+                getattr(stages.training, maker)(recorder)
     return read
 
 

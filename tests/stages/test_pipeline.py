@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -147,6 +148,13 @@ def killed(clone: Path) -> Callable[..., None]:
     return start_and_kill
 
 
+PIPELINE: dict[str, Any] = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
+STAGE_ALONE = {
+    name: stage["cmd"].replace('"${archive}"', "data/no-archive").split()
+    for name, stage in PIPELINE.items()
+}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("stage", "sign", "output"),
@@ -164,11 +172,17 @@ def test_a_killed_stage_goes_on_and_ends_the_same(
     before = lock(clone)
     partial = clone / ".partial" / stage
     killed(stage, lambda: len(list(partial.glob(f"*/{sign}"))) > 0)
-    kept = {path: path.stat().st_mtime_ns for path in partial.glob(f"*/{sign}")}
-    assert kept
+    kept = {path.name: path.stat().st_mtime_ns for path in partial.glob(f"*/{sign}")}
     assert not (clone / output).exists()
-    call(clone, DVC, "repro")
+    call(clone, *STAGE_ALONE[stage])
     assert (clone / output).exists()
+    if stage == "train":
+        log = json.loads((clone / "logs/train.json").read_text(encoding="utf-8"))
+        assert log["resumed_after_epoch"] >= 1
+    elif stage == "remove_hair":  # what was whole before the kill was not made again
+        now = {path.name: path.stat().st_mtime_ns for path in (clone / output).iterdir()}
+        assert {name: now[name] for name in kept} == kept
+    call(clone, DVC, "repro")
     after = lock(clone)
     for name in before.keys() - {"report"}:
         assert before[name]["outs"] == after[name]["outs"], name
@@ -213,3 +227,40 @@ def test_an_experiment_changes_metrics_diff_and_plots_are_drawn(clone: Path) -> 
         assert title in text
     call(clone, "git", "checkout", "--quiet", "--", ".")
     call(clone, DVC, "checkout")
+
+
+@pytest.mark.slow
+def test_a_changed_archive_runs_again_and_a_bad_one_loses_nothing(clone: Path) -> None:
+    call(clone, DVC, "repro")
+    before = (clone / "dvc.lock").read_bytes()
+    archive = clone.parent / "archive é.zip"
+    members = sorted(path for path in (clone / "data/raw").rglob("*") if "truth" not in path.parts)
+
+    def write_archive(paths: list[Path]) -> None:
+        with zipfile.ZipFile(archive, "w") as file:
+            for path in paths:
+                file.write(path, path.relative_to(clone / "data/raw"))
+
+    write_archive(members)
+    change_params(clone, source="archive", archive=str(archive))
+    assert "Running stage 'download'" in call(clone, DVC, "repro", "verify")
+    assert "Running stage" not in call(clone, DVC, "repro", "verify")
+    write_archive(members[::-1])  # other bytes, the same content
+    assert "Running stage 'download'" in call(clone, DVC, "repro", "verify")
+    good = (clone / "dvc.lock").read_bytes()
+
+    archive.write_bytes(archive.read_bytes()[:-1000])
+    done = subprocess.run(
+        [DVC, "repro"], cwd=clone, capture_output=True, text=True, env=environment(), check=False
+    )
+    assert done.returncode != 0
+    lines = [line for line in done.stderr.splitlines() if line.startswith("download: ")]
+    assert len(lines) == 1
+    assert "not a whole zip file" in lines[0]
+    assert "Traceback" not in done.stderr
+    assert (clone / "dvc.lock").read_bytes() == good
+
+    change_params(clone, source="sample", archive="data/no-archive")
+    (clone / "dvc.lock").write_bytes(before)
+    call(clone, DVC, "checkout")
+    assert "Running stage" not in call(clone, DVC, "repro")

@@ -3,6 +3,8 @@
 A member goes to the place that the caller chooses, never to where its own name points.
 """
 
+import errno
+import lzma
 import shutil
 import stat
 import zipfile
@@ -20,6 +22,18 @@ LARGEST_MEMBER = 64 * 2**20
 
 LARGEST_RATIO = 200
 """Deflate reaches about 1000 on zeros; photographs and tables stay under 20."""
+
+
+DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    NotImplementedError,  # a compression or zip version that zipfile does not know
+    RuntimeError,
+    ValueError,  # names that are not in the encoding they declare
+)
+"""What zipfile raises for files that are none of its kind."""
 
 
 @dataclass(frozen=True)
@@ -61,12 +75,13 @@ def opened(archive: Path) -> Iterator[list[Member]]:
         yield folder_members(archive)
     elif archive.is_file():
         try:
-            with zipfile.ZipFile(archive) as zip_file:
-                yield zip_members(archive, zip_file)
-        except (zipfile.BadZipFile, EOFError, zipfile.LargeZipFile) as error:
+            zip_file = zipfile.ZipFile(archive)
+        except (*DAMAGED, OSError) as error:
             raise InputError(
                 f"archive {archive}: not a whole zip file ({error}); was its download cut short?"
             ) from None
+        with zip_file:
+            yield zip_members(archive, zip_file)
     else:
         raise InputError(f"archive {archive} is not there; it must be a zip file or a folder")
 
@@ -127,7 +142,9 @@ def copy(member: Member, place: Path) -> None:
     try:
         with member.open() as source, unfinished.open("wb") as target:
             shutil.copyfileobj(source, target)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except (*DAMAGED, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise  # of the disk; bz2 and a wrong offset raise OSError without or with EINVAL
         raise InputError(f"archive {member.archive}: {member.name} is damaged ({error})") from None
     if unfinished.stat().st_size != member.size:
         raise InputError(f"archive {member.archive}: {member.name} is not of the size it declares")
