@@ -209,6 +209,12 @@ class HarmonicConv2d(nn.Module):
         self._refresh_bank()  # a cast bank would keep the rounding of the old dtype
         return self
 
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        super()._load_from_state_dict(*args, **kwargs)
+        weight, bank = self.weight, self.filter_bank
+        if (bank.device, bank.dtype) != (weight.device, weight.dtype):  # loaded with assign=True
+            self.filter_bank = self._exact_bank().to(weight.device, weight.dtype)
+
     def _kernel(self, weight: Tensor) -> Tensor:
         return (weight @ self.filter_bank.flatten(1)).view(self.kernel_shape)
 

@@ -58,6 +58,20 @@ def test_a_layer_made_on_the_meta_device_can_be_filled():
     assert layer(torch.randn(2, 3, 8, 8)).isfinite().all()
 
 
+@pytest.mark.parametrize("layer", layers())
+@pytest.mark.parametrize("device", ["meta", "cpu"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_state_dict_may_be_assigned(layer, device, dtype):
+    saved = copy.deepcopy(layer).to(dtype)
+    arguments = {"padding": 1, "level": 3, "norm": "l1", "batch_norm": layer.batch_norm}
+    fresh = HarmonicConv2d(3, 8, 3, device=device, **arguments)
+    fresh.load_state_dict(saved.state_dict(), assign=True)
+    assert torch.equal(fresh.filter_bank, filter_bank(3, level=3, norm="l1").to(dtype))
+    assert list(fresh.state_dict()) == list(saved.state_dict())
+    images = torch.randn(2, 3, 9, 9, dtype=dtype)
+    assert torch.equal(fresh.to("cpu").eval()(images), saved.eval()(images))
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("layer", layers())
 @pytest.mark.parametrize("training", [True, False])
