@@ -8,10 +8,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .centred import centred_convolution, channel_means
 from .checks import boolean, integer, one_of, pair
 from .coefficients import nearest_coefficients, random_coefficients
 from .filters import filter_bank, frequencies
 from .patches import Axis, padding_along
+from .precision import computing_dtype, without_autocast
 from .responses import response_maps, response_moments, use_moments
 
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
@@ -216,7 +218,8 @@ class HarmonicConv2d(nn.Module):
             self.filter_bank = self._exact_bank().to(weight.device, weight.dtype)
 
     def _kernel(self, weight: Tensor) -> Tensor:
-        return (weight @ self.filter_bank.flatten(1)).view(self.kernel_shape)
+        with without_autocast(weight.device):  # a kernel rounded twice is less exact
+            return (weight @ self.filter_bank.flatten(1)).view(self.kernel_shape)
 
     def _normalised_kernel(self, mean: Tensor, var: Tensor) -> tuple[Tensor, Tensor]:
         """Kernel and bias equal to: responses minus mean, over √(var + eps), combined."""
@@ -248,7 +251,8 @@ class HarmonicConv2d(nn.Module):
 
     def _train(self, input: Tensor) -> Tensor:
         """Training with batch norm, by moments or by maps of all responses."""
-        if input.dim() not in (3, 4) or input.shape[-3] != self.in_channels:
+        fits = input.dim() in (3, 4) and input.shape[-3] == self.in_channels
+        if not fits or computing_dtype(input) != computing_dtype(self.weight):
             return self._convolve(input, *self.equivalent_kernel())  # raises what F.conv2d raises
         batch = input if input.dim() == 4 else input.unsqueeze(0)
         pads = self.pads
@@ -259,6 +263,9 @@ class HarmonicConv2d(nn.Module):
         columns = Axis(
             batch.shape[3], self.kernel_size[1], self.stride[1], self.dilation[1], pads[:2]
         )
+        count = len(batch) * rows.output * columns.output
+        if rows.output > 0 and columns.output > 0 and count < 2:
+            raise ValueError(f"batch norm needs more than 1 value per channel, not {count}")
         if use_moments(self.statistics, batch, len(self.filter_bank), rows, columns):
             output = self._train_by_moments(batch, rows, columns)
         else:
@@ -267,17 +274,21 @@ class HarmonicConv2d(nn.Module):
 
     def _train_by_moments(self, batch: Tensor, rows: Axis, columns: Axis) -> Tensor:
         count = len(batch) * rows.output * columns.output
-        if count < 2:
-            raise ValueError(f"batch norm needs more than 1 value per channel, not {count}")
         mean, variance = response_moments(batch, self.filter_bank, rows, columns)
+        offset = channel_means(batch)
+        sums = self.filter_bank.double().sum(dim=(1, 2))
+        centred_mean = mean - torch.outer(offset.double(), sums).flatten()
+        kernel, bias = self._normalised_kernel(centred_mean, variance)
+        pads = (*columns.padding, *rows.padding)
+        output = centred_convolution(
+            batch, offset, kernel, bias, self.stride, pads, self.dilation, self.groups
+        )
         with torch.no_grad():
             share = self._share_of_new_statistics()
             unbiased = variance * (count / (count - 1))
             self.running_mean.lerp_(mean.to(self.running_mean.dtype), share)
             self.running_var.lerp_(unbiased.to(self.running_var.dtype), share)
-        kernel, bias = self._normalised_kernel(mean, variance)
-        padding = self.padding if self.padding_mode == "zeros" else 0
-        return F.conv2d(batch, kernel, bias, self.stride, padding, self.dilation, self.groups)
+        return output
 
     def _train_by_maps(self, padded: Tensor) -> Tensor:
         maps = response_maps(padded, self.filter_bank, self.stride, self.dilation)

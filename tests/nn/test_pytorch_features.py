@@ -9,7 +9,7 @@ import sys
 import pytest
 import torch
 
-from harmonic import HarmonicConv2d, filter_bank
+from harmonic import HarmonicConv2d, filter_bank, fold
 
 
 def layers():
@@ -102,6 +102,13 @@ def test_autocast_trains(layer, statistics):
     assert layer.weight.grad.dtype == torch.float32
 
 
+def test_autocast_forms_the_kernel_in_full_precision():
+    linear = layers()[0].eval()
+    images = torch.randn(4, 3, 12, 12)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(linear(images), fold(linear)(images))
+
+
 @pytest.mark.parametrize("layer", layers())
 @pytest.mark.parametrize("statistics", ["moments", "maps"])
 def test_channels_last_gives_the_same_and_stays(layer, statistics):
@@ -126,7 +133,7 @@ def test_a_compiled_layer_trains_the_same(layer, statistics):
     layer = copy.deepcopy(layer)
     layer.statistics = statistics
     twin = copy.deepcopy(layer)
-    compiled = torch.compile(twin, backend="aot_eager")
+    compiled = torch.compile(twin, backend="aot_eager", fullgraph=True)
     for model in (layer, compiled):
         torch.manual_seed(0)
         for _ in range(2):
