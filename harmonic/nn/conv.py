@@ -104,6 +104,8 @@ class HarmonicConv2d(nn.Module):
         self.weight = nn.Parameter(
             torch.empty(self.out_channels, self.in_channels // self.groups, filters, **placed)
         )
+        if not self.weight.is_floating_point():
+            raise TypeError(f"dtype={self.weight.dtype} must be a real floating-point type")
         if bias:
             self.bias = nn.Parameter(torch.empty(self.out_channels, **placed))
         else:
@@ -127,9 +129,13 @@ class HarmonicConv2d(nn.Module):
             bound = 1 / math.sqrt(kernel[0].numel())
             nn.init.uniform_(self.bias, -bound, bound)
         if self.batch_norm:
-            self.running_mean.zero_()
-            self.running_var.fill_(1)
-            self.num_batches_tracked.zero_()
+            self.reset_running_stats()
+
+    def reset_running_stats(self) -> None:
+        """Running mean 0 and, as for white noise, each filter's squared length as variance."""
+        self.running_mean.zero_()
+        self.running_var.view(self.in_channels, -1).copy_(self._lengths().square())
+        self.num_batches_tracked.zero_()
 
     @property
     def kernel_shape(self) -> tuple[int, int, int, int]:
@@ -148,9 +154,15 @@ class HarmonicConv2d(nn.Module):
 
     @torch.no_grad()
     def set_kernel(self, kernel: Tensor) -> None:
-        """Sets the weights whose filters come closest to a trained kernel (least squares)."""
+        """Sets the weights whose filters come closest to a trained kernel (least squares).
+
+        With batch norm these belong to filters of unit length, as normalised responses do.
+        """
         if not self.weight.is_meta:
-            self.weight.copy_(nearest_coefficients(kernel, self._exact_bank()))
+            weight = nearest_coefficients(kernel, self._exact_bank())
+            self.weight.copy_(
+                weight * self._lengths().to(weight.device) if self.batch_norm else weight
+            )
 
     def frequency_sums(self) -> list[int]:
         """u + v of each filter in the bank, which is what `level` counts."""
@@ -200,6 +212,11 @@ class HarmonicConv2d(nn.Module):
             basis_size=self.basis_size,
             transform=self.transform,
         )
+
+    def _lengths(self) -> Tensor:
+        """Length of each filter, (F), float64."""
+        bank = self._exact_bank().flatten(1)
+        return torch.ones_like(bank[:, 0]) if self.norm == "ortho" else bank.norm(dim=1)
 
     def _refresh_bank(self) -> None:
         if not self.filter_bank.is_meta:
