@@ -34,7 +34,10 @@ class HarmonicConv2d(nn.Module):
     bank is a non-persistent buffer, recomputed in float64 at every change of dtype or device. With
     batch norm, `running_mean` and `running_var` hold F values for each input channel in turn.
 
-    In the linear form, and in eval mode in both, the layer is computed as one convolution.
+    In the linear form, and in eval mode in both, the layer is computed as one convolution. Training
+    with batch norm takes the batch's statistics from moments of the images or from maps of all
+    responses, whichever is faster, unless `statistics` is set to "moments" or "maps". By moments
+    there are no second derivatives (double backward raises RuntimeError); by maps there are.
 
     A fresh layer's kernels have the energy of nn.Conv2d's, whatever norm and level; with an
     orthogonal bank and all levels the same seed gives the very kernels nn.Conv2d would draw.

@@ -129,6 +129,21 @@ def test_running_statistics_are_batchnorm2ds(statistics, momentum):
     assert layer.num_batches_tracked == norm.num_batches_tracked == 3
 
 
+@pytest.mark.parametrize("statistics", ["moments", "maps"])
+def test_only_maps_can_be_differentiated_twice(statistics):
+    layer = HarmonicConv2d(2, 2, 3, batch_norm=True, dtype=torch.float64)
+    layer.statistics = statistics
+    images = torch.randn(2, 2, 6, 6, dtype=torch.float64, requires_grad=True)
+    output = layer(images).square().sum()
+    (gradient,) = torch.autograd.grad(output, images, create_graph=True)
+    if statistics == "moments":
+        with pytest.raises(RuntimeError, match="once_differentiable"):
+            gradient.square().sum().backward()
+    else:
+        gradient.square().sum().backward()
+        assert images.grad.isfinite().all()
+
+
 @pytest.mark.parametrize("padding", [0, 1])
 def test_a_mean_a_thousand_deviations_away_costs_no_accuracy(padding):
     torch.manual_seed(0)

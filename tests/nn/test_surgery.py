@@ -140,6 +140,15 @@ def test_reparametrised_convolutions_are_left_alone(normalise):
         assert torch.equal(changed(images), expected)
 
 
+def test_attributes_of_its_own_and_modules_outside_the_tree_stay_behind():
+    model = nn.Sequential(nn.Conv2d(2, 2, 3))
+    model[0].register_buffer("mask", torch.ones(2))
+    model.listed = [nn.Conv2d(2, 2, 3)]
+    harmonized = harmonize(model)
+    assert not hasattr(harmonized[0], "mask")
+    assert type(harmonized.listed[0]) is nn.Conv2d
+
+
 def test_complex_convolutions_are_left_alone():
     assert type(harmonize(nn.Conv2d(1, 1, 3, dtype=torch.complex64))) is nn.Conv2d
     with pytest.raises(TypeError, match=r"dtype=torch\.complex64"):
