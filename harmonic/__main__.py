@@ -40,6 +40,8 @@ def _add_bench(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def _bench(options: argparse.Namespace) -> None:
     if options.output is not None and not options.output.absolute().parent.is_dir():
         raise ValueError(f"--output {options.output}: no such folder {options.output.parent}")
+    if options.output is not None and options.output.is_dir():
+        raise ValueError(f"--output {options.output}: is a folder, give a file in it")
     os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # the memory profiler would tell of each start
     from .bench.layers import bench
 

@@ -177,7 +177,7 @@ def _device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(0, device=device)
+        torch.zeros((), device=device).item()  # refused by devices without values too, as meta
     except (RuntimeError, AssertionError):
         raise ValueError(f"device={name!r} cannot be used here: try cpu") from None
     return device

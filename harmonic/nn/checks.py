@@ -28,6 +28,15 @@ def pair(name: str, value: Any, *, least: int) -> tuple[int, int]:
     return number, number
 
 
+def probability(name: str, value: Any) -> float:
+    """The value as float; TypeError if it is no number, ValueError if it is not in 0 … 1."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name}={value!r} must be a number, not {type(value).__name__}")
+    if not 0 <= value <= 1:
+        raise ValueError(f"{name}={value!r} must be between 0 and 1")
+    return float(value)
+
+
 def one_of(name: str, value: Any, allowed: tuple[str, ...]) -> str:
     """The value if it is one of the allowed names, else ValueError."""
     if not isinstance(value, str) or value not in allowed:

@@ -8,10 +8,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .centred import centred_convolution, channel_means
 from .checks import boolean, integer, one_of, pair
 from .coefficients import nearest_coefficients, random_coefficients
 from .filters import filter_bank, frequencies
 from .patches import Axis, padding_along
+from .precision import computing_dtype, without_autocast
 from .responses import response_maps, response_moments, use_moments
 
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
@@ -32,7 +34,10 @@ class HarmonicConv2d(nn.Module):
     bank is a non-persistent buffer, recomputed in float64 at every change of dtype or device. With
     batch norm, `running_mean` and `running_var` hold F values for each input channel in turn.
 
-    In the linear form, and in eval mode in both, the layer is computed as one convolution.
+    In the linear form, and in eval mode in both, the layer is computed as one convolution. Training
+    with batch norm takes the batch's statistics from moments of the images or from maps of all
+    responses, whichever is faster, unless `statistics` is set to "moments" or "maps". By moments
+    there are no second derivatives (double backward raises RuntimeError); by maps there are.
 
     A fresh layer's kernels have the energy of nn.Conv2d's, whatever norm and level; with an
     orthogonal bank and all levels the same seed gives the very kernels nn.Conv2d would draw.
@@ -102,6 +107,8 @@ class HarmonicConv2d(nn.Module):
         self.weight = nn.Parameter(
             torch.empty(self.out_channels, self.in_channels // self.groups, filters, **placed)
         )
+        if not self.weight.is_floating_point():
+            raise TypeError(f"dtype={self.weight.dtype} must be a real floating-point type")
         if bias:
             self.bias = nn.Parameter(torch.empty(self.out_channels, **placed))
         else:
@@ -125,9 +132,13 @@ class HarmonicConv2d(nn.Module):
             bound = 1 / math.sqrt(kernel[0].numel())
             nn.init.uniform_(self.bias, -bound, bound)
         if self.batch_norm:
-            self.running_mean.zero_()
-            self.running_var.fill_(1)
-            self.num_batches_tracked.zero_()
+            self.reset_running_stats()
+
+    def reset_running_stats(self) -> None:
+        """Running mean 0 and, as for white noise, each filter's squared length as variance."""
+        self.running_mean.zero_()
+        self.running_var.view(self.in_channels, -1).copy_(self._lengths().square())
+        self.num_batches_tracked.zero_()
 
     @property
     def kernel_shape(self) -> tuple[int, int, int, int]:
@@ -146,9 +157,15 @@ class HarmonicConv2d(nn.Module):
 
     @torch.no_grad()
     def set_kernel(self, kernel: Tensor) -> None:
-        """Sets the weights whose filters come closest to a trained kernel (least squares)."""
+        """Sets the weights whose filters come closest to a trained kernel (least squares).
+
+        With batch norm these belong to filters of unit length, as normalised responses do.
+        """
         if not self.weight.is_meta:
-            self.weight.copy_(nearest_coefficients(kernel, self._exact_bank()))
+            weight = nearest_coefficients(kernel, self._exact_bank())
+            self.weight.copy_(
+                weight * self._lengths().to(weight.device) if self.batch_norm else weight
+            )
 
     def frequency_sums(self) -> list[int]:
         """u + v of each filter in the bank, which is what `level` counts."""
@@ -199,6 +216,11 @@ class HarmonicConv2d(nn.Module):
             transform=self.transform,
         )
 
+    def _lengths(self) -> Tensor:
+        """Length of each filter, (F), float64."""
+        bank = self._exact_bank().flatten(1)
+        return torch.ones_like(bank[:, 0]) if self.norm == "ortho" else bank.norm(dim=1)
+
     def _refresh_bank(self) -> None:
         if not self.filter_bank.is_meta:
             with torch.no_grad():
@@ -209,8 +231,15 @@ class HarmonicConv2d(nn.Module):
         self._refresh_bank()  # a cast bank would keep the rounding of the old dtype
         return self
 
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        super()._load_from_state_dict(*args, **kwargs)
+        weight, bank = self.weight, self.filter_bank
+        if (bank.device, bank.dtype) != (weight.device, weight.dtype):  # loaded with assign=True
+            self.filter_bank = self._exact_bank().to(weight.device, weight.dtype)
+
     def _kernel(self, weight: Tensor) -> Tensor:
-        return (weight @ self.filter_bank.flatten(1)).view(self.kernel_shape)
+        with without_autocast(weight.device):  # a kernel rounded twice is less exact
+            return (weight @ self.filter_bank.flatten(1)).view(self.kernel_shape)
 
     def _normalised_kernel(self, mean: Tensor, var: Tensor) -> tuple[Tensor, Tensor]:
         """Kernel and bias equal to: responses minus mean, over √(var + eps), combined."""
@@ -242,7 +271,8 @@ class HarmonicConv2d(nn.Module):
 
     def _train(self, input: Tensor) -> Tensor:
         """Training with batch norm, by moments or by maps of all responses."""
-        if input.dim() not in (3, 4) or input.shape[-3] != self.in_channels:
+        fits = input.dim() in (3, 4) and input.shape[-3] == self.in_channels
+        if not fits or computing_dtype(input) != computing_dtype(self.weight):
             return self._convolve(input, *self.equivalent_kernel())  # raises what F.conv2d raises
         batch = input if input.dim() == 4 else input.unsqueeze(0)
         pads = self.pads
@@ -253,6 +283,9 @@ class HarmonicConv2d(nn.Module):
         columns = Axis(
             batch.shape[3], self.kernel_size[1], self.stride[1], self.dilation[1], pads[:2]
         )
+        count = len(batch) * rows.output * columns.output
+        if rows.output > 0 and columns.output > 0 and count < 2:
+            raise ValueError(f"batch norm needs more than 1 value per channel, not {count}")
         if use_moments(self.statistics, batch, len(self.filter_bank), rows, columns):
             output = self._train_by_moments(batch, rows, columns)
         else:
@@ -261,17 +294,21 @@ class HarmonicConv2d(nn.Module):
 
     def _train_by_moments(self, batch: Tensor, rows: Axis, columns: Axis) -> Tensor:
         count = len(batch) * rows.output * columns.output
-        if count < 2:
-            raise ValueError(f"batch norm needs more than 1 value per channel, not {count}")
         mean, variance = response_moments(batch, self.filter_bank, rows, columns)
+        offset = channel_means(batch)
+        sums = self.filter_bank.double().sum(dim=(1, 2))
+        centred_mean = mean - torch.outer(offset.double(), sums).flatten()
+        kernel, bias = self._normalised_kernel(centred_mean, variance)
+        pads = (*columns.padding, *rows.padding)
+        output = centred_convolution(
+            batch, offset, kernel, bias, self.stride, pads, self.dilation, self.groups
+        )
         with torch.no_grad():
             share = self._share_of_new_statistics()
             unbiased = variance * (count / (count - 1))
             self.running_mean.lerp_(mean.to(self.running_mean.dtype), share)
             self.running_var.lerp_(unbiased.to(self.running_var.dtype), share)
-        kernel, bias = self._normalised_kernel(mean, variance)
-        padding = self.padding if self.padding_mode == "zeros" else 0
-        return F.conv2d(batch, kernel, bias, self.stride, padding, self.dilation, self.groups)
+        return output
 
     def _train_by_maps(self, padded: Tensor) -> Tensor:
         maps = response_maps(padded, self.filter_bank, self.stride, self.dilation)

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from .centred import channel_means
 from .patches import Axis, Part, Patches
 
 BLOCK = 32
@@ -44,7 +45,7 @@ class _PatchMoments(torch.autograd.Function):
     def forward(ctx: Any, image: Tensor, rows: Axis, columns: Axis) -> tuple[Tensor, Tensor]:
         patches = Patches(rows, columns, image.device)
         count = len(image) * patches.positions
-        offset = _channel_means(image)
+        offset = channel_means(image)
         centred = CentredRows(image, offset, patches)
         total = centred.inside.sum(1).double()
         mean, covariance = _border_moments(total / count, offset.double(), patches)
@@ -89,7 +90,7 @@ class CentredRows:
         rows = self.flat[:, self.axis.reach : self.axis.reach + self.count]
         self.images = rows.unflatten(1, (batch, per_image))
         self.inside = self.images[:, :, :height, self.side : self.side + width]
-        torch.sub(image.transpose(0, 1), offset[:, None, None, None], out=self.inside)
+        self.inside.copy_(image.transpose(0, 1)).sub_(offset[:, None, None, None])
 
     def rows(self, part: Part, distance: int, start: int, stop: int) -> Tensor | None:
         """Neighbours of a part's rows at a distance in samples, columns start to stop.
@@ -215,11 +216,6 @@ def _lags_of_pairs(pairs: Tensor, weights: Tensor, columns: Axis) -> Tensor:
     for k in range(width):
         lags[..., k, width - 1 - k : 2 * width - 1 - k] = by_rows[..., k, :]
     return lags
-
-
-def _channel_means(image: Tensor) -> Tensor:
-    half = image.dtype in (torch.float16, torch.bfloat16)
-    return image.mean(dim=(0, 2, 3), dtype=torch.float32 if half else image.dtype)
 
 
 def _border_moments(total: Tensor, offset: Tensor, patches: Patches) -> tuple[Tensor, Tensor]:

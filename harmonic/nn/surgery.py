@@ -1,7 +1,5 @@
 """Changing a model's convolutions: to harmonic ones, back to plain ones, to fewer frequencies."""
 
-import copy
-from collections.abc import Callable
 from typing import TypeGuard
 
 import torch
@@ -10,6 +8,7 @@ from torch import nn
 from .checks import integer, one_of
 from .conv import HarmonicConv2d
 from .filters import NORMS
+from .trees import Ties, replaced
 
 BATCH_NORM = ("none", "first", "all")
 
@@ -25,14 +24,18 @@ def harmonize(
 
     Kernels are projected onto the filters: with all levels and no batch norm the copy computes
     what the model computes, with fewer levels the nearest kernels the bank can express. All
-    arguments of the convolutions, dtype, device, training flag, requires_grad, modules used twice
-    and hooks are kept. Left alone, as they may compute something else, are subclasses of nn.Conv2d
-    and convolutions whose weight is not a parameter (weight or spectral normalisation).
+    arguments of the convolutions, dtype, device, training flag, requires_grad, modules used
+    twice and hooks are kept; a weight that two convolutions share stays shared if both become
+    layers of one kind. Left alone, as they may compute something else, are subclasses of nn.Conv2d,
+    convolutions whose weight is not a parameter (weight or spectral normalisation, pruning) and
+    complex ones. Not kept are buffers and attributes that a convolution was given besides its own;
+    convolutions outside the module tree, as in a plain list, are not seen.
 
     level, norm: as in `filter_bank`.
     batch_norm: "none"; "first": the first convolution normalises its responses and keeps all
         frequencies, the recipe of arXiv 2001.06570; "all": every one normalises. A layer with
-        batch norm starts from running mean 0 and variance 1, and fits them as it trains.
+        batch norm starts from running mean 0 and each filter's squared length as variance, with
+        which it computes in eval mode what the convolution did; it fits them as it trains.
 
     Raises TypeError if model is no module, TypeError or ValueError for the other arguments.
     """
@@ -42,6 +45,7 @@ def harmonize(
     one_of("norm", norm, NORMS)
     one_of("batch_norm", batch_norm, BATCH_NORM)
     first = True
+    ties = Ties()
 
     def convert(module: nn.Module) -> nn.Module | None:
         nonlocal first
@@ -51,47 +55,53 @@ def harmonize(
         paper_root = batch_norm == "first" and is_first
         return _harmonic(
             module,
+            ties,
             level=None if paper_root else level,
             norm=norm,
             batch_norm=batch_norm == "all" or paper_root,
         )
 
-    return _replaced(copy.deepcopy(model), convert)
+    return replaced(model, convert)
 
 
 def fold(model: nn.Module) -> nn.Module:
     """A copy with every harmonic layer replaced by the nn.Conv2d it equals in eval mode.
 
     Batch norm of the responses goes into kernel and bias exactly, borders included: it is applied
-    after zero padding, so it is the same affine map everywhere.
+    after zero padding, so it is the same affine map everywhere. Subclasses of HarmonicConv2d and
+    layers whose weight is not a parameter (parametrized, pruned) are left alone. Linear layers that
+    share a weight still share it afterwards.
     Raises TypeError if model is no module.
     """
     _check_module(model)
+    ties = Ties()
 
     def convert(module: nn.Module) -> nn.Module | None:
-        return _plain(module) if isinstance(module, HarmonicConv2d) else None
+        return _plain(module, ties) if _is_harmonic(module) else None
 
-    return _replaced(copy.deepcopy(model), convert)
+    return replaced(model, convert)
 
 
 def truncate(model: nn.Module, level: int) -> nn.Module:
     """A copy in which every harmonic layer keeps its filters with u + v < level only.
 
-    Weights and running statistics of the kept filters stay as they were; a layer already at that
-    level or below is unchanged. Raises TypeError if model is no module or level no integer,
+    Weights and running statistics of the kept filters stay as they were, and so does what shares a
+    weight; a layer already at that level or below is unchanged, and what `fold` leaves alone is
+    left alone here. Raises TypeError if model is no module or level no integer,
     ValueError if level is below 1 or would leave a layer (one with dc=False) without a filter.
     """
     _check_module(model)
     level = integer("level", level, least=1)
+    ties = Ties()
 
     def convert(module: nn.Module) -> nn.Module | None:
-        if not isinstance(module, HarmonicConv2d):
+        if not _is_harmonic(module):
             return None
         if module.level is not None and module.level <= level:
             return None
-        return _truncated(module, level)
+        return _truncated(module, ties, level)
 
-    return _replaced(copy.deepcopy(model), convert)
+    return replaced(model, convert)
 
 
 def _check_module(model: nn.Module) -> None:
@@ -99,39 +109,19 @@ def _check_module(model: nn.Module) -> None:
         raise TypeError(f"model={model!r} must be an nn.Module, not {type(model).__name__}")
 
 
-def _replaced(model: nn.Module, convert: Callable[[nn.Module], nn.Module | None]) -> nn.Module:
-    """The tree with modules exchanged; one module in two places stays one module in two places."""
-    seen: dict[nn.Module, nn.Module] = {}
-
-    def visit(module: nn.Module) -> nn.Module:
-        if module in seen:
-            return seen[module]
-        new = convert(module)
-        seen[module] = module if new is None else new
-        if new is None:
-            for name, child in module._modules.items():
-                if child is not None:
-                    module._modules[name] = visit(child)
-        else:
-            _keep_state(module, new)
-        return seen[module]
-
-    return visit(model)
-
-
-def _keep_state(old: nn.Module, new: nn.Module) -> None:
-    """Training flag and hooks of every kind, which are the attributes named …_hook…."""
-    new.training = old.training
-    for name, value in vars(old).items():
-        if "_hook" in name:
-            setattr(new, name, value)
-
-
 def _is_ordinary(module: nn.Module) -> TypeGuard[nn.Conv2d]:
-    return type(module) is nn.Conv2d and "weight" in module._parameters
+    if type(module) is not nn.Conv2d or "weight" not in module._parameters:
+        return False
+    return module.weight.is_floating_point()
 
 
-def _harmonic(conv: nn.Conv2d, *, level: int | None, norm: str, batch_norm: bool) -> HarmonicConv2d:
+def _is_harmonic(module: nn.Module) -> TypeGuard[HarmonicConv2d]:
+    return type(module) is HarmonicConv2d and "weight" in module._parameters
+
+
+def _harmonic(
+    conv: nn.Conv2d, ties: Ties, *, level: int | None, norm: str, batch_norm: bool
+) -> HarmonicConv2d:
     layer = HarmonicConv2d(
         conv.in_channels,
         conv.out_channels,
@@ -142,20 +132,24 @@ def _harmonic(conv: nn.Conv2d, *, level: int | None, norm: str, batch_norm: bool
         conv.groups,
         conv.bias is not None,
         conv.padding_mode,
-        conv.weight.device,
+        "meta",  # draws no random numbers
         conv.weight.dtype,
         level=level,
         norm=norm,
         batch_norm=batch_norm,
     )
+    layer.to_empty(device=conv.weight.device)
     layer.set_kernel(conv.weight)
+    if batch_norm:
+        layer.reset_running_stats()
     layer.weight.requires_grad_(conv.weight.requires_grad)
+    layer.weight = ties.keep(conv.weight, (level, batch_norm), layer.weight)
     if conv.bias is not None:
         layer.bias = conv.bias  # type: ignore[assignment]
     return layer
 
 
-def _plain(layer: HarmonicConv2d) -> nn.Conv2d:
+def _plain(layer: HarmonicConv2d, ties: Ties) -> nn.Conv2d:
     with torch.no_grad():
         kernel, bias = layer.equivalent_kernel()
     conv = nn.Conv2d(
@@ -170,15 +164,17 @@ def _plain(layer: HarmonicConv2d) -> nn.Conv2d:
         layer.padding_mode,  # type: ignore[arg-type]
         device="meta",
     )
-    conv.weight = nn.Parameter(kernel, requires_grad=layer.weight.requires_grad)
-    if layer.batch_norm and bias is not None:
+    weight = nn.Parameter(kernel, requires_grad=layer.weight.requires_grad)
+    if layer.batch_norm and bias is not None:  # statistics make this kernel the layer's own
+        conv.weight = weight
         conv.bias = nn.Parameter(bias, requires_grad=layer.weight.requires_grad)
     else:
+        conv.weight = ties.keep(layer.weight, _bank_of(layer), weight)
         conv.bias = layer.bias
     return conv
 
 
-def _truncated(layer: HarmonicConv2d, level: int) -> HarmonicConv2d:
+def _truncated(layer: HarmonicConv2d, ties: Ties, level: int) -> HarmonicConv2d:
     new = HarmonicConv2d(
         layer.in_channels,
         layer.out_channels,
@@ -189,7 +185,7 @@ def _truncated(layer: HarmonicConv2d, level: int) -> HarmonicConv2d:
         layer.groups,
         layer.bias is not None,
         layer.padding_mode,
-        layer.weight.device,
+        "meta",  # draws no random numbers
         layer.weight.dtype,
         level=level,
         dc=layer.dc,
@@ -198,9 +194,11 @@ def _truncated(layer: HarmonicConv2d, level: int) -> HarmonicConv2d:
         basis_size=layer.basis_size,
         transform=layer.transform,
     )
+    new.to_empty(device=layer.weight.device)
     kept = [index for index, one in enumerate(layer.frequency_sums()) if one < level]
     with torch.no_grad():
-        new.weight = nn.Parameter(layer.weight[:, :, kept], layer.weight.requires_grad)
+        weight = nn.Parameter(layer.weight[:, :, kept], layer.weight.requires_grad)
+        new.weight = ties.keep(layer.weight, tuple(kept), weight)
         new.bias = layer.bias
         if layer.batch_norm:
             new.eps, new.momentum, new.statistics = layer.eps, layer.momentum, layer.statistics
@@ -209,3 +207,15 @@ def _truncated(layer: HarmonicConv2d, level: int) -> HarmonicConv2d:
                 setattr(new, name, statistics.flatten())
             new.num_batches_tracked = layer.num_batches_tracked
     return new
+
+
+def _bank_of(layer: HarmonicConv2d) -> tuple[object, ...]:
+    """What a layer's filters depend on."""
+    return (
+        layer.kernel_size,
+        layer.level,
+        layer.dc,
+        layer.norm,
+        repr(layer.basis_size),
+        layer.transform,
+    )

@@ -54,7 +54,11 @@ def test_the_command_writes_its_table(tmp_path, capsys, monkeypatch):
         (["--rounds", "0"], ["rounds=0"]),
         (["--threads", "-1"], ["threads=-1"]),
         (["--network", "vgg"], ["name='vgg'", "small"]),
+        (["--network", "resnet-19"], ["name='resnet-19'", "18, 34, 50"]),
+        (["--network", "wrn-11-2"], ["name='wrn-11-2'", "10, 16"]),
         (["--device", "abacus"], ["device='abacus'", "cpu"]),
+        (["--device", "meta"], ["device='meta'", "cpu"]),
+        (["--output", "."], ["--output .", "folder"]),
         (["--output", "no/such/folder/table.md"], ["no/such/folder"]),
     ],
 )

@@ -1,5 +1,7 @@
 """Batch norm of responses: moments against maps, and both against nn.BatchNorm2d."""
 
+import copy
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -96,7 +98,7 @@ def step(layer, images, statistics):
     images = images.clone().requires_grad_()
     output = layer(images)
     torch.manual_seed(1)
-    (output * torch.randn_like(output)).sum().backward()
+    (output * torch.randn(output.shape, dtype=torch.float64)).sum().backward()
     gradients = [images.grad, *(one.grad.clone() for one in layer.parameters())]
     return [output, *gradients, layer.running_mean.clone(), layer.running_var.clone()]
 
@@ -127,6 +129,21 @@ def test_running_statistics_are_batchnorm2ds(statistics, momentum):
     assert layer.num_batches_tracked == norm.num_batches_tracked == 3
 
 
+@pytest.mark.parametrize("statistics", ["moments", "maps"])
+def test_only_maps_can_be_differentiated_twice(statistics):
+    layer = HarmonicConv2d(2, 2, 3, batch_norm=True, dtype=torch.float64)
+    layer.statistics = statistics
+    images = torch.randn(2, 2, 6, 6, dtype=torch.float64, requires_grad=True)
+    output = layer(images).square().sum()
+    (gradient,) = torch.autograd.grad(output, images, create_graph=True)
+    if statistics == "moments":
+        with pytest.raises(RuntimeError, match="once_differentiable"):
+            gradient.square().sum().backward()
+    else:
+        gradient.square().sum().backward()
+        assert images.grad.isfinite().all()
+
+
 @pytest.mark.parametrize("padding", [0, 1])
 def test_a_mean_a_thousand_deviations_away_costs_no_accuracy(padding):
     torch.manual_seed(0)
@@ -139,6 +156,24 @@ def test_a_mean_a_thousand_deviations_away_costs_no_accuracy(padding):
     exact(images.double())
     error = (layer.running_var - 0.9) / (exact.running_var - 0.9) - 1
     assert error.abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("padding", [0, 1])
+@pytest.mark.parametrize(("smooth", "tolerance"), [(False, 5e-5), (True, 4e-3)])
+def test_a_mean_a_thousand_deviations_away_costs_the_gradients_no_accuracy(
+    smooth, tolerance, padding
+):
+    """Smooth images: variances of high frequencies are near the rounding of the low ones."""
+    torch.manual_seed(0)
+    images = torch.randn(8, 4, 20, 20)
+    if smooth:
+        images = F.interpolate(images[:, :, :5, :5], size=(20, 20), mode="bicubic")
+    single = HarmonicConv2d(4, 4, 3, padding=padding, batch_norm=True)
+    exact = copy.deepcopy(single).double()
+    results = step(single, images + 1000, "moments")
+    references = step(exact, (images + 1000).double(), "maps")
+    for result, reference in zip(results, references, strict=True):
+        assert (result - reference).abs().max() < tolerance * reference.abs().max()
 
 
 @pytest.mark.parametrize("statistics", ["moments", "maps"])

@@ -187,6 +187,24 @@ def test_wrong_inputs_raise_what_conv2d_raises(shape, batch_norm):
         HarmonicConv2d(4, 6, 3, batch_norm=batch_norm)(images)
 
 
+@pytest.mark.parametrize("statistics", ["moments", "maps"])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.uint8, torch.complex64])
+def test_a_refused_input_leaves_the_running_statistics_alone(dtype, statistics):
+    layer = HarmonicConv2d(4, 6, 3, batch_norm=True)
+    layer.statistics = statistics
+    before = copy.deepcopy(layer.state_dict())
+    images = torch.ones(2, 4, 8, 8, dtype=dtype)
+    with pytest.raises(RuntimeError) as expected:
+        nn.Conv2d(4, 6, 3)(images)
+    with pytest.raises(RuntimeError) as caught:
+        layer(images)
+    assert str(caught.value) == str(expected.value)
+    with pytest.raises(ValueError, match="more than 1 value"):
+        layer(torch.ones(1, 4, 3, 3))
+    for name, tensor in layer.state_dict().items():
+        assert torch.equal(tensor, before[name])
+
+
 def test_the_printed_form_names_what_differs_from_the_defaults():
     text = repr(HarmonicConv2d(3, 8, 3, padding=1, level=2, norm="l1", bias=False))
     assert text == (

@@ -9,7 +9,7 @@ import sys
 import pytest
 import torch
 
-from harmonic import HarmonicConv2d, filter_bank
+from harmonic import HarmonicConv2d, filter_bank, fold
 
 
 def layers():
@@ -58,6 +58,20 @@ def test_a_layer_made_on_the_meta_device_can_be_filled():
     assert layer(torch.randn(2, 3, 8, 8)).isfinite().all()
 
 
+@pytest.mark.parametrize("layer", layers())
+@pytest.mark.parametrize("device", ["meta", "cpu"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_state_dict_may_be_assigned(layer, device, dtype):
+    saved = copy.deepcopy(layer).to(dtype)
+    arguments = {"padding": 1, "level": 3, "norm": "l1", "batch_norm": layer.batch_norm}
+    fresh = HarmonicConv2d(3, 8, 3, device=device, **arguments)
+    fresh.load_state_dict(saved.state_dict(), assign=True)
+    assert torch.equal(fresh.filter_bank, filter_bank(3, level=3, norm="l1").to(dtype))
+    assert list(fresh.state_dict()) == list(saved.state_dict())
+    images = torch.randn(2, 3, 9, 9, dtype=dtype)
+    assert torch.equal(fresh.to("cpu").eval()(images), saved.eval()(images))
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("layer", layers())
 @pytest.mark.parametrize("training", [True, False])
@@ -88,6 +102,14 @@ def test_autocast_trains(layer, statistics):
     assert layer.weight.grad.dtype == torch.float32
 
 
+def test_autocast_forms_the_kernel_in_full_precision():
+    linear = layers()[0].eval()
+    folded = fold(linear)
+    images = torch.randn(4, 3, 12, 12)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(linear(images), folded(images))
+
+
 @pytest.mark.parametrize("layer", layers())
 @pytest.mark.parametrize("statistics", ["moments", "maps"])
 def test_channels_last_gives_the_same_and_stays(layer, statistics):
@@ -112,7 +134,7 @@ def test_a_compiled_layer_trains_the_same(layer, statistics):
     layer = copy.deepcopy(layer)
     layer.statistics = statistics
     twin = copy.deepcopy(layer)
-    compiled = torch.compile(twin, backend="aot_eager")
+    compiled = torch.compile(twin, backend="aot_eager", fullgraph=True)
     for model in (layer, compiled):
         torch.manual_seed(0)
         for _ in range(2):

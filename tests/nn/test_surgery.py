@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import prune
 
 from harmonic import HarmonicConv2d, build_network, fold, harmonize, truncate
 
@@ -124,6 +125,8 @@ def test_subclasses_of_conv2d_are_left_alone():
     "normalise",
     [
         nn.utils.spectral_norm,
+        nn.utils.weight_norm,
+        lambda conv: prune.l1_unstructured(conv, "weight", 0.5),
         nn.utils.parametrizations.spectral_norm,
         nn.utils.parametrizations.weight_norm,
     ],
@@ -131,7 +134,77 @@ def test_subclasses_of_conv2d_are_left_alone():
 def test_reparametrised_convolutions_are_left_alone(normalise):
     model = nn.Sequential(normalise(nn.Conv2d(2, 3, 3))).eval()
     images = torch.randn(1, 2, 5, 5)
-    assert torch.equal(harmonize(model)(images), model(images))
+    expected = model(images)  # also leaves computed weights behind
+    model(images).sum().backward()
+    for changed in (harmonize(model), fold(model), truncate(model, 2)):
+        assert torch.equal(changed(images), expected)
+
+
+def test_attributes_of_its_own_and_modules_outside_the_tree_stay_behind():
+    model = nn.Sequential(nn.Conv2d(2, 2, 3))
+    model[0].register_buffer("mask", torch.ones(2))
+    model.listed = [nn.Conv2d(2, 2, 3)]
+    harmonized = harmonize(model)
+    assert not hasattr(harmonized[0], "mask")
+    assert type(harmonized.listed[0]) is nn.Conv2d
+
+
+def test_complex_convolutions_are_left_alone():
+    assert type(harmonize(nn.Conv2d(1, 1, 3, dtype=torch.complex64))) is nn.Conv2d
+    with pytest.raises(TypeError, match=r"dtype=torch\.complex64"):
+        HarmonicConv2d(1, 1, 3, dtype=torch.complex64)
+
+
+def test_subclasses_and_parametrised_harmonic_layers_are_left_alone():
+    class Scaled(HarmonicConv2d):
+        def forward(self, input):
+            return 2 * super().forward(input)
+
+    normalised = nn.utils.parametrizations.weight_norm(HarmonicConv2d(2, 2, 3))
+    model = nn.Sequential(Scaled(2, 2, 3), normalised)
+    images = torch.randn(1, 2, 8, 8)
+    for changed in (fold(model), truncate(model, 2)):
+        assert torch.equal(changed(images), model(images))
+        assert [type(one) for one in changed] == [type(one) for one in model]
+
+
+@pytest.mark.parametrize("batch_norm", ["none", "all"])
+def test_shared_weights_stay_shared(batch_norm):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(2, 2, 3), nn.Conv2d(2, 2, 3, stride=2, dilation=2))
+    model[1].weight = model[0].weight
+    harmonized = harmonize(model, batch_norm=batch_norm)
+    truncated = truncate(harmonized, 2)
+    for changed in (harmonized, truncated):
+        assert changed[0].weight is changed[1].weight
+    if batch_norm == "none":
+        folded = fold(truncated)
+        assert folded[0].weight is folded[1].weight
+        images = torch.randn(1, 2, 12, 12)
+        assert torch.allclose(folded(images), truncated(images), atol=1e-6)
+
+
+def test_surgery_draws_no_random_numbers(model):
+    before = torch.get_rng_state()
+    harmonized = harmonize(model, batch_norm="first")
+    fold(truncate(harmonized, 2))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert [one.num_batches_tracked for one in harmonic_layers(harmonized)[:1]] == [0]
+
+
+@pytest.mark.parametrize("norm", ["ortho", "l1", "none"])
+def test_batch_norm_starts_with_the_convolutions_kernels_and_output_variance(norm):
+    torch.manual_seed(0)
+    conv = nn.Conv2d(16, 64, 3, bias=False)
+    images = torch.randn(16, 16, 16, 16)
+    layer = harmonize(conv, norm=norm, batch_norm="all")
+    assert layer(images).var().item() == pytest.approx(conv(images).var().item(), rel=0.05)
+    for fresh in (harmonize(conv, norm=norm, batch_norm="all"), fold(harmonize(conv, norm=norm))):
+        kernel = fold(fresh).weight
+        assert torch.allclose(kernel, conv.weight, rtol=1e-3, atol=1e-4)
+    drawn, _ = HarmonicConv2d(16, 64, 3, norm=norm, batch_norm=True).equivalent_kernel()
+    energy = conv.weight.square().sum().item()
+    assert drawn.square().sum().item() == pytest.approx(energy, rel=0.05)
 
 
 def test_models_on_the_meta_device_convert():

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from ..checks import integer
+from ..checks import integer, probability
 from .convolutions import Convolutions, Level, convolutions, initialise
 
 LAYERS = (
@@ -69,5 +69,5 @@ def post(
         convolutions(conv, STAGES, level, norm, batch_norm),
         num_classes,
         integer("image_size", image_size, least=8),
-        dropout,
+        probability("dropout", dropout),
     )

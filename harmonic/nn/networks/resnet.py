@@ -61,6 +61,8 @@ def resnet(
     1 × 1 convolutions stay what they are.
     """
     if depth not in LAYOUTS:
-        raise ValueError(f"depth={depth} must be one of {', '.join(map(str, LAYOUTS))}")
+        raise ValueError(
+            f"name='resnet-{depth}': depth={depth} must be one of {', '.join(map(str, LAYOUTS))}"
+        )
     stages = len(LAYOUTS[depth][2])
     return ResNet(convolutions(conv, stages, level, norm, batch_norm), num_classes, depth)

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from ..checks import integer
+from ..checks import integer, probability
 from .blocks import BasicBlock
 from .convolutions import Convolutions, Level, convolutions, initialise
 
@@ -63,5 +63,5 @@ def small(
         num_classes,
         integer("width", width, least=1),
         integer("blocks", blocks, least=1),
-        dropout,
+        probability("dropout", dropout),
     )

@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..checks import integer
+from ..checks import integer, probability
 from .convolutions import Convolutions, Level, convolutions, initialise
 
 STAGES = 3
@@ -80,12 +80,13 @@ def wide_resnet(
     The papers' arrangement (arXiv 2001.06570, section 4): the root normalises its responses and
     keeps all frequencies; `level` is the blocks' λ, "progressive" being full, 3, 2 by stage.
     """
+    name = f"wrn-{depth}-{width}"
     if depth < 10 or (depth - 4) % 6:
-        raise ValueError(f"depth={depth} of a wide residual network must be 10, 16, 22, 28, …")
+        raise ValueError(f"{name=}: depth={depth} must be 10, 16, 22, 28, …")
     return WideResNet(
         convolutions(conv, STAGES, level, norm, batch_norm),
         num_classes,
         depth,
-        integer("width", width, least=1),
-        dropout,
+        integer(f"name={name!r}: width", width, least=1),
+        probability("dropout", dropout),
     )
