@@ -19,7 +19,7 @@ def index(lesions: int, start: int = 0) -> pd.DataFrame:
             "image_id": f"ISIC_{2 * number + image:07d}",
             "lesion_id": f"HAM_{number:07d}",
             "lesion_group": f"HAM_{number:07d}",
-            "dx": CLASSES[number % 2],
+            "dx": CLASSES[number % len(CLASSES)],
         }
         for number in range(start, start + lesions)
         for image in range(2)
@@ -58,12 +58,12 @@ def sets() -> pd.Series:
 def test_the_folds_of_five_runs_test_every_image_once(run: Callable[..., int]) -> None:
     tested: list[str] = []
     for fold in range(5):
-        assert run(index(100), folds="5", fold=str(fold)) == 0
+        assert run(index(350), folds="5", fold=str(fold)) == 0
         found = sets()
-        assert (found == "test").sum() == 40
-        assert 28 <= (found == "val").sum() <= 32  # 30, to within a lesion of each class
+        assert (found == "test").sum() == 140
+        assert 91 <= (found == "val").sum() <= 119  # 105, to within a lesion of each class
         tested += found.index[found == "test"].tolist()
-    assert sorted(tested) == index(100).image_id.tolist()
+    assert sorted(tested) == index(350).image_id.tolist()
 
 
 def test_a_stable_split_keeps_old_images_when_new_ones_come(run: Callable[..., int]) -> None:
