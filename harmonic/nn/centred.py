@@ -92,18 +92,5 @@ class _CentredConvolution(torch.autograd.Function):
 def _centred(
     images: Tensor, offset: Tensor, pads: tuple[int, int, int, int], dtype: torch.dtype
 ) -> Tensor:
-    by_channel = offset[:, None, None]
-    if not any(pads):
-        return (images - by_channel).to(dtype)
-    left, right, top, bottom = pads
-    batch, channels, height, width = images.shape
-    last = images.is_contiguous(memory_format=torch.channels_last)
-    padded = torch.empty(
-        (batch, channels, height + top + bottom, width + left + right),
-        dtype=dtype,
-        device=images.device,
-        memory_format=torch.channels_last if last else torch.contiguous_format,
-    )
-    padded.copy_((-by_channel).expand_as(padded))
-    padded[:, :, top : top + height, left : left + width].copy_(images - by_channel)
-    return padded
+    padded = F.pad(images, pads) if any(pads) else images.clone()
+    return padded.sub_(offset[:, None, None]).to(dtype)

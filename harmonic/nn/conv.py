@@ -294,8 +294,8 @@ class HarmonicConv2d(nn.Module):
 
     def _train_by_moments(self, batch: Tensor, rows: Axis, columns: Axis) -> Tensor:
         count = len(batch) * rows.output * columns.output
-        mean, variance = response_moments(batch, self.filter_bank, rows, columns)
         offset = channel_means(batch)
+        mean, variance = response_moments(batch, offset, self.filter_bank, rows, columns)
         sums = self.filter_bank.double().sum(dim=(1, 2))
         centred_mean = mean - torch.outer(offset.double(), sums).flatten()
         kernel, bias = self._normalised_kernel(centred_mean, variance)

@@ -20,32 +20,35 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from .centred import channel_means
 from .patches import Axis, Part, Patches
 
 BLOCK = 32
 """Columns per matrix product; wider products spend their time far off the diagonal."""
 
 
-def patch_moments(image: Tensor, rows: Axis, columns: Axis) -> tuple[Tensor, Tensor]:
+def patch_moments(
+    image: Tensor, offset: Tensor, rows: Axis, columns: Axis
+) -> tuple[Tensor, Tensor]:
     """Mean (C, K) and covariance (C, K, K), float64, of a batch's patches; K = kh · kw.
 
     image: (N, C, H, W), floating point; half types are summed in float32. Padding is with zeros.
+    offset: (C), each channel's mean or near it, taken as a constant; see `channel_means`.
 
     There is a patch for every output position of the convolution; the covariance divides by their
-    number. Sums run over the image less each channel's mean, so that a mean a thousand
+    number. Sums run over the image less `offset`, so that a mean a thousand
     times the deviation costs no accuracy. Differentiable once.
     """
     with torch.autocast(image.device.type, enabled=False):
-        return _PatchMoments.apply(image, rows, columns)
+        return _PatchMoments.apply(image, offset, rows, columns)
 
 
 class _PatchMoments(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, image: Tensor, rows: Axis, columns: Axis) -> tuple[Tensor, Tensor]:
+    def forward(
+        ctx: Any, image: Tensor, offset: Tensor, rows: Axis, columns: Axis
+    ) -> tuple[Tensor, Tensor]:
         patches = Patches(rows, columns, image.device)
         count = len(image) * patches.positions
-        offset = channel_means(image)
         centred = CentredRows(image, offset, patches)
         total = centred.inside.sum(1).double()
         mean, covariance = _border_moments(total / count, offset.double(), patches)
@@ -56,7 +59,9 @@ class _PatchMoments(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, mean_grad: Tensor, covariance_grad: Tensor) -> tuple[Tensor, None, None]:
+    def backward(
+        ctx: Any, mean_grad: Tensor, covariance_grad: Tensor
+    ) -> tuple[Tensor, None, None, None]:
         image, offset, mean = ctx.saved_tensors
         patches = ctx.patches
         with torch.autocast(image.device.type, enabled=False):
@@ -66,7 +71,7 @@ class _PatchMoments(torch.autograd.Function):
             centred = CentredRows(image, offset, patches)
             gradient = torch.empty_like(image)
             _product_gradient(centred, both, shared.to(offset.dtype), patches, gradient)
-        return gradient, None, None
+        return gradient, None, None, None
 
 
 class CentredRows:

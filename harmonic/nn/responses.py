@@ -24,14 +24,15 @@ def response_maps(
 
 
 def response_moments(
-    images: Tensor, bank: Tensor, rows: Axis, columns: Axis
+    images: Tensor, offset: Tensor, bank: Tensor, rows: Axis, columns: Axis
 ) -> tuple[Tensor, Tensor]:
     """Mean and biased variance of `response_maps`, each (C · F), float64, without maps.
 
-    images: (N, C, H, W) without the zero padding that the axes name. The variance of a filter b is
+    images: (N, C, H, W) without the zero padding that the axes name; offset: (C), the channels'
+    means. The variance of a filter b is
     bᵀCb, C the covariance of the patches; see `harmonic.nn.moments`.
     """
-    patch_mean, patch_covariance = patch_moments(images, rows, columns)
+    patch_mean, patch_covariance = patch_moments(images, offset, rows, columns)
     with torch.autocast(images.device.type, enabled=False):
         filters = bank.flatten(1).double()
         mean = patch_mean @ filters.T

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from harmonic import HarmonicConv2d
+from harmonic.nn.centred import channel_means
 from harmonic.nn.moments import patch_moments
 from harmonic.nn.patches import Axis
 
@@ -50,7 +51,7 @@ def test_moments_are_those_of_the_patches_with_their_gradients(rows, columns, se
     images = torch.randn(2, 3, rows.size, columns.size, dtype=torch.float64)
     images += offset * torch.randn(3, 1, 1, dtype=torch.float64)
     images.requires_grad_()
-    results = patch_moments(images, rows, columns)
+    results = patch_moments(images, channel_means(images), rows, columns)
     expected = unfolded_moments(images, rows, columns)
     seeds = [torch.randn_like(one) for one in expected]
     (gradient,) = torch.autograd.grad(results, images, seeds)
@@ -64,7 +65,9 @@ def test_moments_pass_gradcheck():
     torch.manual_seed(0)
     images = torch.randn(2, 2, 5, 6, dtype=torch.float64, requires_grad=True)
     rows, columns = Axis(5, 3, 1, 1, (1, 1)), Axis(6, 2, 2, 1, (0, 1))
-    assert torch.autograd.gradcheck(lambda x: patch_moments(x, rows, columns), images)
+    assert torch.autograd.gradcheck(
+        lambda x: patch_moments(x, channel_means(x), rows, columns), images
+    )
 
 
 @st.composite
