@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from harmonic.data.sources.transfer import RemoteFile, download
+from harmonic.data.sources.transfer import Answer, RemoteFile, check, download, etag_of
 from harmonic.errors import InputError
 from tests.data.archives import md5
 from tests.data.loopback import Server
@@ -163,3 +163,14 @@ def test_no_other_protocol_is_spoken(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("secret", encoding="utf-8")
     refused(RemoteFile("f.bin", secret.as_uri()), tmp_path / "folder")
+
+
+def test_the_digest_of_kept_bytes_is_checked_when_an_answer_names_none(tmp_path: Path) -> None:
+    """A server may answer a request past the end with 416 and no ETag."""
+    unfinished = tmp_path / "f.bin.part"
+    unfinished.write_bytes(b"damaged")
+    etag_of(unfinished).write_text(f'"{md5(CONTENT)}"', encoding="latin-1")
+    file = RemoteFile("f.bin", "http://127.0.0.1/f", md5_in_etag=True)
+    with pytest.raises(InputError, match=f"{md5(CONTENT)} is right"):
+        check(file, unfinished, Answer(status=416))
+    assert not unfinished.exists()
