@@ -22,6 +22,15 @@ PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 class HarmonicConv2d(nn.Module):
     """A drop-in for nn.Conv2d with kernels Σ_f weight[o, i, f] · filter_bank[f].
 
+    Two forms are equal, as convolution is linear (ψ_f are the filters, w the weights, b the bias):
+
+        y_o = b_o + Σ_i Σ_f w[o, i, f] (ψ_f * x_i)     responses of every filter, then combined
+        y_o = b_o + Σ_i (Σ_f w[o, i, f] ψ_f) * x_i     filters combined, then one convolution
+
+    The second is computed: it makes no map for each filter and costs what nn.Conv2d costs. Batch
+    norm stands between response and combination, so training needs the responses' mean and
+    variance; they follow from moments of the input's patches (`harmonic.nn.moments`).
+
     The positional arguments, shapes and dtypes are nn.Conv2d's: (N, C, H, W) or (C, H, W) in,
     (N, out_channels, H', W') or (out_channels, H', W') out. What follows them is
     `filter_bank`'s, and:

@@ -29,8 +29,7 @@ DAMAGED = (
     zlib.error,
     lzma.LZMAError,
     EOFError,
-    NotImplementedError,  # a compression or zip version that zipfile does not know
-    RuntimeError,
+    RuntimeError,  # among others a compression or zip version that zipfile does not know
     ValueError,  # names that are not in the encoding they declare
 )
 """What zipfile raises for files that are none of its kind."""
