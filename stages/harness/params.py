@@ -7,15 +7,14 @@ is the one place where values stand, and the descriptions below are what the err
 
 import difflib
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.fields import FieldInfo
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from harmonic.errors import InputError
-
-SOURCES = ("sample", "archive", "kaggle", "dataverse", "isic")
 
 
 def number(lowest: float, highest: float, unit: str = "") -> Any:
@@ -28,10 +27,6 @@ def whole(lowest: int, highest: int, unit: str = "") -> Any:
     """An int in [lowest, highest]."""
     text = f"a whole number from {lowest} to {highest}{unit and f' ({unit})'}"
     return Field(ge=lowest, le=highest, description=text)
-
-
-def one_of(*names: str) -> Any:
-    return Field(description="one of " + ", ".join(names))
 
 
 Seed = Annotated[int, whole(0, 2**32 - 1)]
@@ -50,19 +45,16 @@ class Download(Section):
 
 
 class RemoveHair(Section):
-    method: Annotated[
-        Literal["none", "luv-closing", "dullrazor", "directional"],
-        one_of("none", "luv-closing", "dullrazor", "directional"),
-    ]
+    method: Literal["none", "luv-closing", "dullrazor", "directional"]
 
 
 class Resize(Section):
-    aspect: Annotated[Literal["squash", "crop", "pad"], one_of("squash", "crop", "pad")]
+    aspect: Literal["squash", "crop", "pad"]
 
 
 class Split(Section):
     seed: Seed
-    by: Annotated[Literal["lesion", "image"], one_of("lesion", "image")]
+    by: Literal["lesion", "image"]
     val: Annotated[float, number(0.02, 0.45, "share of the images")]
     test: Annotated[float, number(0.02, 0.45, "share of the images")]
     folds: Annotated[int, whole(2, 20)] | None = Field(
@@ -91,24 +83,21 @@ class FindLr(Section):
 
 
 class Train(Section):
-    network: Annotated[Literal["small", "post"], one_of("small", "post")]
+    network: Literal["small", "post"]
     width: Annotated[int, whole(4, 256, "channels of the first stage")]
     blocks: Annotated[int, whole(1, 12, "residual blocks a stage")]
     level: Annotated[int, whole(1, 5)] | None = Field(
         description="null (every frequency) or a whole number from 1 to 5"
     )
-    norm: Annotated[Literal["ortho", "l1", "none"], one_of("ortho", "l1", "none")]
-    batch_norm: Annotated[Literal["none", "first", "all"], one_of("none", "first", "all")]
+    norm: Literal["ortho", "l1", "none"]
+    batch_norm: Literal["none", "first", "all"]
     dropout: Annotated[float, number(0, 0.9, "share of features")]
-    optimizer: Annotated[Literal["adam", "adamw", "sgd"], one_of("adam", "adamw", "sgd")]
+    optimizer: Literal["adam", "adamw", "sgd"]
     weight_decay: Annotated[float, number(0, 1)]
     warmup: Annotated[float, number(0, 0.5, "share of all steps")]
     clip: Annotated[float, number(0.01, 1000, "largest gradient norm")]
     ema: Annotated[float, number(0, 0.99999, "decay a step")]
-    imbalance: Annotated[
-        Literal["logit_adjustment", "class_weights", "none"],
-        one_of("logit_adjustment", "class_weights", "none"),
-    ]
+    imbalance: Literal["logit_adjustment", "class_weights", "none"]
     label_smoothing: Annotated[float, number(0, 0.5)]
     zoom: Annotated[float, number(0, 0.5, "largest relative change of scale")]
     shift: Annotated[float, number(0, 0.5, "largest shift, share of the image side")]
@@ -122,7 +111,7 @@ class Evaluate(Section):
 
 
 class Params(Section):
-    source: Annotated[Literal["sample", "archive", "kaggle", "dataverse", "isic"], one_of(*SOURCES)]
+    source: Literal["sample", "archive", "kaggle", "dataverse", "isic"]
     archive: Annotated[
         str,
         # dvc.yaml hands it to a shell, in double quotes.
@@ -132,7 +121,7 @@ class Params(Section):
         ),
     ]
     seed: Seed
-    model: Annotated[Literal["harmonic", "cnn"], one_of("harmonic", "cnn")]
+    model: Literal["harmonic", "cnn"]
     lr: LearningRate
     epochs: Annotated[int, whole(1, 10_000, "passes over the training set")]
     batch_size: Annotated[int, whole(2, 65_536, "images")]
@@ -205,10 +194,17 @@ def described(problem: Any) -> str:
     if problem["type"] == "value_error":
         return f"{'.'.join(keys)}: {problem['ctx']['error']}"
     *parents, last = [key for key in keys if "[" not in key and key not in ("int", "none")]
-    allowed = section_at(parents).model_fields[last].description or "a section of keys and values"
+    allowed = allowed_at(section_at(parents).model_fields[last])
     if problem["type"] == "missing":
         return f"{'.'.join([*parents, last])} is missing; it must be {allowed}"
     return f"{'.'.join([*parents, last])} is {shown(problem['input'])}; it must be {allowed}"
+
+
+def allowed_at(field: FieldInfo) -> str:
+    """What a key may be: its description, or the names of its Literal."""
+    if field.description is None and get_origin(field.annotation) is Literal:
+        return "one of " + ", ".join(get_args(field.annotation))
+    return field.description or "a section of keys and values"
 
 
 def section_at(keys: list[str]) -> type[BaseModel]:
