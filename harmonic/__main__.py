@@ -1,18 +1,20 @@
-"""python -m harmonic: the library's commands."""
+"""python -m harmonic: the library's commands, each a module of harmonic.commands."""
 
 import argparse
-import os
+import pkgutil
 import sys
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
+from importlib import import_module
+
+from harmonic import commands
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit status. Wrong values print one line and return 1."""
     parser = argparse.ArgumentParser(prog="python -m harmonic", description="Harmonic networks.")
-    commands = parser.add_subparsers(title="commands", metavar="command", required=True)
-    for add in COMMANDS:
-        add(commands)
+    subparsers = parser.add_subparsers(title="commands", metavar="command", required=True)
+    for module in pkgutil.iter_modules(commands.__path__, f"{commands.__name__}."):
+        import_module(module.name).add(subparsers)
     options = parser.parse_args(arguments)
     try:
         options.run(options)
@@ -21,42 +23,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     return 0
 
-
-def _add_bench(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = commands.add_parser(
-        "bench",
-        help="time and memory of plain and harmonic convolutions, side by side",
-        description="Measures nn.Conv2d, harmonic, harmonic with batch norm (two ways) and folded "
-        "layers and a network in one run, and prints a table.",
-    )
-    parser.add_argument("--rounds", type=int, default=25, help="rounds to take medians over (25)")
-    parser.add_argument("--network", default="small", help="a name for build_network (small)")
-    parser.add_argument("--device", default="auto", help="cpu, cuda … (a GPU where there is one)")
-    parser.add_argument("--threads", type=int, help="CPU threads (torch's choice)")
-    parser.add_argument("--output", type=Path, help="also write the table to this Markdown file")
-    parser.set_defaults(run=_bench)
-
-
-def _bench(options: argparse.Namespace) -> None:
-    if options.output is not None and not options.output.absolute().parent.is_dir():
-        raise ValueError(f"--output {options.output}: no such folder {options.output.parent}")
-    if options.output is not None and options.output.is_dir():
-        raise ValueError(f"--output {options.output}: is a folder, give a file in it")
-    os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # the memory profiler would tell of each start
-    from .bench.layers import bench
-
-    table = bench(
-        rounds=options.rounds,
-        network=options.network,
-        device=options.device,
-        threads=options.threads,
-    )
-    print(table, end="")
-    if options.output is not None:
-        options.output.write_text(table, encoding="utf-8")
-
-
-COMMANDS: tuple[Callable[..., None], ...] = (_add_bench,)
 
 if __name__ == "__main__":
     sys.exit(main())
