@@ -37,10 +37,13 @@ KINDS: dict[str, Overrides] = {
     "harmonic-l1": {"train.norm": "l1"},
     "harmonic-first": {"train.batch_norm": "first"},
 }
+"""One network, changed in its convolutions alone."""
 HAIR: dict[str, Overrides] = {
-    "hair-none": {"remove_hair.method": "none"},
     "hair-dullrazor": {"remove_hair.method": "dullrazor"},
+    "hair-directional": {"remove_hair.method": "directional"},
 }
+NO_HAIR_REMOVAL: Overrides = {"remove_hair.method": "none"}
+"""Of all other arms: kinds of network are compared on the images as they are."""
 SMALL: Overrides = {
     "source": "archive",
     "image_size": 64,
@@ -70,8 +73,8 @@ FULL: Overrides = {
 SEARCHED_RATES = (0.0005, 0.001, 0.002, 0.004)
 
 PRESETS: dict[str, Preset] = {
-    "small": Preset(SMALL, KINDS | HAIR, seeds=(0, 1, 2)),
-    "full": Preset(FULL, KINDS | HAIR, seeds=(0, 1, 2)),
+    "small": Preset(SMALL | NO_HAIR_REMOVAL, KINDS | HAIR, seeds=(0, 1, 2)),
+    "full": Preset(FULL | NO_HAIR_REMOVAL, KINDS | HAIR, seeds=(0, 1, 2)),
     "search": Preset(
         SMALL | {"epochs": 6},
         {
