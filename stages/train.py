@@ -20,8 +20,8 @@ def work(stage: Stage) -> None:
     from harmonic.learning.loop import train
     from harmonic.learning.model_file import Description, save_model
     from harmonic.learning.randomness import derived_seed
-    from harmonic.learning.settings import Schedule, choose_device
-    from stages.training import conv_of, network_options, recipe_of
+    from harmonic.learning.settings import choose_device
+    from stages.training import conv_of, network_options, recipe_of, schedule_of
 
     params = stage.params
     data = read_labelled_images(stage.reads.images, stage.reads.split)
@@ -48,7 +48,7 @@ def work(stage: Stage) -> None:
         data.part("val"),
         statistics,
         recipe_of(params),
-        Schedule(params.epochs, params.lr, params.train.warmup, params.train.ema),
+        schedule_of(params),
         device,
         stage.partial / "checkpoint.safetensors",
     )
