@@ -21,6 +21,7 @@ from harmonic.errors import InputError
 from harmonic.learning.batches import ChannelStatistics, batches
 from harmonic.learning.checkpoint import Progress, State, load_checkpoint, save_checkpoint
 from harmonic.learning.learner import make_learner
+from harmonic.learning.memory import is_out_of_memory, out_of_memory_line
 from harmonic.learning.objective import set_momentum
 from harmonic.learning.randomness import derived_seed, generator
 from harmonic.learning.settings import Recipe, Schedule
@@ -54,8 +55,31 @@ def train(
 ) -> Trained:
     """Train `model`, going on from `checkpoint` where there is one.
 
-    Raises InputError naming epoch, step and learning rate where the loss is not finite.
+    Raises InputError naming epoch, step and learning rate where the loss is not finite, and naming
+    the batch size and what would fit where memory runs out.
     """
+    try:
+        return train_on(
+            model, training, validation, statistics, recipe, schedule, device, checkpoint
+        )
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+    # Here the exception is gone, and with it the tensors that its traceback held.
+    batch, side = min(recipe.batch_size, len(training.labels)), training.images.shape[1]
+    raise InputError(out_of_memory_line(model, batch, side, recipe.precision, device))
+
+
+def train_on(
+    model: nn.Module,
+    training: LabelledImages,
+    validation: LabelledImages,
+    statistics: ChannelStatistics,
+    recipe: Recipe,
+    schedule: Schedule,
+    device: torch.device,
+    checkpoint: Path,
+) -> Trained:
     average = copy.deepcopy(model).to(device).eval()
     learner = make_learner(model, training, statistics, recipe, device)
     progress = load_checkpoint(checkpoint, learner.model, average, learner.optimizer)
