@@ -3,6 +3,7 @@
 data/images.npy, data/split.csv  ->  models/model.safetensors   weights and all that is needed to
                                                                 use them
                                      models/history.csv         a row an epoch
+                                     models/first_batch.png     what the network sees first
 """
 
 import sys
@@ -13,15 +14,18 @@ from stages.harness.stage import Stage, run_stage
 def work(stage: Stage) -> None:
     import pandas as pd
     import torch
+    from PIL import Image
 
     from harmonic.data.arrays import read_labelled_images
     from harmonic.data.classes import CLASSES
     from harmonic.learning.batches import channel_statistics
     from harmonic.learning.loop import train
+    from harmonic.learning.memory import peak_memory
     from harmonic.learning.model_file import Description, save_model
     from harmonic.learning.randomness import derived_seed
-    from harmonic.learning.settings import Schedule, choose_device
-    from stages.training import conv_of, network_options, recipe_of
+    from harmonic.learning.settings import choose_device
+    from harmonic.learning.training_set import first_batch
+    from stages.training import conv_of, network_options, recipe_of, schedule_of
 
     params = stage.params
     data = read_labelled_images(stage.reads.images, stage.reads.split)
@@ -40,6 +44,7 @@ def work(stage: Stage) -> None:
         mean=statistics.mean,
         std=statistics.std,
     )
+    Image.fromarray(first_batch(training, recipe_of(params))).save(stage.writes.first_batch)
     torch.manual_seed(derived_seed(params.seed))
     device = choose_device(params.device)
     trained = train(
@@ -48,7 +53,7 @@ def work(stage: Stage) -> None:
         data.part("val"),
         statistics,
         recipe_of(params),
-        Schedule(params.epochs, params.lr, params.train.warmup, params.train.ema),
+        schedule_of(params),
         device,
         stage.partial / "checkpoint.safetensors",
     )
@@ -57,6 +62,7 @@ def work(stage: Stage) -> None:
     history.to_csv(stage.writes.history, index=False, lineterminator="\n")
     stage.log["device"] = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
     stage.log["images_per_second"] = round(trained.images_per_second, 1)
+    stage.log["peak_memory_bytes"] = peak_memory(device)
     stage.log["resumed_after_epoch"] = trained.resumed_after
     stage.log["threads"] = torch.get_num_threads()
     best = history[history.epoch == trained.best_epoch].iloc[0]
@@ -67,7 +73,9 @@ def work(stage: Stage) -> None:
 
 
 def main() -> int:
-    return run_stage("train", work, reads=["images", "split"], writes=["model", "history"])
+    return run_stage(
+        "train", work, reads=["images", "split"], writes=["model", "history", "first_batch"]
+    )
 
 
 if __name__ == "__main__":

@@ -95,14 +95,20 @@ class Train(Section):
     precision: Literal["auto", "float32", "bfloat16"]
     optimizer: Literal["adam", "adamw", "sgd"]
     weight_decay: Annotated[float, number(0, 1)]
+    schedule: Literal["cosine", "one_cycle"]
     warmup: Annotated[float, number(0, 0.5, "share of all steps")]
     clip: Annotated[float, number(0.01, 1000, "largest gradient norm")]
     ema: Annotated[float, number(0, 0.99999, "decay a step")]
-    imbalance: Literal["logit_adjustment", "class_weights", "none"]
+    imbalance: Literal["logit_adjustment", "class_weights", "focal", "none"]
+    focal_gamma: Annotated[float, number(0, 10)]
     label_smoothing: Annotated[float, number(0, 0.5)]
     zoom: Annotated[float, number(0, 0.5, "largest relative change of scale")]
     shift: Annotated[float, number(0, 0.5, "largest shift, share of the image side")]
     colour: Annotated[float, number(0, 0.5, "largest relative change")]
+    erasing: Annotated[float, number(0, 1, "share of the images")]
+    mixup: Annotated[float, number(0, 10, "α of a Beta distribution; 0: off")]
+    cutmix: Annotated[float, number(0, 10, "α of a Beta distribution; 0: off")]
+    compile: Annotated[bool, Field(description="true or false")]
 
 
 class Evaluate(Section):

@@ -97,7 +97,7 @@ def read_params(name: str) -> set[str]:
         for node in ast.walk(ast.parse(source))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
     }
-    for maker in ("recipe_of", "network_options", "conv_of"):
+    for maker in ("recipe_of", "schedule_of", "network_options", "conv_of"):
         if maker in called:
             for network in ("small", "post"):
                 params = load_params(ROOT / "params.yaml")
