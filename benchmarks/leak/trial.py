@@ -14,10 +14,10 @@ from harmonic.data.classes import CLASSES
 from harmonic.learning.batches import channel_statistics, predict_logits
 from harmonic.learning.loop import train
 from harmonic.learning.randomness import derived_seed
-from harmonic.learning.settings import Schedule, choose_device
+from harmonic.learning.settings import choose_device
 from harmonic.nn.networks import build_network
 from stages.harness.params import Params
-from stages.training import conv_of, network_options, recipe_of
+from stages.training import conv_of, network_options, recipe_of, schedule_of
 
 ARMS = ("clean", "leaky")
 
@@ -46,7 +46,7 @@ def run_trial(
         rows_of(data, design.val),
         statistics,
         recipe_of(params),
-        Schedule(params.epochs, params.lr, params.train.warmup, params.train.ema),
+        schedule_of(params),
         device,
         checkpoint,
     )
