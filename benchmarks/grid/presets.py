@@ -51,7 +51,7 @@ SMALL: Overrides = {
     "train.width": 32,
     "train.blocks": 1,
     "train.precision": "bfloat16",
-    "epochs": 12,
+    "epochs": 10,
     "batch_size": 64,
 }
 FULL: Overrides = {
@@ -70,7 +70,7 @@ FULL: Overrides = {
     "train.colour": 0.2,
     "train.label_smoothing": 0.1,
 }
-SEARCHED_RATES = (0.0005, 0.001, 0.002, 0.004)
+SEARCHED_RATES = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016)
 
 PRESETS: dict[str, Preset] = {
     "small": Preset(SMALL | NO_HAIR_REMOVAL, KINDS | HAIR, seeds=(0, 1, 2)),
