@@ -8,6 +8,7 @@ data/images.npy, data/split.csv  ->  models/model.safetensors   weights and all 
 
 import sys
 
+from stages.harness.follower import follow_stage, is_follower
 from stages.harness.stage import Stage, run_stage
 
 
@@ -22,8 +23,8 @@ def work(stage: Stage) -> None:
     from harmonic.learning.loop import train
     from harmonic.learning.memory import peak_memory
     from harmonic.learning.model_file import Description, save_model
+    from harmonic.learning.processes import joined
     from harmonic.learning.randomness import derived_seed
-    from harmonic.learning.settings import choose_device
     from harmonic.learning.training_set import first_batch
     from stages.training import conv_of, network_options, recipe_of, schedule_of
 
@@ -46,22 +47,27 @@ def work(stage: Stage) -> None:
     )
     Image.fromarray(first_batch(training, recipe_of(params))).save(stage.writes.first_batch)
     torch.manual_seed(derived_seed(params.seed))
-    device = choose_device(params.device)
-    trained = train(
-        description.build(),
-        training,
-        data.part("val"),
-        statistics,
-        recipe_of(params),
-        schedule_of(params),
-        device,
-        stage.partial / "checkpoint.safetensors",
-    )
+    with joined(params.device) as processes:
+        processes.check_same(int(stage.partial.name, 16) >> 4, "parameters, data or code")
+        trained = train(
+            description.build(),
+            training,
+            data.part("val"),
+            statistics,
+            recipe_of(params),
+            schedule_of(params),
+            processes,
+            stage.partial / "checkpoint.safetensors",
+        )
+        device = processes.device
+        if not processes.leads:
+            return
     save_model(stage.writes.model, trained.state, description)
     history = pd.DataFrame(trained.history)
     history.to_csv(stage.writes.history, index=False, lineterminator="\n")
     stage.log["device"] = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
     stage.log["images_per_second"] = round(trained.images_per_second, 1)
+    stage.log["processes"] = processes.count
     stage.log["peak_memory_bytes"] = peak_memory(device)
     stage.log["resumed_after_epoch"] = trained.resumed_after
     stage.log["threads"] = torch.get_num_threads()
@@ -73,9 +79,9 @@ def work(stage: Stage) -> None:
 
 
 def main() -> int:
-    return run_stage(
-        "train", work, reads=["images", "split"], writes=["model", "history", "first_batch"]
-    )
+    run = follow_stage if is_follower() else run_stage
+    outputs = ["model", "history", "first_batch"]
+    return run("train", work, reads=["images", "split"], writes=outputs)
 
 
 if __name__ == "__main__":

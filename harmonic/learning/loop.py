@@ -23,6 +23,7 @@ from harmonic.learning.checkpoint import Progress, State, load_checkpoint, save_
 from harmonic.learning.learner import make_learner
 from harmonic.learning.memory import is_out_of_memory, out_of_memory_line
 from harmonic.learning.objective import set_momentum
+from harmonic.learning.processes import Processes, is_lost_process
 from harmonic.learning.randomness import derived_seed, generator
 from harmonic.learning.settings import Recipe, Schedule
 from harmonic.learning.validation import validate
@@ -50,24 +51,32 @@ def train(
     statistics: ChannelStatistics,
     recipe: Recipe,
     schedule: Schedule,
-    device: torch.device,
+    processes: Processes,
     checkpoint: Path,
 ) -> Trained:
     """Train `model`, going on from `checkpoint` where there is one.
+
+    Several processes train one network together; the first alone validates and writes, and its
+    result alone is whole.
 
     Raises InputError naming epoch, step and learning rate where the loss is not finite, and naming
     the batch size and what would fit where memory runs out.
     """
     try:
         return train_on(
-            model, training, validation, statistics, recipe, schedule, device, checkpoint
+            model, training, validation, statistics, recipe, schedule, processes, checkpoint
         )
     except (RuntimeError, MemoryError) as error:
+        if is_lost_process(error):
+            raise InputError(
+                f"one of the {processes.count} processes has ended; the next run goes on from the "
+                "last finished epoch"
+            ) from None
         if not is_out_of_memory(error):
             raise
     # Here the exception is gone, and with it the tensors that its traceback held.
     batch, side = min(recipe.batch_size, len(training.labels)), training.images.shape[1]
-    raise InputError(out_of_memory_line(model, batch, side, recipe.precision, device))
+    raise InputError(out_of_memory_line(model, batch, side, recipe.precision, processes.device))
 
 
 def train_on(
@@ -77,12 +86,14 @@ def train_on(
     statistics: ChannelStatistics,
     recipe: Recipe,
     schedule: Schedule,
-    device: torch.device,
+    processes: Processes,
     checkpoint: Path,
 ) -> Trained:
+    device = processes.device
     average = copy.deepcopy(model).to(device).eval()
-    learner = make_learner(model, training, statistics, recipe, device)
-    progress = load_checkpoint(checkpoint, learner.model, average, learner.optimizer)
+    learner = make_learner(model, training, statistics, recipe, processes)
+    with processes.leaders_file(checkpoint) as file:
+        progress = load_checkpoint(file, learner.model, average, learner.optimizer)
 
     images = len(training.labels)
     steps_an_epoch = math.ceil(images / recipe.batch_size)
@@ -94,12 +105,12 @@ def train_on(
         initial=first_epoch * steps_an_epoch,
         desc="train",
         unit="step",
-        disable=None,
+        disable=None if processes.leads else True,
     ) as bar:
         for epoch in range(first_epoch, schedule.epochs):
             started = time.perf_counter()
             random = generator(recipe.seed, epoch)
-            torch.manual_seed(derived_seed(recipe.seed, epoch, 1))  # dropout
+            torch.manual_seed(derived_seed(recipe.seed, epoch, 1 + processes.rank))  # dropout
             learner.model.train()
             losses = []
             for number, rows in enumerate(batches(images, recipe.batch_size, random)):
@@ -110,10 +121,12 @@ def train_on(
                 losses.append(learner.step(rows, random, schedule.rate_at(step, steps)))
                 follow(average, learner.model, schedule.ema, step)
                 bar.update()
-            epoch_losses = torch.stack(losses).cpu()
+            epoch_losses = processes.add_up(torch.stack(losses)).cpu()
             check_finite(epoch_losses, epoch, steps_an_epoch, steps, schedule)
             seen += images
             seconds += time.perf_counter() - started
+            if not processes.leads:
+                continue
 
             record = {
                 "epoch": epoch + 1,

@@ -16,6 +16,7 @@ from harmonic.data.arrays import LabelledImages
 from harmonic.errors import InputError
 from harmonic.learning.batches import ChannelStatistics, batches
 from harmonic.learning.learner import make_learner
+from harmonic.learning.processes import alone
 from harmonic.learning.randomness import derived_seed, generator
 from harmonic.learning.settings import Recipe
 
@@ -65,7 +66,7 @@ def sweep_rates(
     steps: int,
 ) -> Sweep:
     """Train for `steps` steps, the rate rising geometrically; stop where the loss diverges."""
-    learner = make_learner(model, training, statistics, recipe, device)
+    learner = make_learner(model, training, statistics, recipe, alone(device))
     learner.model.train()
     images = len(training.labels)
     random = generator(recipe.seed, 0)

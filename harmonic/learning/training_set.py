@@ -25,14 +25,26 @@ class TrainingSet:
     """float32 (N, classes), one-hot."""
     recipe: Recipe
 
-    def batch(self, rows: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Augmented and mixed images (B, 3, H, W), about [0, 1], and targets (B, classes)."""
+    def batch(
+        self, rows: Tensor, random: torch.Generator, share: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Augmented and mixed images (S, 3, H, W), about [0, 1], of a share of a batch of rows.
+
+        Also their targets (S, classes), and those of the whole batch (B, classes). What is drawn
+        and mixed is the same however the batch is shared out.
+        """
         height, width = self.pixels.shape[1:3]
         changes = draw_changes(len(rows), height, width, self.recipe.augmentation, random)
         mix = draw_mix(len(rows), height, width, self.recipe.mixing, random)
-        here = rows.to(self.pixels.device)
-        images, targets = augment(as_images(self.pixels[here]), changes), self.targets[here]
-        return (images, targets) if mix is None else (mix.images(images), mix.targets(targets))
+        whole = self.targets[rows.to(self.pixels.device)]
+        if mix is not None:
+            whole = mix.targets(whole)
+        targets = whole
+        if share is not None:
+            rows, changes, targets = rows[share], changes.of(share), whole[share.to(whole.device)]
+            mix = None if mix is None else mix.of(share)
+        images = augment(as_images(self.pixels[rows.to(self.pixels.device)]), changes)
+        return images if mix is None else mix.images(images), targets, whole
 
 
 def on_device(images: LabelledImages, recipe: Recipe, device: torch.device) -> TrainingSet:
@@ -51,7 +63,7 @@ def first_batch(images: LabelledImages, recipe: Recipe, columns: int = 8) -> np.
     """
     random = generator(recipe.seed, 0)
     rows = next(batches(len(images.labels), recipe.batch_size, random))
-    batch, _ = on_device(images, recipe, torch.device("cpu")).batch(rows, random)
+    batch, _, _ = on_device(images, recipe, torch.device("cpu")).batch(rows, random)
     shown = (batch[: columns**2].clamp(0, 1) * 255).round().byte()
     shown = functional.pad(shown, (0, 0, 0, 0, 0, 0, 0, -len(shown) % columns))
     return (

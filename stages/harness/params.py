@@ -109,6 +109,14 @@ class Train(Section):
     mixup: Annotated[float, number(0, 10, "α of a Beta distribution; 0: off")]
     cutmix: Annotated[float, number(0, 10, "α of a Beta distribution; 0: off")]
     compile: Annotated[bool, Field(description="true or false")]
+    launcher: Annotated[
+        str,
+        # dvc.yaml hands it to a shell.
+        Field(
+            pattern=r"^[A-Za-z0-9_./:=,@+-]+( [A-Za-z0-9_./:=,@+-]+)*$",
+            description="a command that starts Python modules: python, or torchrun and its options",
+        ),
+    ]
 
 
 class Evaluate(Section):

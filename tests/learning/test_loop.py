@@ -13,6 +13,7 @@ from harmonic.learning import loop
 from harmonic.learning.batches import channel_statistics
 from harmonic.learning.checkpoint import save_checkpoint
 from harmonic.learning.loop import Trained, follow, train
+from harmonic.learning.processes import alone
 from harmonic.learning.settings import Recipe, Schedule
 from harmonic.nn.networks import build_network
 
@@ -30,7 +31,7 @@ def run(
     torch.manual_seed(recipe.seed)
     model = build_network("small", conv=conv, width=8, dropout=0.1)
     statistics = channel_statistics(training.images)
-    return train(model, training, validation, statistics, recipe, schedule, CPU, checkpoint)
+    return train(model, training, validation, statistics, recipe, schedule, alone(CPU), checkpoint)
 
 
 def same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:

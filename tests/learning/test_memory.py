@@ -26,6 +26,7 @@ from tests.learning.conftest import coloured, recipe, schedule
 from harmonic.errors import InputError
 from harmonic.learning.batches import channel_statistics
 from harmonic.learning.loop import train
+from harmonic.learning.processes import alone
 from harmonic.nn.networks import build_network
 images = coloured(700, 0, "train")
 statistics = channel_statistics(images.images)
@@ -35,7 +36,7 @@ resource.setrlimit(resource.RLIMIT_AS, (taken + 150 * 2**20,) * 2)
 settings = replace(recipe.__wrapped__(), batch_size=int(sys.argv[1]))
 try:
     train(build_network("small", width=16), images, coloured(42, 1, "val"), statistics, settings,
-          replace(schedule.__wrapped__(), epochs=1), torch.device("cpu"), Path(sys.argv[2]))
+          replace(schedule.__wrapped__(), epochs=1), alone(torch.device("cpu")), Path(sys.argv[2]))
 except InputError as error:
     print(error)
 """

@@ -11,6 +11,7 @@ from harmonic.learning.augment import augment, draw_changes
 from harmonic.learning.batches import channel_statistics
 from harmonic.learning.loop import train
 from harmonic.learning.mixing import draw_mix
+from harmonic.learning.processes import alone
 from harmonic.learning.randomness import generator
 from harmonic.learning.settings import Augmentation, Mixing, Recipe, Schedule
 from harmonic.nn.networks import build_network
@@ -108,7 +109,7 @@ def test_training_learns_from_mixed_images_and_repeats_itself(
             channel_statistics(training.images),
             recipe,
             longer,
-            torch.device("cpu"),
+            alone(torch.device("cpu")),
             tmp_path / name,
         )
         histories.append(trained.history)

@@ -58,7 +58,9 @@ def is_in(path: str, dep: str) -> bool:
 @pytest.mark.parametrize("name", ORDER)
 def test_every_path_stands_in_cmd(name: str) -> None:
     command = STAGES[name]["cmd"]
-    assert command.startswith(f"python -m stages.{name} ")
+    assert command.startswith(
+        (f"python -m stages.{name} ", f"${{train.launcher}} -m stages.{name} ")
+    )
     words = command.replace('"', "").split()
     data = [dep for dep in STAGES[name]["deps"] if not dep.startswith(("stages/", "harmonic/"))]
     assert sorted(word for word in words[3:] if not word.startswith("--")) == sorted(
