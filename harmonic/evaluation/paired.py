@@ -21,10 +21,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from harmonic.data.classes import CLASSES
 from harmonic.errors import InputError
 from harmonic.evaluation.bootstrap import RESAMPLES_AT_ONCE, resampled_weights
 from harmonic.evaluation.checks import checked_pair
+from harmonic.evaluation.lesion_level import by_lesion
 from harmonic.evaluation.weighted import (
     class_scores,
     weighted_auc,
@@ -126,27 +126,14 @@ def only_one_right(
     hypothesis that both are right equally often, each of the two counts is half of their sum in the
     mean, by a binomial law; p is two-sided, and 1 where the answers agree everywhere.
     """
-    known, ids = checked_pair(labels, first, "first")[0], np.asarray(lesions).astype(str)
     right = []
     for probabilities in (first, second):
-        lesion_labels, _, pooled = by_lesion(known, ids, probabilities)
+        lesion_labels, _, pooled = by_lesion(labels, lesions, probabilities)
         right.append(pooled.argmax(axis=1) == lesion_labels)
     first_alone, second_alone = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
     cases = first_alone + second_alone
     p = float(stats.binomtest(first_alone, cases).pvalue) if cases else 1.0
     return first_alone, second_alone, p
-
-
-def by_lesion(
-    labels: NDArray[np.int64], lesions: NDArray, probabilities: ArrayLike
-) -> tuple[NDArray[np.int64], NDArray[np.str_], NDArray[np.float64]]:
-    """Label, id and mean probabilities of each lesion, sorted by id: (L,), (L,), (L, 7)."""
-    names, first, lesion = np.unique(
-        np.asarray(lesions).astype(str), return_index=True, return_inverse=True
-    )
-    sums = np.zeros((len(names), len(CLASSES)))
-    np.add.at(sums, lesion, np.asarray(probabilities, dtype=np.float64))
-    return labels[first], names, sums / np.bincount(lesion)[:, None]
 
 
 def balanced_accuracy(
