@@ -7,9 +7,9 @@ let d_s be the difference on the test set, and d_s* the one on resampled lesions
 - Over lesions: percentiles of the mean of d_s* over s (bootstrap, stratified by class).
 - Over seeds: Student's t on the d_s, as S is small; resampling three seeds gives intervals that are
   far too narrow.
-- Over both: for each resample, the mean of the d_s* plus (their deviation / sqrt S) times a value
-  drawn from Student's t with S - 1 degrees of freedom. Without chance in the lesions it is the
-  t interval, without chance in the seeds the bootstrap interval.
+- Over both: for each resample, the mean of the d_s* plus (deviation of the d_s / sqrt S) times a
+  value drawn from Student's t with S - 1 degrees of freedom. Without chance in the lesions it is
+  the t interval, without chance in the seeds the bootstrap interval.
 
 One pair of runs has no interval over seeds: it tells of two networks, never of two kinds.
 """
@@ -49,10 +49,20 @@ class Difference:
     second: float
     value: float
     per_seed: tuple[float, ...]
-    over_lesions: Interval
+    over_lesions: Interval | None
+    """None where the answers for the lesions are not known."""
     over_seeds: Interval | None
     """None with one pair of runs."""
     over_both: Interval | None
+    """None where one of the two is."""
+
+    @property
+    def interval(self) -> Interval:
+        """The widest that there is: over both, else over lesions, else over seeds."""
+        found = self.over_both or self.over_lesions or self.over_seeds
+        if found is None:
+            raise ValueError("a difference without an interval")
+        return found
 
 
 def paired_difference(
@@ -103,7 +113,7 @@ def paired_difference(
         per_seed=tuple(per_seed.tolist()),
         over_lesions=_percentiles(resampled.mean(axis=0), confidence),
         over_seeds=seed_interval(per_seed, confidence),
-        over_both=_over_both(resampled, seed, confidence) if len(pairs) > 1 else None,
+        over_both=_over_both(resampled, per_seed, seed, confidence) if len(pairs) > 1 else None,
     )
 
 
@@ -194,11 +204,12 @@ def _differences(
     return np.concatenate(blocks)
 
 
-def _over_both(resampled: NDArray[np.float64], seed: int, confidence: float) -> Interval:
-    count = len(resampled)
+def _over_both(
+    resampled: NDArray[np.float64], per_seed: NDArray[np.float64], seed: int, confidence: float
+) -> Interval:
     random = np.random.default_rng([seed, 1])  # not the stream that drew the lesions
-    drawn = random.standard_t(count - 1, size=resampled.shape[1])
-    error = resampled.std(axis=0, ddof=1) / np.sqrt(count)
+    drawn = random.standard_t(len(per_seed) - 1, size=resampled.shape[1])
+    error = per_seed.std(ddof=1) / np.sqrt(len(per_seed))
     return _percentiles(resampled.mean(axis=0) + error * drawn, confidence)
 
 
