@@ -131,7 +131,7 @@ def table(studies: list[Study], resamples: int) -> str:
             "|---|--:|--:|--:|--:|--:|\n"
         )
         for title, count, share, difference in comparisons(study, resamples):
-            low, high = difference.over_both or difference.over_lesions
+            low, high = difference.interval
             parts.append(
                 f"| {title} | {count} | {share:.0%} | {difference.first:.3f} | "
                 f"{difference.second:.3f} | {difference.value:+.3f} [{low:+.3f}, {high:+.3f}] |\n"
@@ -145,7 +145,7 @@ def figure(studies: list[Study], resamples: int) -> bytes:
     """SVG of the study with the most runs: each inflation with its interval."""
     study = max(studies, key=lambda one: len(one.runs))
     rows = [
-        (title, difference.value, difference.over_both or difference.over_lesions)
+        (title, difference.value, difference.interval)
         for title, _, _, difference in comparisons(study, resamples)
         if not title.startswith("AUC")
     ]

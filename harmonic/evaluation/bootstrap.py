@@ -5,15 +5,17 @@ as many of each class as the test set has; an image weighs as often as its lesio
 (Efron & Tibshirani 1993, ch. 13; Field & Welsh 2007 for clusters).
 """
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from harmonic.errors import InputError
 from harmonic.evaluation.checks import checked_lesions, checked_pair
-from harmonic.evaluation.metrics import headline_metrics
-from harmonic.evaluation.weighted import weighted_metrics
+from harmonic.evaluation.metrics import headline_metrics, per_class_table
+from harmonic.evaluation.weighted import weighted_metrics, weighted_per_class
 
 INTERVAL_METRICS = (
     "balanced_accuracy",
@@ -59,6 +61,36 @@ def metrics_document(
     rounded["test_images"] = len(np.asarray(labels))
     rounded["test_lesions"] = len(np.unique(np.asarray(lesions).astype(str)))
     return dict(sorted(rounded.items()))
+
+
+def per_class_document(
+    labels: ArrayLike,
+    lesions: Sequence[str] | NDArray,
+    balanced: ArrayLike,
+    *,
+    resamples: int,
+    seed: int,
+) -> pd.DataFrame:
+    """`per_class_table` with `_low` and `_high` beside every figure: reports/per_class.csv.
+
+    95 % percentiles over the resamples in which the figure exists, rounded to DIGITS digits.
+    Arguments and errors are those of `bootstrap_intervals`.
+    """
+    known, probabilities = checked_pair(labels, balanced, "balanced probabilities")
+    table = per_class_table(known, probabilities)
+    weights = resampled_weights(known, lesions, resamples=resamples, seed=seed)
+    parts = np.split(weights, range(RESAMPLES_AT_ONCE, resamples, RESAMPLES_AT_ONCE))
+    blocks = [weighted_per_class(known, probabilities, part) for part in parts]
+    columns: dict[str, NDArray] = {"class": table["class"], "n": table["n"]}
+    for name in table.columns.drop(["class", "n"]):
+        values = np.concatenate([block[name] for block in blocks])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # a column of NaN stays NaN
+            low, high = np.nanquantile(values, QUANTILES, axis=0)
+        exists = table[name].notna()
+        columns |= {name: table[name], f"{name}_low": np.where(exists, low, np.nan)}
+        columns[f"{name}_high"] = np.where(exists, high, np.nan)
+    return pd.DataFrame(columns).round(DIGITS)
 
 
 def bootstrap_intervals(

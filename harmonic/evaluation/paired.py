@@ -7,9 +7,9 @@ let d_s be the difference on the test set, and d_s* the one on resampled lesions
 - Over lesions: percentiles of the mean of d_s* over s (bootstrap, stratified by class).
 - Over seeds: Student's t on the d_s, as S is small; resampling three seeds gives intervals that are
   far too narrow.
-- Over both: for each resample, the mean of the d_s* plus (their deviation / sqrt S) times a value
-  drawn from Student's t with S - 1 degrees of freedom. Without chance in the lesions it is the
-  t interval, without chance in the seeds the bootstrap interval.
+- Over both: for each resample, the mean of the d_s* plus (deviation of the d_s / sqrt S) times a
+  value drawn from Student's t with S - 1 degrees of freedom. Without chance in the lesions it is
+  the t interval, without chance in the seeds the bootstrap interval.
 
 One pair of runs has no interval over seeds: it tells of two networks, never of two kinds.
 """
@@ -21,10 +21,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from harmonic.data.classes import CLASSES
 from harmonic.errors import InputError
 from harmonic.evaluation.bootstrap import RESAMPLES_AT_ONCE, resampled_weights
 from harmonic.evaluation.checks import checked_pair
+from harmonic.evaluation.lesion_level import by_lesion
 from harmonic.evaluation.weighted import (
     class_scores,
     weighted_auc,
@@ -49,10 +49,20 @@ class Difference:
     second: float
     value: float
     per_seed: tuple[float, ...]
-    over_lesions: Interval
+    over_lesions: Interval | None
+    """None where the answers for the lesions are not known."""
     over_seeds: Interval | None
     """None with one pair of runs."""
     over_both: Interval | None
+    """None where one of the two is."""
+
+    @property
+    def interval(self) -> Interval:
+        """The widest that there is: over both, else over lesions, else over seeds."""
+        found = self.over_both or self.over_lesions or self.over_seeds
+        if found is None:
+            raise ValueError("a difference without an interval")
+        return found
 
 
 def paired_difference(
@@ -103,7 +113,7 @@ def paired_difference(
         per_seed=tuple(per_seed.tolist()),
         over_lesions=_percentiles(resampled.mean(axis=0), confidence),
         over_seeds=seed_interval(per_seed, confidence),
-        over_both=_over_both(resampled, seed, confidence) if len(pairs) > 1 else None,
+        over_both=_over_both(resampled, per_seed, seed, confidence) if len(pairs) > 1 else None,
     )
 
 
@@ -126,27 +136,14 @@ def only_one_right(
     hypothesis that both are right equally often, each of the two counts is half of their sum in the
     mean, by a binomial law; p is two-sided, and 1 where the answers agree everywhere.
     """
-    known, ids = checked_pair(labels, first, "first")[0], np.asarray(lesions).astype(str)
     right = []
     for probabilities in (first, second):
-        lesion_labels, _, pooled = by_lesion(known, ids, probabilities)
+        lesion_labels, _, pooled = by_lesion(labels, lesions, probabilities)
         right.append(pooled.argmax(axis=1) == lesion_labels)
     first_alone, second_alone = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
     cases = first_alone + second_alone
     p = float(stats.binomtest(first_alone, cases).pvalue) if cases else 1.0
     return first_alone, second_alone, p
-
-
-def by_lesion(
-    labels: NDArray[np.int64], lesions: NDArray, probabilities: ArrayLike
-) -> tuple[NDArray[np.int64], NDArray[np.str_], NDArray[np.float64]]:
-    """Label, id and mean probabilities of each lesion, sorted by id: (L,), (L,), (L, 7)."""
-    names, first, lesion = np.unique(
-        np.asarray(lesions).astype(str), return_index=True, return_inverse=True
-    )
-    sums = np.zeros((len(names), len(CLASSES)))
-    np.add.at(sums, lesion, np.asarray(probabilities, dtype=np.float64))
-    return labels[first], names, sums / np.bincount(lesion)[:, None]
 
 
 def balanced_accuracy(
@@ -207,11 +204,12 @@ def _differences(
     return np.concatenate(blocks)
 
 
-def _over_both(resampled: NDArray[np.float64], seed: int, confidence: float) -> Interval:
-    count = len(resampled)
+def _over_both(
+    resampled: NDArray[np.float64], per_seed: NDArray[np.float64], seed: int, confidence: float
+) -> Interval:
     random = np.random.default_rng([seed, 1])  # not the stream that drew the lesions
-    drawn = random.standard_t(count - 1, size=resampled.shape[1])
-    error = resampled.std(axis=0, ddof=1) / np.sqrt(count)
+    drawn = random.standard_t(len(per_seed) - 1, size=resampled.shape[1])
+    error = per_seed.std(ddof=1) / np.sqrt(len(per_seed))
     return _percentiles(resampled.mean(axis=0) + error * drawn, confidence)
 
 
