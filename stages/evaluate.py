@@ -8,6 +8,7 @@ data/split.csv                 reports/predictions_natural.csv   natural rule, c
 
 import sys
 
+from stages.exact import compute_exactly, device_of
 from stages.harness.partial import write_json
 from stages.harness.stage import Stage, run_stage
 
@@ -27,7 +28,7 @@ def work(stage: Stage) -> None:
 
     settings = stage.params.evaluate
     model, description = load_model(stage.reads.model)
-    device = choose_device(stage.params.device)
+    device = choose_device(device_of(stage.params))
     model = model.to(device)
     data = read_labelled_images(stage.reads.images, stage.reads.split)
 
@@ -79,6 +80,7 @@ def main() -> int:
         work,
         reads=["model", "images", "split"],
         writes=["metrics", "predictions", "predictions_natural", "confusion"],
+        prepare=compute_exactly,
     )
 
 

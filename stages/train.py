@@ -7,6 +7,7 @@ data/images.npy, data/split.csv  ->  models/model.safetensors   weights and all 
 
 import sys
 
+from stages.exact import compute_exactly, device_of
 from stages.harness.stage import Stage, run_stage
 
 
@@ -41,7 +42,7 @@ def work(stage: Stage) -> None:
         std=statistics.std,
     )
     torch.manual_seed(derived_seed(params.seed))
-    device = choose_device(params.device)
+    device = choose_device(device_of(params))
     trained = train(
         description.build(),
         training,
@@ -67,7 +68,13 @@ def work(stage: Stage) -> None:
 
 
 def main() -> int:
-    return run_stage("train", work, reads=["images", "split"], writes=["model", "history"])
+    return run_stage(
+        "train",
+        work,
+        reads=["images", "split"],
+        writes=["model", "history"],
+        prepare=compute_exactly,
+    )
 
 
 if __name__ == "__main__":

@@ -46,17 +46,19 @@ def run_stage(
     *,
     reads: Sequence[str] = (),
     writes: Sequence[str],
+    prepare: Callable[[Params], None] = lambda params: None,
     argv: Sequence[str] | None = None,
 ) -> int:
     """Do the work of one stage; return the exit status.
 
-    The parameters are checked before anything else. `work` writes to `stage.writes`; when it
-    returns, every output is moved to the place that the command line names. Bad input is one line
-    on standard error and status 1.
+    The parameters are checked before anything else; `prepare` is called with them next. `work`
+    writes to `stage.writes`; when it returns, every output is moved to the place that the command
+    line names. Bad input is one line on standard error and status 1.
     """
     try:
         paths = parse(name, work, [*reads, *writes], argv)
         params = load_params(paths.params)
+        prepare(params)
         with locked(name):
             attempt(name, work, params, paths, reads, writes)
     except InputError as error:
