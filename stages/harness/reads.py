@@ -15,7 +15,7 @@ WITHOUT_EFFECT = (
     *(".venv", ".git", ".dvc", ".partial", "logs", "params.yaml", "dvc.yaml", "dvc.lock"),
     *("stages/harness", "harmonic/errors.py"),
 )
-"""Paths that no result depends on, or (params.yaml, by its keys) that are accounted for elsewhere."""
+"""Paths that no result depends on, or that DVC knows of otherwise: params.yaml by its keys."""
 
 
 def watch_opened() -> set[str]:
