@@ -11,16 +11,20 @@ from reproduction.environment import RECORD, write_record
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m reproduction", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("check", help="run the last commit from nothing, compare with dvc.lock")
+    checking = commands.add_parser(
+        "check", help="run the last commit from nothing, compare with dvc.lock"
+    )
+    checking.add_argument("stage", nargs="?", help="the last stage to run; all without it")
     commands.add_parser("gate", help="compare dvc.lock with code and parameters, running nothing")
     commands.add_parser("record", help=f"write {RECORD}: dvc.lock was made on this machine")
-    command = parser.parse_args().command
+    arguments = parser.parse_args()
+    command = arguments.command
     root = Path.cwd()
     try:
         if command == "check":
             from reproduction.check import check
 
-            return check(root)
+            return check(root, arguments.stage)
         if command == "gate":
             from reproduction.gate import gate
 

@@ -5,10 +5,12 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from harmonic.errors import InputError
 from reproduction.compare import (
     compare,
     explanation,
     first_parting,
+    needed_for,
     table,
 )
 from reproduction.environment import RECORD, describe, differences
@@ -21,18 +23,21 @@ from stages.harness.params import load_params
 METRICS = "reports/metrics.json"
 
 
-def check(root: Path) -> int:
+def check(root: Path, last: str | None = None) -> int:
     """Print a table, stage by stage; 0 where everything is as recorded, 1 where anything is not.
 
-    The clone is removed where all is well and kept, to be looked at, where it is not.
+    With `last` the pipeline is run and compared up to that stage alone. The clone is removed where
+    all is well and kept, to be looked at, where it is not.
     """
     if run(["git", "status", "--porcelain", "--untracked-files=no"], root):
         print("reproduce: files here differ from the last commit; the commit is what is checked")
+    if last is not None and last not in parse_lock(committed(root, LOCK)):
+        raise InputError(f"{last} is no stage of dvc.lock")
     place = Path(tempfile.mkdtemp(prefix="reproduction-"))
     clone = place / "clone"
     clone_head(root, clone)
-    status = run_pipeline(clone)
-    well = judge(root, clone) and status == 0
+    status = run_pipeline(clone, last)
+    well = judge(root, clone, last) and status == 0
     if well:
         shutil.rmtree(place)
     else:
@@ -40,9 +45,11 @@ def check(root: Path) -> int:
     return 0 if well else 1
 
 
-def judge(root: Path, clone: Path) -> bool:
+def judge(root: Path, clone: Path, last: str | None = None) -> bool:
     """Compare what was made in `clone` with what HEAD of `root` records; print what was found."""
     then = parse_lock(committed(root, LOCK))
+    if last is not None:
+        then = needed_for(then, last)
     now = read_lock(clone)
     exact = is_exact(load_params(clone / "params.yaml"))
     apart = [] if exact else compared_metrics(root, clone)

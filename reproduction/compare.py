@@ -95,6 +95,18 @@ def ordered(stages: Mapping[str, Recorded]) -> list[str]:
     return done
 
 
+def needed_for(stages: Mapping[str, Recorded], last: str) -> dict[str, Recorded]:
+    """A stage and all stages that it depends on, directly or through others."""
+    makers = {path: name for name, stage in stages.items() for path in stage.outs}
+    found: dict[str, Recorded] = {}
+    waiting = [last]
+    while waiting:
+        name = waiting.pop()
+        found[name] = stages[name]
+        waiting += [makers[path] for path in stages[name].deps if path in makers]
+    return found
+
+
 def first_parting(verdicts: Sequence[Verdict]) -> Verdict | None:
     """The first stage, in pipeline order, that is not as it was."""
     return next((found for found in verdicts if found.status not in PASSED), None)

@@ -26,9 +26,9 @@ Environment = dict[str, Any]
 def pins(root: Path) -> dict[str, str]:
     """The version of every package that the requirements pin.
 
-    Raises InputError naming a line that pins nothing.
+    Raises InputError naming a line that pins nothing, or a package that is pinned twice.
     """
-    found = {}
+    found: dict[str, str] = {}
     for file in REQUIREMENTS:
         for line in (root / file).read_text(encoding="utf-8").splitlines():
             text = line.split("#")[0].strip()
@@ -37,7 +37,9 @@ def pins(root: Path) -> dict[str, str]:
             name, equals, version = text.partition("==")
             if not equals:
                 raise InputError(f"{file}: {text} is not pinned; write {text}==VERSION")
-            found[canonical(name)] = version
+            if found.setdefault(canonical(name), version) != version:
+                earlier = found[canonical(name)]
+                raise InputError(f"{file}: {text}, but {REQUIREMENTS[0]} pins {earlier}")
     return found
 
 

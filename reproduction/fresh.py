@@ -20,13 +20,21 @@ def clone_head(root: Path, folder: Path) -> None:
     local.write_text("[cache]\n    dir = cache\n", encoding="utf-8")
 
 
-def run_pipeline(folder: Path) -> int:
-    """Run every stage, restoring nothing; the exit status of `dvc repro`.
+def run_pipeline(folder: Path, last: str | None = None) -> int:
+    """Run every stage, or those up to `last`, restoring nothing; the exit status of `dvc repro`.
 
     The record is removed first, so that afterwards it holds the stages that ran and no other.
     """
     (folder / "dvc.lock").unlink()
-    command = [sys.executable, "-m", "dvc", "repro", "--force", "--no-run-cache"]
+    command = [
+        sys.executable,
+        "-m",
+        "dvc",
+        "repro",
+        "--force",
+        "--no-run-cache",
+        *([last] if last else []),
+    ]
     return subprocess.run(command, cwd=folder, env=environment(folder), check=False).returncode
 
 
