@@ -11,6 +11,7 @@ data/split.csv                 reports/confusion.csv             actual, predict
 
 import sys
 
+from stages.exact import compute_exactly, device_of
 from stages.harness.partial import write_json
 from stages.harness.stage import Stage, run_stage
 
@@ -35,7 +36,7 @@ def work(stage: Stage) -> None:
 
     settings = stage.params.evaluate
     model, description = load_model(stage.reads.model)
-    device = choose_device(stage.params.device)
+    device = choose_device(device_of(stage.params))
     model = model.to(device)
     data = read_labelled_images(stage.reads.images, stage.reads.split)
 
@@ -112,6 +113,7 @@ def main() -> int:
             "operating_points",
             "subgroups",
         ],
+        prepare=compute_exactly,
     )
 
 

@@ -8,6 +8,7 @@ data/images.npy, data/split.csv  ->  models/model.safetensors   weights and all 
 
 import sys
 
+from stages.exact import compute_exactly, device_of
 from stages.harness.follower import follow_stage, is_follower
 from stages.harness.stage import Stage, run_stage
 
@@ -47,7 +48,7 @@ def work(stage: Stage) -> None:
     )
     Image.fromarray(first_batch(training, recipe_of(params))).save(stage.writes.first_batch)
     torch.manual_seed(derived_seed(params.seed))
-    with joined(params.device) as processes:
+    with joined(device_of(params)) as processes:
         processes.check_same(int(stage.partial.name, 16) >> 4, "parameters, data or code")
         trained = train(
             description.build(),
@@ -81,7 +82,8 @@ def work(stage: Stage) -> None:
 def main() -> int:
     run = follow_stage if is_follower() else run_stage
     outputs = ["model", "history", "first_batch"]
-    return run("train", work, reads=["images", "split"], writes=outputs)
+    reads = ["images", "split"]
+    return run("train", work, reads=reads, writes=outputs, prepare=compute_exactly)
 
 
 if __name__ == "__main__":

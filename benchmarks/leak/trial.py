@@ -13,6 +13,7 @@ from harmonic.data.arrays import LabelledImages
 from harmonic.data.classes import CLASSES
 from harmonic.learning.batches import channel_statistics, predict_logits
 from harmonic.learning.loop import train
+from harmonic.learning.processes import alone
 from harmonic.learning.randomness import derived_seed
 from harmonic.learning.settings import choose_device
 from harmonic.nn.networks import build_network
@@ -47,7 +48,7 @@ def run_trial(
         statistics,
         recipe_of(params),
         schedule_of(params),
-        device,
+        alone(device),
         checkpoint,
     )
     model.load_state_dict(trained.state)

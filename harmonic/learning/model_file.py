@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from harmonic.data.classes import CLASSES
@@ -57,7 +57,7 @@ class Description(BaseModel):
 def save_model(path: Path, state: Mapping[str, Tensor], description: Description) -> None:
     """Write weights and description; the same content gives the same bytes."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in sorted(state.items())}
-    save_file(tensors, path, metadata={KEY: description.model_dump_json()})
+    path.write_bytes(save(tensors, metadata={KEY: description.model_dump_json()}))
 
 
 def load_model(path: Path) -> tuple[nn.Module, Description]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from harmonic.errors import InputError
-from stages.harness.params import load_params
+from stages.harness.params import Params, load_params
 from stages.harness.partial import stage_digest
 from stages.harness.stage import Stage, parse
 
@@ -27,12 +27,14 @@ def follow_stage(
     *,
     reads: Sequence[str] = (),
     writes: Sequence[str],
+    prepare: Callable[[Params], None] = lambda params: None,
     argv: Sequence[str] | None = None,
 ) -> int:
     """Do the work as `run_stage` does, in a folder that is thrown away; return the exit status."""
     try:
         paths = parse(name, work, [*reads, *writes], argv)
         params = load_params(paths.params)
+        prepare(params)
         inputs = {read: getattr(paths, read) for read in reads}
         with tempfile.TemporaryDirectory() as folder:
             partial = Path(folder) / stage_digest(name, params, inputs.values())

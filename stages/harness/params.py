@@ -9,7 +9,15 @@ import difflib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -147,6 +155,7 @@ class Params(Section):
             pattern=r"^(auto|cpu|cuda|cuda:\d{1,3})$", description="one of auto, cpu, cuda, cuda:N"
         ),
     ]
+    exact: Literal["auto", True, False] = Field(description="one of auto, true, false")
     download: Download
     remove_hair: RemoveHair
     resize: Resize
@@ -154,6 +163,13 @@ class Params(Section):
     find_lr: FindLr
     train: Train
     evaluate: Evaluate
+
+    @field_validator("exact")
+    @classmethod
+    def exact_on_the_cpu(cls, exact: Any, others: ValidationInfo) -> Any:
+        if exact is True and others.data.get("device", "cpu") not in ("auto", "cpu"):
+            raise ValueError(f"true needs device auto or cpu, not {others.data['device']}")
+        return exact
 
     def value_of(self, dotted: str) -> Any:
         """The value behind a key as dvc.yaml writes it: "lr", "split.seed", or a whole section."""
