@@ -16,7 +16,7 @@ from torch.nn import functional
 from harmonic.data.arrays import LabelledImages
 from harmonic.data.classes import CLASSES
 from harmonic.errors import InputError
-from harmonic.learning.augment import augment, draw_changes
+from harmonic.learning.augment import affine_matrices, augment, draw_changes, sampling_grid
 from harmonic.learning.batches import (
     as_images,
     batches,
@@ -46,6 +46,12 @@ def test_augmentation_of_nothing_is_a_rotation_or_reflection() -> None:
     assert changed.shape == disc.shape
     # At most the rim changes, by less than a pixel.
     assert (changed - disc).abs().mean() < 0.03
+
+
+def test_the_sampling_grid_is_pytorchs() -> None:
+    matrices = affine_matrices(5, Augmentation(0.2, 0.1, 0, 0), generator(0))
+    expected = functional.affine_grid(matrices, [5, 3, 20, 31], align_corners=False)
+    torch.testing.assert_close(sampling_grid(matrices, 20, 31), expected)
 
 
 def test_augmentation_changes_every_image_in_its_own_way_and_repeats_itself() -> None:
