@@ -35,15 +35,16 @@ def run_pipeline(folder: Path, last: str | None = None) -> int:
         "--no-run-cache",
         *([last] if last else []),
     ]
-    return subprocess.run(command, cwd=folder, env=environment(folder), check=False).returncode
+    # DVC keeps a database of files per user; a home that cannot be written must not matter.
+    surroundings = environment() | {"DVC_SITE_CACHE_DIR": str(folder.parent / "dvc-site")}
+    return subprocess.run(command, cwd=folder, env=surroundings, check=False).returncode
 
 
-def environment(folder: Path) -> dict[str, str]:
+def environment() -> dict[str, str]:
     """This process's environment, without what DVC says to stages, and this interpreter first."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("DVC_")}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    site = str(folder.parent / "dvc-site")
-    return kept | {"PATH": path, "DVC_NO_ANALYTICS": "1", "DVC_SITE_CACHE_DIR": site}
+    return kept | {"PATH": path, "DVC_NO_ANALYTICS": "1"}
 
 
 def unlisted_reads(folder: Path, stage: str) -> list[str]:

@@ -36,6 +36,12 @@ def gate(root: Path) -> int:
     return 1 if problems else 0
 
 
+def text_of(root: Path, path: str) -> str:
+    if not (root / path).is_file():
+        raise InputError(f"{path} is not there; run make run, then make record")
+    return (root / path).read_text(encoding="utf-8")
+
+
 def paths_that_are_no_output(root: Path) -> Iterator[str]:
     """Dependencies that are neither in git nor another stage's output to the letter."""
     pipeline = read_pipeline(root)
@@ -55,7 +61,7 @@ def in_git(root: Path, path: str) -> bool:
 
 def records_that_contradict(root: Path) -> Iterator[str]:
     """Stages that dvc.lock lacks, or that it records with another stage's earlier output."""
-    lock = parse_lock((root / LOCK).read_text(encoding="utf-8"))
+    lock = parse_lock(text_of(root, LOCK))
     pipeline = read_pipeline(root)
     for name in pipeline.keys() ^ lock.keys():
         where = LOCK if name in pipeline else "dvc.yaml"
@@ -71,7 +77,7 @@ def stages_that_would_run(root: Path) -> Iterator[str]:
     """What `dvc status` finds changed, but for data that are not here."""
     command = [sys.executable, "-m", "dvc", "status", "--json"]
     done = subprocess.run(
-        command, cwd=root, capture_output=True, text=True, env=environment(root), check=False
+        command, cwd=root, capture_output=True, text=True, env=environment(), check=False
     )
     if done.returncode:
         raise InputError(f"dvc status: {' '.join(done.stderr.split())}")
@@ -95,7 +101,7 @@ def changes(finding: str | dict[str, dict[str, Any]]) -> Iterator[str]:
 
 def environment_of_another_lock(root: Path) -> Iterator[str]:
     """Whether environment.json belongs to this dvc.lock, and its packages are the pinned ones."""
-    record = json.loads((root / RECORD).read_text(encoding="utf-8"))
+    record = json.loads(text_of(root, RECORD))
     if record["dvc.lock"] != lock_digest(root):
         yield f"{RECORD} describes another dvc.lock; run make record where dvc.lock was made"
     for name, version in pins(root).items():

@@ -1,6 +1,7 @@
 """Exact mode: when it holds, what it sets, and that it makes bits independent of the machine."""
 
 import os
+import shutil
 import subprocess
 import sys
 from typing import Any
@@ -79,20 +80,30 @@ print(hashlib.sha256(state).hexdigest(), float(waves).hex(), torch.get_num_threa
 WITHOUT_FMA = "glibc.cpu.hwcaps=-AVX2,-FMA,-AVX,-AVX512F,-AVX512VL"
 
 
+def printed_by(*prefix: str, **extra: str) -> str:
+    """What STEPS prints in a process of its own, started with `prefix` and `extra` variables."""
+    plain = {name: value for name, value in os.environ.items() if name not in VARIABLES}
+    done = subprocess.run(
+        [*prefix, sys.executable, "-c", STEPS],
+        cwd=ROOT, env=plain | extra, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return done.stdout
+
+
 @pytest.mark.slow
 def test_steps_of_training_do_not_depend_on_vectors_and_threads() -> None:
-    surroundings: list[dict[str, str]] = [
-        {"OMP_NUM_THREADS": "2", "ATEN_CPU_CAPABILITY": "avx512"},
-        {"OMP_NUM_THREADS": "1", "ATEN_CPU_CAPABILITY": "avx2", "PYTHONHASHSEED": "3"},
-        {"GLIBC_TUNABLES": WITHOUT_FMA, "ONEDNN_MAX_CPU_ISA": "AVX2"},
-    ]
-    plain = {name: value for name, value in os.environ.items() if name not in VARIABLES}
     printed = {
-        subprocess.run(
-            [sys.executable, "-c", STEPS],
-            cwd=ROOT, env=plain | extra, capture_output=True, text=True, check=True,
-        ).stdout
-        for extra in surroundings
-    }  # fmt: skip
+        printed_by(OMP_NUM_THREADS="2", ATEN_CPU_CAPABILITY="avx512"),
+        printed_by(OMP_NUM_THREADS="1", ATEN_CPU_CAPABILITY="avx2", PYTHONHASHSEED="3"),
+        printed_by(GLIBC_TUNABLES=WITHOUT_FMA, ONEDNN_MAX_CPU_ISA="AVX2"),
+    }
     assert len(printed) == 1
     assert printed.pop().split()[-1] == "1"
+
+
+@pytest.mark.slow
+def test_steps_of_training_are_those_of_a_processor_without_avx() -> None:
+    qemu = shutil.which("qemu-x86_64")
+    if qemu is None:
+        pytest.skip("needs qemu-x86_64 (Debian: apt-get install qemu-user)")
+    assert printed_by(qemu, "-cpu", "Nehalem") == printed_by()
