@@ -13,6 +13,7 @@ def recipe_of(params: Params) -> Recipe:
     return Recipe(
         seed=params.seed,
         batch_size=params.batch_size,
+        precision=section.precision,
         optimizer=section.optimizer,
         weight_decay=section.weight_decay,
         clip=section.clip,

@@ -37,7 +37,7 @@ from harmonic.learning.objective import (
     set_rate,
 )
 from harmonic.learning.randomness import derived_seed, generator
-from harmonic.learning.settings import Recipe, Schedule
+from harmonic.learning.settings import Recipe, Schedule, forward_precision
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,9 @@ def train(
                 set_rate(optimizer, schedule.rate_at(step, steps))
                 here = rows.to(device)
                 images = augment(as_images(pixels[here]), recipe.augmentation, random)
-                loss = loss_of(model(normalised(images, statistics)), labels[here])
+                with forward_precision(recipe.precision, device):
+                    logits = model(normalised(images, statistics))
+                loss = loss_of(logits.float(), labels[here])
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()
                 nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)

@@ -18,7 +18,7 @@ from harmonic.learning.augment import augment
 from harmonic.learning.batches import ChannelStatistics, as_images, batches, normalised
 from harmonic.learning.objective import make_loss, make_optimizer, set_rate
 from harmonic.learning.randomness import derived_seed, generator
-from harmonic.learning.settings import Recipe
+from harmonic.learning.settings import Recipe, forward_precision
 
 SMOOTHING = 0.9
 DIVERGED = 3.0
@@ -83,7 +83,9 @@ def sweep_rates(
         here = next(endless).to(device)
         set_rate(optimizer, float(rate))
         images = augment(as_images(pixels[here]), recipe.augmentation, random)
-        loss = loss_of(model(normalised(images, statistics)), labels[here])
+        with forward_precision(recipe.precision, device):
+            logits = model(normalised(images, statistics))
+        loss = loss_of(logits.float(), labels[here])
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)

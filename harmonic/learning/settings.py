@@ -1,6 +1,7 @@
 """How a network is trained, in frozen objects; the units stand in params.yaml."""
 
 import math
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +16,7 @@ class Recipe:
 
     seed: int
     batch_size: int
+    precision: str
     optimizer: str
     weight_decay: float
     clip: float
@@ -39,6 +41,19 @@ class Schedule:
             return self.lr * (step + 1) / rise
         progress = (step - rise) / max(1, steps - rise)
         return self.lr * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def forward_precision(precision: str, device: torch.device) -> AbstractContextManager[object]:
+    """The context of a training step's forward pass: float32, or autocast to bfloat16.
+
+    precision: float32, bfloat16, or auto, which is bfloat16 on a GPU that computes in it. Weights,
+    loss and optimizer stay in float32 either way.
+    """
+    if precision == "auto":
+        fast = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        fast = precision == "bfloat16"
+    return torch.autocast(device.type, torch.bfloat16, enabled=fast)
 
 
 def choose_device(name: str) -> torch.device:

@@ -40,6 +40,7 @@ def recipe() -> Recipe:
     return Recipe(
         seed=0,
         batch_size=16,
+        precision="auto",
         optimizer="adam",
         weight_decay=1e-4,
         clip=5.0,

@@ -75,6 +75,27 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others(
     assert not same(first.state, other.state)
 
 
+@pytest.mark.parametrize("conv", ["harmonic", "plain"])
+def test_bfloat16_learns_repeats_itself_and_keeps_weights_in_float32(
+    training: LabelledImages,
+    validation: LabelledImages,
+    recipe: Recipe,
+    schedule: Schedule,
+    tmp_path: Path,
+    conv: str,
+) -> None:
+    recipe = replace(recipe, precision="bfloat16")
+    longer = replace(schedule, epochs=8)
+    first, second = (
+        run(training, validation, recipe, longer, tmp_path / name, conv) for name in ("a", "b")
+    )
+    assert same(first.state, second.state)
+    assert max(record["val_balanced_accuracy"] for record in first.history) > 0.5
+    assert {v.dtype for v in first.state.values() if v.is_floating_point()} == {torch.float32}
+    exact = replace(recipe, precision="float32")
+    assert not same(first.state, run(training, validation, exact, longer, tmp_path / "c").state)
+
+
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 def test_interrupted_training_ends_with_the_same_bits(
     training: LabelledImages,

@@ -27,7 +27,8 @@ from harmonic.learning.lr_range import sweep_rates
 from harmonic.learning.model_file import Description, load_model, save_model
 from harmonic.learning.objective import make_loss, make_optimizer
 from harmonic.learning.randomness import derived_seed, generator
-from harmonic.learning.settings import Recipe, Schedule, choose_device
+from harmonic.learning.settings import Recipe, Schedule, choose_device, forward_precision
+from harmonic.nn.conv import HarmonicConv2d
 from harmonic.nn.networks import build_network
 
 
@@ -135,6 +136,25 @@ def test_derived_seeds_differ_by_path_and_fit_torch() -> None:
 def test_an_absent_gpu_is_named() -> None:
     with pytest.raises(InputError, match="device is cuda:99; this machine has"):
         choose_device("cuda:99")
+
+
+@pytest.mark.parametrize(
+    ("precision", "expected"),
+    [("auto", torch.float32), ("float32", torch.float32), ("bfloat16", torch.bfloat16)],
+)
+def test_the_forward_pass_on_a_cpu_has_the_precision_asked_for(
+    precision: str, expected: torch.dtype
+) -> None:
+    layer = HarmonicConv2d(3, 4, 3)
+    images = torch.rand(2, 3, 8, 8, generator=generator(0))
+    with forward_precision(precision, torch.device("cpu")):
+        found = layer(images)
+    assert found.dtype == expected
+    # The kernel is summed in float32 and rounded once, whatever the convolution computes in.
+    kernel, bias = layer.equivalent_kernel()
+    assert bias is not None
+    rounded = (part.to(expected) for part in (images, kernel, bias))
+    assert torch.equal(found, functional.conv2d(*rounded))
 
 
 def test_the_range_test_finds_a_rate_and_stops_where_it_diverges(

@@ -1,0 +1,129 @@
+"""The runner of experiments: a row a finished run, no run twice, nothing taken for another."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import balanced_accuracy_score
+
+from benchmarks.grid import __main__ as grid
+from benchmarks.grid.presets import PRESETS, Preset
+from benchmarks.grid.run import runs_of
+from benchmarks.grid.table import add_run, has_run, read_runs
+from benchmarks.grid.work import overridden
+from harmonic.data.classes import CLASSES
+from harmonic.data.sources.sample import fetch_sample
+from harmonic.errors import InputError
+
+TINY = {"source": "archive", "epochs": 1, "train.width": 4, "evaluate.views": 1, "image_size": 28}
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("archive")
+    fetch_sample(folder / "raw", folder / "unfinished", images=100, seed=1)
+    return folder / "raw"
+
+
+def run_grid(archive: Path, folder: Path, *more: str) -> int:
+    places = ["--work", str(folder / "work"), "--results", str(folder / "runs.csv")]
+    return grid.main(
+        ["tiny", "--archive", str(archive), "--commit", "0123456789ab", *places, *more]
+    )
+
+
+@pytest.mark.slow
+def test_a_row_a_run_and_no_run_twice(
+    archive: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    arms = {"harmonic": {}, "cnn": {"model": "cnn"}}
+    monkeypatch.setitem(PRESETS, "tiny", Preset(TINY, arms, seeds=(0, 1)))
+    assert run_grid(archive, tmp_path, "--seeds", "0") == 0
+    first = read_runs(tmp_path / "runs.csv")
+    assert first.arm.tolist() == ["harmonic", "cnn"]
+    assert first.model.tolist() == ["harmonic", "cnn"]
+    assert set(first.commit) == {"0123456789ab"}
+    assert first.parameters.nunique() == 1  # the same size in both kinds
+
+    assert run_grid(archive, tmp_path) == 0
+    assert capsys.readouterr().out.count("is there") == 2
+    both = read_runs(tmp_path / "runs.csv")
+    assert both.seed.tolist() == [0, 0, 1, 1]
+    pd.testing.assert_frame_equal(both.head(2), first)
+
+    # The row's figure follows from the predictions kept beside it.
+    row = both.iloc[2]
+    kept = pd.read_csv(tmp_path / row.predictions)
+    truth = pd.read_csv(tmp_path / f"predictions/{row.data}.csv.gz")
+    assert kept.image.tolist() == truth.image.tolist()
+    columns = [name.upper() for name in CLASSES]
+    answers = np.array(CLASSES)[kept[columns].to_numpy().argmax(axis=1)]
+    assert row.balanced_accuracy == pytest.approx(
+        balanced_accuracy_score(truth.dx, answers), abs=1e-3
+    )
+
+
+@pytest.mark.slow
+def test_a_search_never_reads_the_test_set(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    preset = Preset(TINY, {"harmonic": {}}, seeds=(0,), evaluated=False)
+    monkeypatch.setitem(PRESETS, "tiny", preset)
+    assert run_grid(archive, tmp_path) == 0
+    row = read_runs(tmp_path / "runs.csv").iloc[0]
+    assert 0 <= row.val_balanced_accuracy <= 1
+    assert "balanced_accuracy" not in row
+    assert not list((tmp_path / "work").rglob("metrics.json"))
+
+
+def test_every_preset_names_keys_of_params_yaml() -> None:
+    for preset in PRESETS.values():
+        for arm in preset.arms.values():
+            assert overridden(preset.base | arm)["source"] == "archive"
+
+
+def test_an_unknown_key_or_arm_is_refused_by_name() -> None:
+    with pytest.raises(InputError, match=r"train\.depth is no key"):
+        overridden({"train.depth": 3})
+    with pytest.raises(InputError, match="cnm is not in small; it has harmonic, cnn"):
+        runs_of("small", ["cnm"], [0], folds=0)
+
+
+def test_a_search_has_the_same_budget_for_every_kind() -> None:
+    arms = PRESETS["search"].arms
+    rates: dict[str, list[float]] = {}
+    for name, overrides in arms.items():
+        rates.setdefault(name.rpartition("-lr")[0], []).append(overrides["lr"])
+    assert len(rates) > 1
+    assert len({tuple(sorted(found)) for found in rates.values()}) == 1
+    assert not PRESETS["search"].evaluated
+
+
+def test_rows_of_other_data_or_params_are_other_runs(tmp_path: Path) -> None:
+    path = tmp_path / "runs.csv"
+    row = {"preset": "p", "arm": "a", "seed": 0, "fold": None, "overrides": "{}", "data": "00"}
+    add_run(path, row | {"balanced_accuracy": 0.5})
+    add_run(path, row | {"balanced_accuracy": 0.9})  # the first one stands
+    add_run(path, row | {"data": "01", "macro_auc": 0.9})  # a new column
+    add_run(path, row | {"fold": 3})
+    runs = read_runs(path)
+    assert len(runs) == 3
+    assert runs.balanced_accuracy.tolist()[0] == 0.5
+    assert has_run(runs, row)
+    assert has_run(runs, row | {"fold": 3})
+    assert not has_run(runs, row | {"overrides": json.dumps({"lr": 1})})
+
+
+def test_folds_and_seeds_come_pair_by_pair() -> None:
+    runs = runs_of("small", ["harmonic", "cnn"], [0, 1], folds=2)
+    assert [run.name for run in runs[:3]] == [
+        "harmonic-seed0-fold0",
+        "cnn-seed0-fold0",
+        "harmonic-seed0-fold1",
+    ]
+    assert runs[2].overrides["split.fold"] == 1
