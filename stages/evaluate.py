@@ -18,9 +18,10 @@ def work(stage: Stage) -> None:
 
     from harmonic.data.arrays import read_labelled_images
     from harmonic.data.classes import CLASSES
+    from harmonic.description import calibration_of
     from harmonic.evaluation.bootstrap import metrics_document
     from harmonic.evaluation.predictions import write_predictions
-    from harmonic.evaluation.rules import decision_rules, fit_temperature
+    from harmonic.evaluation.rules import decision_rules
     from harmonic.learning.batches import predict_logits
     from harmonic.learning.model_file import load_model
     from harmonic.learning.settings import choose_device
@@ -31,25 +32,22 @@ def work(stage: Stage) -> None:
     model = model.to(device)
     data = read_labelled_images(stage.reads.images, stage.reads.split)
 
-    logits = {}
-    for name in ("val", "test"):
-        logits[name] = predict_logits(
-            model,
-            data.part(name).images,
-            description.statistics(),
-            device,
-            view_count=settings.views,
-            progress=f"evaluate: {name}",
-        )
-    counts = np.array(description.class_counts)
-    temperature = fit_temperature(
-        logits["val"], data.part("val").labels, counts, description.imbalance
+    calibration = calibration_of(description, str(stage.reads.model))
+    test = data.part("test")
+    logits = predict_logits(
+        model,
+        test.images,
+        description.statistics(),
+        device,
+        view_count=calibration.views,
+        progress="evaluate",
     )
     balanced, natural = decision_rules(
-        logits["test"], counts, imbalance=description.imbalance, temperature=temperature
+        logits,
+        np.array(description.class_counts),
+        imbalance=description.imbalance,
+        temperature=calibration.temperature,
     )
-
-    test = data.part("test")
     write_predictions(stage.writes.predictions, test.image_ids.tolist(), balanced)
     write_predictions(stage.writes.predictions_natural, test.image_ids.tolist(), natural)
     names = np.array(CLASSES)
@@ -65,7 +63,7 @@ def work(stage: Stage) -> None:
         resamples=settings.resamples,
         seed=settings.seed,
     )
-    write_json(stage.writes.metrics, metrics | {"temperature": round(temperature, 4)})
+    write_json(stage.writes.metrics, metrics | {"temperature": round(calibration.temperature, 4)})
     print(
         f"evaluate: balanced accuracy {metrics['balanced_accuracy']:.3f} "
         f"[{metrics['balanced_accuracy_low']:.3f}, {metrics['balanced_accuracy_high']:.3f}] "

@@ -1,22 +1,14 @@
 """Images on the device, from uint8 to normalised batches."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from harmonic.description import ChannelStatistics
 from harmonic.learning.augment import views
-
-
-@dataclass(frozen=True)
-class ChannelStatistics:
-    """Mean and standard deviation of red, green and blue in [0, 1], of the training images."""
-
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
 
 
 def channel_statistics(images: np.ndarray) -> ChannelStatistics:

@@ -20,10 +20,10 @@ from tqdm import tqdm
 
 from harmonic.data.arrays import LabelledImages
 from harmonic.data.classes import CLASSES
+from harmonic.description import ChannelStatistics
 from harmonic.errors import InputError
 from harmonic.learning.augment import augment
 from harmonic.learning.batches import (
-    ChannelStatistics,
     as_images,
     batches,
     normalised,

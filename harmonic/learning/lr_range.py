@@ -14,8 +14,9 @@ from tqdm import tqdm
 
 from harmonic.data.arrays import LabelledImages
 from harmonic.errors import InputError
+from harmonic.description import ChannelStatistics
 from harmonic.learning.augment import augment
-from harmonic.learning.batches import ChannelStatistics, as_images, batches, normalised
+from harmonic.learning.batches import as_images, batches, normalised
 from harmonic.learning.objective import make_loss, make_optimizer, set_rate
 from harmonic.learning.randomness import derived_seed, generator
 from harmonic.learning.settings import Recipe, forward_precision

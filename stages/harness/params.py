@@ -92,6 +92,8 @@ class Train(Section):
     norm: Literal["ortho", "l1", "none"]
     batch_norm: Literal["none", "first", "all"]
     dropout: Annotated[float, number(0, 0.9, "share of features")]
+    binarize: Literal["none", "binary", "ternary"]
+    binarize_layers: Literal["inner", "all"]
     precision: Literal["auto", "float32", "bfloat16"]
     optimizer: Literal["adam", "adamw", "sgd"]
     weight_decay: Annotated[float, number(0, 1)]

@@ -1,0 +1,40 @@
+"""A model file that answers: either format behind one interface."""
+
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harmonic.description import Description
+from harmonic.errors import InputError
+
+
+class Predictor(Protocol):
+    """A network with what it says about itself."""
+
+    description: Description
+
+    def logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Outputs (N, classes) for prepared images (N, size, size, 3), averaged over views."""
+        ...
+
+
+def load_predictor(path: Path) -> Predictor:
+    """The network in a .onnx or .safetensors file; torch is imported for the latter alone.
+
+    Raises InputError with one line for a file that is missing, damaged, foreign or too large.
+    """
+    if path.suffix == ".onnx":
+        from harmonic.deploy.onnx_file import OnnxPredictor
+
+        return OnnxPredictor(path)
+    if path.suffix == ".safetensors":
+        try:
+            from harmonic.deploy.torch_file import TorchPredictor
+        except ModuleNotFoundError as error:
+            raise InputError(
+                f"model {path}: {error.name} is not installed; a .onnx file needs no torch"
+            ) from None
+        return TorchPredictor(path)
+    raise InputError(f"model {path}: its name must end in .safetensors or .onnx")
