@@ -71,9 +71,9 @@ class Description(BaseModel):
     @model_validator(mode="after")
     def sizes_in_bounds(self) -> Self:
         """A few bytes of text must not ask for a network that fills the memory."""
-        numbers = {f"options.{name}": value for name, value in self.options.items()}
-        numbers |= {"network": number for number in map(int, re.findall(r"\d+", self.network))}
-        for name, value in numbers.items():
+        numbers = [(f"options.{name}", value) for name, value in self.options.items()]
+        numbers += [("network", int(digits)) for digits in re.findall(r"\d+", self.network)]
+        for name, value in numbers:
             if isinstance(value, int) and not 0 <= value <= LARGEST_OPTION:
                 raise ValueError(f"{name} has {value}; 0 to {LARGEST_OPTION} is allowed")
         return self

@@ -1,4 +1,4 @@
-"""Answers for photographs, a row each; what cannot be read has its row too, and the rest goes on."""
+"""Answers for photographs, a row each; what cannot be read has its row too."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor

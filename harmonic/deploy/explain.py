@@ -33,7 +33,7 @@ class Explainer:
         """DIR/<name of the image>.png; a second image of that name gets a number."""
         assert answer.prepared is not None
         number = self.predictor.description.classes.index(answer.prediction)
-        heat = self.predictor.explained(answer.prepared, number)  # type: ignore[attr-defined]
+        heat = self.predictor.explained(answer.prepared, number)
         stem = Path(answer.image).stem.strip("-") or "standard-input"
         name, count = stem, 1
         while name in self.taken:

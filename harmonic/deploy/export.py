@@ -47,7 +47,7 @@ def onnx_graph(model: nn.Module, image_size: int) -> onnx.ModelProto:
         torch.onnx.export(
             plain(model),
             (torch.zeros(2, 3, image_size, image_size),),
-            content,
+            content,  # type: ignore[arg-type]
             dynamo=False,
             opset_version=OPSET,
             input_names=[INPUT],

@@ -30,10 +30,10 @@ MOST_VALUES = 2**26
 class OnnxPredictor:
     """See `harmonic.deploy.predictor.Predictor`."""
 
-    def __init__(self, path: Path, *, threads: int = 0) -> None:
-        """threads: of ONNX Runtime; 0 leaves it the choice."""
+    def __init__(self, path: Path, *, threads: int = 0, views: int | None = None) -> None:
+        """threads: of ONNX Runtime; 0 leaves it the choice. views: the file's own without."""
         content, self.description = read_onnx(path)
-        self.views = calibration_of(self.description, str(path)).views
+        self.views = views
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
         options.intra_op_num_threads = threads
@@ -45,9 +45,10 @@ class OnnxPredictor:
             raise InputError(f"model {path}: {one_line(error)}") from None
 
     def logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+        count = self.views or calibration_of(self.description, "").views
         images = normalised(pixels, self.description)
-        outputs = [self.run(view).astype(np.float64) for view in views(images, self.views)]
-        return np.mean(outputs, axis=0)
+        outputs = np.stack([self.run(view) for view in views(images, count)])
+        return np.asarray(outputs.mean(axis=0, dtype=np.float64))
 
     def run(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """The network alone: normalised images (N, 3, size, size) to (N, classes)."""

@@ -13,8 +13,8 @@ from torch import nn
 from tqdm import tqdm
 
 from harmonic.data.arrays import LabelledImages
-from harmonic.errors import InputError
 from harmonic.description import ChannelStatistics
+from harmonic.errors import InputError
 from harmonic.learning.augment import augment
 from harmonic.learning.batches import as_images, batches, normalised
 from harmonic.learning.objective import make_loss, make_optimizer, set_rate

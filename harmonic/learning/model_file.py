@@ -26,11 +26,12 @@ SMALL = 10_000_000
 
 def described_network(description: Description) -> nn.Module:
     """The network that is described, with fresh weights."""
+    options: dict[str, Any] = dict(description.options)
     return build_network(
         description.network,
         num_classes=len(description.classes),
         conv=description.conv,
-        **description.options,
+        **options,
     )
 
 

@@ -81,7 +81,7 @@ def quantised_layers(model: nn.Module) -> dict[str, str]:
     found = {}
     for name, module in model.named_modules():
         if parametrize.is_parametrized(module, "weight"):
-            (first, *_) = module.parametrizations["weight"]  # type: ignore[index,misc]
+            (first, *_) = module.parametrizations["weight"]
             if isinstance(first, Quantised):
                 found[name] = first.kind
     return found

@@ -113,6 +113,14 @@ class Evaluate(Section):
     seed: Seed
 
 
+class Compress(Section):
+    epochs: Annotated[int, whole(0, 1000, "passes over the training set")]
+    lr: LearningRate
+    calibration_images: Annotated[int, whole(1, 10_000, "images")]
+    resamples: Annotated[int, whole(100, 100_000, "bootstrap resamples")]
+    seed: Seed
+
+
 class Params(Section):
     source: Literal["sample", "archive", "kaggle", "dataverse", "isic"]
     archive: Annotated[
@@ -142,6 +150,7 @@ class Params(Section):
     find_lr: FindLr
     train: Train
     evaluate: Evaluate
+    compress: Compress
 
     def value_of(self, dotted: str) -> Any:
         """The value behind a key as dvc.yaml writes it: "lr", "split.seed", or a whole section."""
