@@ -94,5 +94,10 @@ def settled(model: nn.Module) -> nn.Module:
     """
     model = copy.deepcopy(model)
     for name in quantised_layers(model):
-        parametrize.remove_parametrizations(model.get_submodule(name), "weight")
+        layer = model.get_submodule(name)
+        weight = layer.weight.detach().clone()  # type: ignore[union-attr,operator]
+        # remove_parametrizations would take the property from the class, which copies share.
+        layer.__class__ = type(layer).__bases__[0]
+        del layer.parametrizations
+        layer.weight = nn.Parameter(weight)
     return model
