@@ -18,6 +18,7 @@ KEY = "harmonic"
 LARGEST_FILE = 2**30
 LONGEST_RECORD = 100_000
 LARGEST_OPTION = 1024
+LARGEST_OPTIONS = {"options.blocks": 64}
 """Of a network's whole-number options: no network of this project comes near."""
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -74,8 +75,9 @@ class Description(BaseModel):
         numbers = [(f"options.{name}", value) for name, value in self.options.items()]
         numbers += [("network", int(digits)) for digits in re.findall(r"\d+", self.network)]
         for name, value in numbers:
-            if isinstance(value, int) and not 0 <= value <= LARGEST_OPTION:
-                raise ValueError(f"{name} has {value}; 0 to {LARGEST_OPTION} is allowed")
+            largest = LARGEST_OPTIONS.get(name, LARGEST_OPTION)
+            if isinstance(value, int) and not 0 <= value <= largest:
+                raise ValueError(f"{name} has {value}; 0 to {largest} is allowed")
         return self
 
     def statistics(self) -> ChannelStatistics:

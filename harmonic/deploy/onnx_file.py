@@ -128,6 +128,8 @@ def check_graph(model: onnx.ModelProto, description: Description) -> None:
             f"takes {str(inputs)[:100]} and gives {str(outputs)[:100]}; needed are {INPUT} "
             f"(3, {size}, {size}) and {OUTPUT} ({len(description.classes)})"
         )
+    if not any(OUTPUT in node.output for node in graph.node):
+        raise ValueError(f"has no operator that computes {OUTPUT}")
     check_sizes(model)
 
 

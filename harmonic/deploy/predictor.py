@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from harmonic.description import Description
+from harmonic.description import Description, calibration_of
 from harmonic.errors import InputError
 
 
@@ -23,18 +23,23 @@ class Predictor(Protocol):
 def load_predictor(path: Path) -> Predictor:
     """The network in a .onnx or .safetensors file; torch is imported for the latter alone.
 
-    Raises InputError with one line for a file that is missing, damaged, foreign or too large.
+    Raises InputError with one line for a file that is missing, damaged, foreign, too large, or not
+    calibrated.
     """
+    predictor: Predictor
     if path.suffix == ".onnx":
         from harmonic.deploy.onnx_file import OnnxPredictor
 
-        return OnnxPredictor(path)
-    if path.suffix == ".safetensors":
+        predictor = OnnxPredictor(path)
+    elif path.suffix == ".safetensors":
         try:
             from harmonic.deploy.torch_file import TorchPredictor
         except ModuleNotFoundError as error:
             raise InputError(
                 f"model {path}: {error.name} is not installed; a .onnx file needs no torch"
             ) from None
-        return TorchPredictor(path)
-    raise InputError(f"model {path}: its name must end in .safetensors or .onnx")
+        predictor = TorchPredictor(path)
+    else:
+        raise InputError(f"model {path}: its name must end in .safetensors or .onnx")
+    calibration_of(predictor.description, str(path))
+    return predictor

@@ -17,7 +17,6 @@ class TorchPredictor:
 
     def __init__(self, path: Path) -> None:
         self.model, self.description = load_model(path)
-        self.views = calibration_of(self.description, str(path)).views
 
     def logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
         return predict_logits(
@@ -25,7 +24,7 @@ class TorchPredictor:
             pixels,
             self.description.statistics(),
             torch.device("cpu"),
-            view_count=self.views,
+            view_count=calibration_of(self.description, "").views,
         )
 
     def explained(self, pixels: NDArray[np.uint8], class_number: int) -> NDArray[np.float32]:

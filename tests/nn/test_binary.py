@@ -37,9 +37,7 @@ def test_the_scales_are_the_least_squares_ones_for_their_signs(seed: int, kind: 
     weight = torch.randn(5, 3, 9, generator=torch.Generator().manual_seed(seed)).double()
     signs, scales = signs_and_scales(weight, kind)
     assert set(signs.unique().tolist()) <= ({-1, 1} if kind == "binary" else {-1, 0, 1})
-    for row, sign, scale in zip(
-        weight.flatten(1), signs.flatten(1), scales.flatten(), strict=True
-    ):
+    for row, sign, scale in zip(weight.flatten(1), signs.flatten(1), scales.flatten(), strict=True):
         best = torch.linalg.lstsq(sign[:, None], row[:, None]).solution
         assert torch.allclose(best[0, 0], scale)
 
