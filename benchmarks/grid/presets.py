@@ -37,6 +37,11 @@ KINDS: dict[str, Overrides] = {
     "harmonic-l1": {"train.norm": "l1"},
     "harmonic-first": {"train.batch_norm": "first"},
 }
+SMALLER: dict[str, Overrides] = {
+    f"{kind}-{values}": KINDS[kind] | {"train.binarize": values}
+    for kind in ("harmonic", "cnn")
+    for values in ("binary", "ternary")
+}
 HAIR: dict[str, Overrides] = {
     "hair-none": {"remove_hair.method": "none"},
     "hair-dullrazor": {"remove_hair.method": "dullrazor"},
@@ -70,8 +75,8 @@ FULL: Overrides = {
 SEARCHED_RATES = (0.0005, 0.001, 0.002, 0.004)
 
 PRESETS: dict[str, Preset] = {
-    "small": Preset(SMALL, KINDS | HAIR, seeds=(0, 1, 2)),
-    "full": Preset(FULL, KINDS | HAIR, seeds=(0, 1, 2)),
+    "small": Preset(SMALL, KINDS | HAIR | SMALLER, seeds=(0, 1, 2)),
+    "full": Preset(FULL, KINDS | HAIR | SMALLER, seeds=(0, 1, 2)),
     "search": Preset(
         SMALL | {"epochs": 6},
         {

@@ -14,7 +14,8 @@ def milliseconds(
 ) -> dict[str, float]:
     """Median wall time of one call for a batch of images, by name.
 
-    The networks take turns within each round, so that what else the machine does hits all alike.
+    The networks take turns within each round, and who is first changes with the round, so that
+    what else the machine does hits all alike.
     """
     random = np.random.default_rng(0)
     inputs = {
@@ -23,9 +24,9 @@ def milliseconds(
     }
     seconds: dict[str, list[float]] = {name: [] for name in predictors}
     for round_number in range(rounds + 1):
-        for name, predictor in predictors.items():
+        for name in list(predictors)[:: 1 if round_number % 2 else -1]:
             started = time.perf_counter()
-            predictor.run(inputs[name])
+            predictors[name].run(inputs[name])
             if round_number:  # the first warms up
                 seconds[name].append(time.perf_counter() - started)
     return {name: round(1000 * statistics.median(each), 3) for name, each in seconds.items()}
