@@ -20,9 +20,10 @@ import torch
 from torch.profiler import ProfilerActivity, profile, record_function
 
 from harmonic.data.arrays import LabelledImages
+from harmonic.description import ChannelStatistics
 from harmonic.learning import learner as learner_module
 from harmonic.learning import training_set
-from harmonic.learning.batches import ChannelStatistics, batches
+from harmonic.learning.batches import batches
 from harmonic.learning.learner import Learner, make_learner
 from harmonic.learning.loop import follow
 from harmonic.learning.processes import alone

@@ -17,11 +17,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         import_module(module.name).add(subparsers)
     options = parser.parse_args(arguments)
     try:
-        options.run(options)
+        return int(options.run(options) or 0)
     except (ValueError, OSError) as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 1
-    return 0
 
 
 if __name__ == "__main__":

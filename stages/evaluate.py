@@ -10,6 +10,7 @@ data/split.csv                 reports/confusion.csv             actual, predict
 """
 
 import sys
+from functools import partial
 
 from stages.exact import compute_exactly, device_of
 from stages.harness.partial import write_json
@@ -23,12 +24,13 @@ def work(stage: Stage) -> None:
     from harmonic.data.arrays import read_labelled_images
     from harmonic.data.classes import CLASSES
     from harmonic.data.index import read_index
+    from harmonic.description import calibration_of
     from harmonic.evaluation.bootstrap import DIGITS, metrics_document, per_class_document
     from harmonic.evaluation.lesion_level import lesion_metrics
     from harmonic.evaluation.metrics import uncalibrated_metrics
     from harmonic.evaluation.operating_points import operating_metrics, operating_points
     from harmonic.evaluation.predictions import write_predictions
-    from harmonic.evaluation.rules import decision_rules, fit_temperature
+    from harmonic.evaluation.rules import decision_rules
     from harmonic.evaluation.subgroups import subgroup_table
     from harmonic.learning.batches import predict_logits
     from harmonic.learning.model_file import load_model
@@ -40,29 +42,26 @@ def work(stage: Stage) -> None:
     model = model.to(device)
     data = read_labelled_images(stage.reads.images, stage.reads.split)
 
-    logits = {}
-    for name in ("val", "test"):
-        logits[name] = predict_logits(
+    calibration = calibration_of(description, str(stage.reads.model))
+    logits = {
+        name: predict_logits(
             model,
             data.part(name).images,
             description.statistics(),
             device,
-            view_count=settings.views,
+            view_count=calibration.views,
             progress=f"evaluate: {name}",
         )
-    counts = np.array(description.class_counts)
-    temperature = fit_temperature(
-        logits["val"], data.part("val").labels, counts, description.imbalance
+        for name in ("val", "test")
+    }
+    rules = partial(
+        decision_rules,
+        class_counts=np.array(description.class_counts),
+        imbalance=description.imbalance,
     )
-    balanced, natural = decision_rules(
-        logits["test"], counts, imbalance=description.imbalance, temperature=temperature
-    )
-    _, uncalibrated = decision_rules(
-        logits["test"], counts, imbalance=description.imbalance, temperature=1.0
-    )
-    val_balanced, _ = decision_rules(
-        logits["val"], counts, imbalance=description.imbalance, temperature=temperature
-    )
+    balanced, natural = rules(logits["test"], temperature=calibration.temperature)
+    _, uncalibrated = rules(logits["test"], temperature=1.0)
+    val_balanced, _ = rules(logits["val"], temperature=calibration.temperature)
 
     test = data.part("test")
     write_predictions(stage.writes.predictions, test.image_ids.tolist(), balanced)
@@ -73,7 +72,12 @@ def work(stage: Stage) -> None:
     )
     drawn = {"resamples": settings.resamples, "seed": settings.seed}
     points = operating_points(
-        data.part("val").labels, val_balanced, test.labels, test.groups, balanced, **drawn
+        data.part("val").labels,
+        val_balanced,
+        test.labels,
+        test.groups,
+        balanced,
+        **drawn,
     )
     index = read_index(stage.reads.index).set_index("image_id").loc[test.image_ids]
     tables = {
@@ -89,7 +93,7 @@ def work(stage: Stage) -> None:
         **lesion_metrics(test.labels, test.groups, balanced, natural, **drawn),
         **uncalibrated_metrics(test.labels, uncalibrated),
         **operating_metrics(points),
-        "temperature": round(temperature, DIGITS),
+        "temperature": round(calibration.temperature, DIGITS),
     }
     write_json(stage.writes.metrics, metrics)
     print(

@@ -1,4 +1,5 @@
-"""Train: one network, on a GPU where there is one; the validation set chooses the epoch.
+"""Train: one network, on a GPU where there is one; the validation set chooses the epoch and
+the temperature.
 
 data/images.npy, data/split.csv  ->  models/model.safetensors   weights and all that is needed to
                                                                 use them
@@ -6,24 +7,30 @@ data/images.npy, data/split.csv  ->  models/model.safetensors   weights and all 
                                      models/first_batch.png     what the network sees first
 """
 
+import hashlib
 import sys
+from pathlib import Path
 
 from stages.exact import compute_exactly, device_of
 from stages.harness.follower import follow_stage, is_follower
+from stages.harness.partial import content_digest
 from stages.harness.stage import Stage, run_stage
 
 
 def work(stage: Stage) -> None:
+    import numpy as np
     import pandas as pd
     import torch
     from PIL import Image
 
     from harmonic.data.arrays import read_labelled_images
     from harmonic.data.classes import CLASSES
-    from harmonic.learning.batches import channel_statistics
+    from harmonic.description import Calibration, Description
+    from harmonic.evaluation.rules import fit_temperature
+    from harmonic.learning.batches import channel_statistics, predict_logits
     from harmonic.learning.loop import train
     from harmonic.learning.memory import peak_memory
-    from harmonic.learning.model_file import Description, save_model
+    from harmonic.learning.model_file import described_network, save_model
     from harmonic.learning.processes import joined
     from harmonic.learning.randomness import derived_seed
     from harmonic.learning.training_set import first_batch
@@ -51,7 +58,7 @@ def work(stage: Stage) -> None:
     with joined(device_of(params)) as processes:
         processes.check_same(int(stage.partial.name, 16) >> 4, "parameters, data or code")
         trained = train(
-            description.build(),
+            described_network(description),
             training,
             data.part("val"),
             statistics,
@@ -63,7 +70,21 @@ def work(stage: Stage) -> None:
         device = processes.device
         if not processes.leads:
             return
-    save_model(stage.writes.model, trained.state, description)
+    network = described_network(description).to(device)
+    network.load_state_dict(trained.state)
+    validation, views = data.part("val"), params.evaluate.views
+    logits = predict_logits(network, validation.images, statistics, device, view_count=views)
+    temperature = fit_temperature(
+        logits, validation.labels, np.array(description.class_counts), description.imbalance
+    )
+    calibration = Calibration(views=views, temperature=temperature)
+    provenance = {
+        "data": data_digest(stage.reads.images, stage.reads.split),
+        "seed": params.seed,
+        "epoch": trained.best_epoch,
+    }
+    made = {"calibration": calibration, "provenance": provenance}
+    save_model(stage.writes.model, trained.state, description.model_copy(update=made))
     history = pd.DataFrame(trained.history)
     history.to_csv(stage.writes.history, index=False, lineterminator="\n")
     stage.log["device"] = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
@@ -77,6 +98,12 @@ def work(stage: Stage) -> None:
         f"train: {params.model}, epoch {trained.best_epoch} of {params.epochs} chosen, "
         f"balanced accuracy on validation {best.val_balanced_accuracy:.3f}"
     )
+
+
+def data_digest(images: Path, split: Path) -> str:
+    """12 hex digits over the contents of both files: which data a model file was made from."""
+    contents = (bytes.fromhex(content_digest(path)) for path in (images, split))
+    return hashlib.sha256(b"".join(contents)).hexdigest()[:12]
 
 
 def main() -> int:

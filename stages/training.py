@@ -39,6 +39,8 @@ def network_options(params: Params) -> dict[str, Any]:
         "norm": section.norm,
         "batch_norm": section.batch_norm,
         "dropout": section.dropout,
+        "binarize": section.binarize,
+        "binarize_layers": section.binarize_layers,
     }
     if section.network == "post":  # of one width and depth; its linear layers fit one image size
         return options | {"image_size": params.image_size}

@@ -13,6 +13,7 @@ ALLOWED = {
     "learning": {"learning", "data", "nn"},
     "evaluation": {"evaluation", "data", "nn"},
     "bench": {"bench", "nn"},
+    "deploy": {"deploy", "learning", "evaluation", "data", "images", "nn"},
 }
 FILES = sorted((ROOT / "harmonic").rglob("*.py"))
 

@@ -1,7 +1,9 @@
 """Reading and writing image files: nothing about a file from outside is trusted."""
 
+import io
 import warnings
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,34 +26,44 @@ def read_rgb(path: Path) -> NDArray[np.uint8]:
     16-bit images are refused, not converted: the data set has none, so one is a sign of damage).
     """
     try:
+        content = path.open("rb")
+    except FileNotFoundError:
+        raise InputError(f"image {path}: there is no such file") from None
+    except OSError as error:
+        raise InputError(f"image {path}: cannot be read ({error.strerror})") from None
+    with content:
+        return decode_rgb(content, str(path))
+
+
+def decode_rgb(content: BinaryIO, name: str) -> NDArray[np.uint8]:
+    """Decode one RGB image from an open file: uint8 (H, W, 3). Raises InputError as `read_rgb`."""
+    try:
         with warnings.catch_warnings():
             # The size is checked below, more strictly than Pillow's own warning does.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path, formats=FORMATS) as image:
-                _check_header(path, image)
+            with Image.open(content, formats=FORMATS) as image:
+                _check_header(name, image)
                 return np.array(image)
     except InputError:
         raise
-    except FileNotFoundError:
-        raise InputError(f"image {path}: there is no such file") from None
     except Exception as error:  # Pillow's decoders raise nearly anything on damaged files
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"image {path}: cannot be decoded ({reason})") from None
+        raise InputError(f"image {name}: cannot be decoded ({reason})") from None
 
 
-def _check_header(path: Path, image: Image.Image) -> None:
+def _check_header(name: str, image: Image.Image) -> None:
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise InputError(
-            f"image {path}: {width} x {height} pixels; at most {MAX_PIXELS:,} are allowed"
+            f"image {name}: {width} x {height} pixels; at most {MAX_PIXELS:,} are allowed"
         )
     # Pillow quietly narrows 16-bit RGB to 8 bits: the raw mode of its decoder still tells.
     raw_modes = [part for tile in getattr(image, "tile", []) for part in _texts(tile[3])]
     if image.mode != "RGB" or any(mode.startswith("RGB;16") for mode in raw_modes):
         mode = image.mode if image.mode != "RGB" else "16-bit RGB"
-        raise InputError(f"image {path}: its mode is {mode}; only 8-bit RGB is allowed")
+        raise InputError(f"image {name}: its mode is {mode}; only 8-bit RGB is allowed")
     if "transparency" in image.info:
-        raise InputError(f"image {path}: it has a transparent colour; only plain RGB is allowed")
+        raise InputError(f"image {name}: it has a transparent colour; only plain RGB is allowed")
 
 
 def _texts(arguments: object) -> list[str]:
@@ -65,8 +77,15 @@ def write_jpeg(path: Path, image: NDArray[np.uint8]) -> None:
     The file appears whole or not at all: it is written beside its place and then moved there.
     """
     temporary = _beside(path)
-    Image.fromarray(image).save(temporary, format="JPEG", quality=95, subsampling=0)
+    temporary.write_bytes(encode_jpeg(image))
     temporary.replace(path)
+
+
+def encode_jpeg(image: NDArray[np.uint8]) -> bytes:
+    """The bytes of `write_jpeg`."""
+    content = io.BytesIO()
+    Image.fromarray(image).save(content, format="JPEG", quality=95, subsampling=0)
+    return content.getvalue()
 
 
 def write_mask(path: Path, mask: NDArray[np.bool_]) -> None:

@@ -1,20 +1,13 @@
 """Images on the device, from uint8 to normalised batches."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-
-@dataclass(frozen=True)
-class ChannelStatistics:
-    """Mean and standard deviation of red, green and blue in [0, 1], of the training images."""
-
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+from harmonic.description import ChannelStatistics
 
 
 def channel_statistics(images: np.ndarray) -> ChannelStatistics:

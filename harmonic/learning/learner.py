@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from harmonic.data.arrays import LabelledImages
-from harmonic.learning.batches import ChannelStatistics, normalised
+from harmonic.description import ChannelStatistics
+from harmonic.learning.batches import normalised
 from harmonic.learning.compiling import compile_in_place
 from harmonic.learning.objective import Loss, make_loss, make_optimizer, set_rate
 from harmonic.learning.processes import Processes

@@ -17,8 +17,9 @@ from torch import nn
 from tqdm import tqdm
 
 from harmonic.data.arrays import LabelledImages
+from harmonic.description import ChannelStatistics
 from harmonic.errors import InputError
-from harmonic.learning.batches import ChannelStatistics, batches
+from harmonic.learning.batches import batches
 from harmonic.learning.checkpoint import Progress, State, load_checkpoint, save_checkpoint
 from harmonic.learning.learner import make_learner
 from harmonic.learning.memory import is_out_of_memory, out_of_memory_line

@@ -13,8 +13,9 @@ from torch import nn
 from tqdm import tqdm
 
 from harmonic.data.arrays import LabelledImages
+from harmonic.description import ChannelStatistics
 from harmonic.errors import InputError
-from harmonic.learning.batches import ChannelStatistics, batches
+from harmonic.learning.batches import batches
 from harmonic.learning.learner import make_learner
 from harmonic.learning.processes import alone
 from harmonic.learning.randomness import derived_seed, generator

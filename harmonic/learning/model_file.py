@@ -6,52 +6,33 @@ record under one key, so the bytes of the file depend on weights and description
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from harmonic.data.classes import CLASSES
+from harmonic.description import KEY, LARGEST_FILE, Description, Storage, read_description
 from harmonic.errors import InputError
-from harmonic.learning.batches import ChannelStatistics
 from harmonic.nn.networks import build_network
+from harmonic.nn.packing import pack, unpack
 
-KEY = "harmonic"
-LARGEST_FILE = 2**30
+__all__ = ["Description", "described_network", "load_model", "save_model", "save_stored"]
 
-Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+SMALL = 10_000_000
+"""Numbers that a network may have unasked: 40 MB."""
 
 
-class Description(BaseModel):
-    """What a model file says about its network; checked whenever it is read."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-    version: Literal[1] = 1
-    network: str
-    conv: Literal["harmonic", "plain"]
-    options: dict[str, int | float | str | None]
-    """The keyword arguments of `build_network`."""
-    classes: Annotated[list[str], Field(min_length=2, max_length=1000)]
-    class_counts: list[Annotated[int, Field(ge=0)]]
-    """Training images of each class: the natural decision rule restores their frequencies."""
-    imbalance: Literal["logit_adjustment", "class_weights", "focal", "none"]
-    image_size: Annotated[int, Field(ge=28, le=224)]
-    aspect: Literal["squash", "crop", "pad"]
-    hair_method: str
-    mean: tuple[Share, Share, Share]
-    std: tuple[Share, Share, Share]
-
-    def statistics(self) -> ChannelStatistics:
-        return ChannelStatistics(self.mean, self.std)
-
-    def build(self) -> nn.Module:
-        """The network that is described, with fresh weights."""
-        return build_network(
-            self.network, num_classes=len(self.classes), conv=self.conv, **self.options
-        )
+def described_network(description: Description) -> nn.Module:
+    """The network that is described, with fresh weights."""
+    options: dict[str, Any] = dict(description.options)
+    return build_network(
+        description.network,
+        num_classes=len(description.classes),
+        conv=description.conv,
+        **options,
+    )
 
 
 def save_model(path: Path, state: Mapping[str, Tensor], description: Description) -> None:
@@ -60,8 +41,25 @@ def save_model(path: Path, state: Mapping[str, Tensor], description: Description
     path.write_bytes(save(tensors, metadata={KEY: description.model_dump_json()}))
 
 
+def save_stored(path: Path, model: nn.Module, description: Description, storage: Storage) -> None:
+    """Write a model in a smaller form: "bfloat16" halves the bytes, and loses digits; "packed"
+    holds signs of eight weights in a byte, or five of three values, and loses nothing.
+
+    Raises ValueError for "packed" where the network is not binarised.
+    """
+    state: Mapping[str, Tensor] = model.state_dict()
+    if storage == "packed":
+        state = pack(model)
+    elif storage == "bfloat16":
+        state = {
+            name: value.bfloat16() if value.is_floating_point() else value
+            for name, value in state.items()
+        }
+    save_model(path, state, description.model_copy(update={"storage": storage}))
+
+
 def load_model(path: Path) -> tuple[nn.Module, Description]:
-    """Read a model file; the network comes back in eval mode on the CPU.
+    """Read a model file; the network comes back in eval mode on the CPU, in float32.
 
     Raises InputError with one line where the file is missing, too large, no safetensors file, says
     too little or something odd about its network, or its weights do not fit the network it names.
@@ -75,20 +73,29 @@ def load_model(path: Path) -> tuple[nn.Module, Description]:
             text = (file.metadata() or {}).get(KEY)
             tensors: dict[str, Any] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
-        raise InputError(f"model {path}: no whole safetensors file ({error})") from None
-    if text is None:
-        raise InputError(f"model {path}: has no description; was it made by this project?")
+        reason = " ".join(str(error).split())[:300]
+        raise InputError(f"model {path}: no whole safetensors file ({reason})") from None
+    description = read_description(text, str(path))
     try:
-        description = Description.model_validate_json(text)
-        model = description.build()
-        if tuple(description.classes) != CLASSES or len(description.class_counts) != len(CLASSES):
-            raise ValueError(f"classes are {description.classes}; needed are {list(CLASSES)}")
-        model.load_state_dict(tensors)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"model {path}: {place or 'description'}: {first['msg']}") from None
+        check_size(description, tensors)
+        model = described_network(description)
+        if description.storage == "packed":
+            model = unpack(model, tensors)
+        else:
+            model.load_state_dict(tensors)
     except (ValueError, TypeError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:300]
         raise InputError(f"model {path}: {reason}") from None
     return model.eval(), description
+
+
+def check_size(description: Description, tensors: Mapping[str, Tensor]) -> None:
+    """Raises ValueError where the network has far more numbers than the file: a description of a
+    few bytes must not fill the memory before its weights are found missing."""
+    with torch.device("meta"):
+        described = described_network(description)
+    needed = sum(value.numel() for value in described.state_dict().values())
+    there = sum(value.numel() for value in tensors.values())
+    most = 8 * there if description.storage == "packed" else there
+    if needed > 2 * most + SMALL:
+        raise ValueError(f"its network has {needed} numbers, the file {there}")

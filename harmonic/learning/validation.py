@@ -7,7 +7,8 @@ from torch.nn import functional
 
 from harmonic.data.arrays import LabelledImages
 from harmonic.data.classes import CLASSES
-from harmonic.learning.batches import ChannelStatistics, predict_logits
+from harmonic.description import ChannelStatistics
+from harmonic.learning.batches import predict_logits
 from harmonic.learning.objective import Loss
 
 

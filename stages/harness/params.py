@@ -100,6 +100,8 @@ class Train(Section):
     norm: Literal["ortho", "l1", "none"]
     batch_norm: Literal["none", "first", "all"]
     dropout: Annotated[float, number(0, 0.9, "share of features")]
+    binarize: Literal["none", "binary", "ternary"]
+    binarize_layers: Literal["inner", "all"]
     precision: Literal["auto", "float32", "bfloat16"]
     optimizer: Literal["adam", "adamw", "sgd"]
     weight_decay: Annotated[float, number(0, 1)]
@@ -129,6 +131,14 @@ class Train(Section):
 
 class Evaluate(Section):
     views: Literal[1, 8] = Field(description="1 (as it is) or 8 (all flips and quarter turns)")
+    resamples: Annotated[int, whole(100, 100_000, "bootstrap resamples")]
+    seed: Seed
+
+
+class Compress(Section):
+    epochs: Annotated[int, whole(0, 1000, "passes over the training set")]
+    lr: LearningRate
+    calibration_images: Annotated[int, whole(1, 10_000, "images")]
     resamples: Annotated[int, whole(100, 100_000, "bootstrap resamples")]
     seed: Seed
 
@@ -163,6 +173,7 @@ class Params(Section):
     find_lr: FindLr
     train: Train
     evaluate: Evaluate
+    compress: Compress
 
     @field_validator("exact")
     @classmethod

@@ -26,7 +26,12 @@ from harmonic.learning.batches import (
     views,
 )
 from harmonic.learning.lr_range import sweep_rates
-from harmonic.learning.model_file import Description, load_model, save_model
+from harmonic.learning.model_file import (
+    Description,
+    described_network,
+    load_model,
+    save_model,
+)
 from harmonic.learning.objective import make_optimizer
 from harmonic.learning.randomness import derived_seed, generator
 from harmonic.learning.settings import Augmentation, Recipe, choose_device, forward_precision
@@ -177,7 +182,7 @@ def description() -> Description:
 
 
 def test_a_model_file_holds_all_that_is_needed(tmp_path: Path, training: LabelledImages) -> None:
-    model = description().build()
+    model = described_network(description())
     for name in ("one", "other"):
         save_model(tmp_path / name, model.state_dict(), description())
     assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
@@ -192,7 +197,7 @@ def test_a_model_file_holds_all_that_is_needed(tmp_path: Path, training: Labelle
 
 def with_description(path: Path, **changes: object) -> Path:
     """A model file whose description was tampered with."""
-    model = description().build()
+    model = described_network(description())
     save_model(path, model.state_dict(), description())
     content = path.read_bytes()
     (length,) = struct.unpack("<Q", content[:8])
@@ -234,7 +239,7 @@ def test_a_file_that_is_no_model_is_refused(tmp_path: Path, content: bytes) -> N
 
 def test_a_cut_model_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "model"
-    save_model(path, description().build().state_dict(), description())
+    save_model(path, described_network(description()).state_dict(), description())
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(InputError, match="no whole safetensors file"):
         load_model(path)

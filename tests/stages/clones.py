@@ -17,6 +17,7 @@ SMALL = {
     "find_lr": {"steps": 20},
     "train": {"width": 8},
     "evaluate": {"views": 1, "resamples": 100},
+    "compress": {"calibration_images": 32, "resamples": 100},
 }
 
 

@@ -14,7 +14,7 @@ from tests.stages.imports import ROOT, imported_files
 PIPELINE: dict[str, Any] = YAML(typ="safe", pure=True).load(ROOT / "dvc.yaml")
 STAGES: dict[str, Any] = PIPELINE["stages"]
 ORDER = ["download", "verify", "remove_hair", "resize", "split"]
-ORDER += ["find_lr", "train", "evaluate", "report"]
+ORDER += ["find_lr", "train", "evaluate", "compress", "report"]
 WITHOUT_EFFECT = ("stages/harness/", "harmonic/errors.py")
 
 

@@ -1,9 +1,11 @@
 """The pipeline as a person runs it: `dvc` in a fresh clone, on a small sample."""
 
+import csv
 import json
 import os
 import signal
 import subprocess
+import sys
 import time
 import zipfile
 from collections.abc import Callable
@@ -18,7 +20,7 @@ from tests.stages.clones import DVC, ROOT, SMALL, call, change_params, environme
 
 def test_the_whole_pipeline_runs_and_then_rests(clone: Path) -> None:
     printed = call(clone, DVC, "repro")
-    assert printed.count("Running stage") == 9
+    assert printed.count("Running stage") == 10
     metrics = json.loads((clone / "reports/metrics.json").read_text(encoding="utf-8"))
     for name in ("balanced_accuracy", "accuracy", "macro_f1", "weighted_precision",
                  "weighted_recall", "macro_auc", "ece"):  # fmt: skip
@@ -27,6 +29,24 @@ def test_the_whole_pipeline_runs_and_then_rests(clone: Path) -> None:
     assert f"{metrics['balanced_accuracy']:.3f}" in page
     assert "Running stage" not in call(clone, DVC, "repro")
     assert not list((clone / ".partial").rglob("*.*"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", ["safetensors", "onnx"])
+def test_predict_answers_as_evaluate_did(clone: Path, suffix: str) -> None:
+    """From the raw photographs, in either format, to the rounding of the calculation."""
+    call(clone, DVC, "repro")
+    harmonic = [sys.executable, "-m", "harmonic"]
+    model = f"models/model.{suffix}"
+    if suffix == "onnx":
+        call(clone, *harmonic, "export", "models/model.safetensors", "-o", model)
+    text = call(clone, *harmonic, "predict", model, "data/raw/images", "--json")
+    answers = {Path(row["image"]).stem: row for row in json.loads(text)}
+    for name, key in (("", "balanced_probabilities"), ("_natural", "probabilities")):
+        with (clone / f"reports/predictions{name}.csv").open(encoding="utf-8") as table:
+            for row in csv.DictReader(table):
+                found = list(answers[row.pop("image")][key].values())
+                assert found == pytest.approx([float(value) for value in row.values()], abs=1e-5)
 
 
 def test_only_what_a_change_concerns_runs_again(clone: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import nn
 
+from ..binary import binarize as with_binary_weights
 from ..checks import integer, one_of
 from .convolutions import KINDS
 from .post import post
@@ -15,7 +16,13 @@ from .wide_resnet import wide_resnet
 
 
 def build_network(
-    name: str, num_classes: int = 7, conv: str = "harmonic", **options: Any
+    name: str,
+    num_classes: int = 7,
+    conv: str = "harmonic",
+    *,
+    binarize: str = "none",
+    binarize_layers: str = "inner",
+    **options: Any,
 ) -> nn.Module:
     """A freshly initialised network from (N, 3, H, W) images to (N, num_classes) logits.
 
@@ -23,6 +30,8 @@ def build_network(
         6 n + 4, "resnet-18", "resnet-34" or "resnet-50".
     conv: "harmonic", or "plain" for nn.Conv2d in a network of the same shape. With all levels and
         an orthogonal bank the same seed gives both kinds the same initial kernels.
+    binarize, binarize_layers: "none", or weights of two or three values, trained straight through,
+        as `harmonic.nn.binary.binarize` makes them.
     options: `level` (λ: an integer, None, "progressive", or one value a stage), `norm` and
         `batch_norm` ("none", "first", "all"), which mean nothing to plain convolutions; `dropout`
         (all but the ResNets); `width` and `blocks` (small); `image_size` (post).
@@ -34,7 +43,8 @@ def build_network(
     for pattern, build in NETWORKS.items():
         match = re.fullmatch(pattern, name) if isinstance(name, str) else None
         if match:
-            return build(*map(int, match.groups()), num_classes, conv, **options)
+            network = build(*map(int, match.groups()), num_classes, conv, **options)
+            return with_binary_weights(network, binarize, layers=binarize_layers)
     raise ValueError(
         f"name={name!r} is unknown: choose small, post, wrn-<depth>-<width>, "
         "resnet-18, resnet-34 or resnet-50"

@@ -1,0 +1,111 @@
+"""How long one answer takes, and whether a folded harmonic network costs what a plain one does.
+
+    python -m benchmarks.latency models/model.safetensors IMAGE [--rounds 30] [--output FILE.md]
+
+End to end is `python -m harmonic predict MODEL.onnx IMAGE --json`, from the start of the process to
+its end, hair removal and 8 views included. The networks are two ONNX files of one shape, harmonic
+(folded) and plain, that take turns; the difference of their medians is the figure.
+"""
+
+import argparse
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from harmonic.deploy.export import export_onnx
+from harmonic.deploy.latency import milliseconds
+from harmonic.deploy.onnx_file import OnnxPredictor
+from harmonic.errors import InputError
+from harmonic.images.decode import read_rgb
+from harmonic.learning.model_file import described_network, load_model
+
+BATCHES = (1, 64)
+
+
+def end_to_end(model: Path, image: Path, rounds: int) -> tuple[list[float], list[float]]:
+    """Wall and processor seconds of each of `rounds` processes."""
+    command = [sys.executable, "-m", "harmonic", "predict", str(model), str(image), "--json"]
+    wall, processor = [], []
+    for _ in range(rounds):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        started = time.perf_counter()
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        wall.append(time.perf_counter() - started)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        processor.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+        if done.returncode:
+            raise InputError(f"predict failed: {' '.join(done.stderr.splitlines()[-1:])}")
+    return wall, processor
+
+
+def measured(source: Path, image: Path, rounds: int) -> str:
+    """The page, in Markdown."""
+    model, description = load_model(source)
+    height, width = read_rgb(image).shape[:2]
+    torch.manual_seed(0)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        export_onnx(model, description, folder / "own.onnx", {})
+        wall, processor = end_to_end(folder / "own.onnx", image, max(5, rounds // 5))
+        files = {}
+        for conv in ("plain", "harmonic"):
+            described = description.model_copy(update={"conv": conv})
+            export_onnx(described_network(described), described, folder / f"{conv}.onnx", {})
+            files[conv] = OnnxPredictor(folder / f"{conv}.onnx", threads=1)
+        network = {batch: milliseconds(files, batch, rounds) for batch in BATCHES}
+    lines = [
+        "# Latency",
+        "",
+        f"`python -m benchmarks.latency {source} IMAGE --rounds {rounds}`, "
+        f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}",
+        "",
+        f"One image of {width} × {height} end to end ({description.hair_method} hair removal): "
+        f"{statistics.median(wall):.2f} s wall ({min(wall):.2f} at best), "
+        f"{statistics.median(processor):.2f} s of processor time.",
+        "",
+        f"The network alone ({description.network}, {description.image_size} pixels, one thread), "
+        "median ms a call:",
+        "",
+        "| images | plain | harmonic, folded | difference |",
+        "| --- | --- | --- | --- |",
+    ]
+    for batch, times in network.items():
+        plain, folded = times["plain"], times["harmonic"]
+        share = (folded - plain) / plain
+        lines.append(f"| {batch} | {plain:.2f} | {folded:.2f} | {share:+.1%} |")
+    return "\n".join(lines) + "\n"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.latency",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("model", type=Path, help="a .safetensors file")
+    parser.add_argument("image", type=Path)
+    parser.add_argument("--rounds", type=int, default=30, help="rounds to take medians over (30)")
+    parser.add_argument("--output", type=Path, help="also write the page to this file")
+    options = parser.parse_args(argv)
+    try:
+        page = measured(options.model, options.image, options.rounds)
+    except InputError as error:
+        print(f"latency: {error}", file=sys.stderr)
+        return 1
+    print(page, end="")
+    if options.output is not None:
+        options.output.write_text(page, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,55 @@
+"""python -m harmonic export: a trained network as a file for other programs, or a smaller one."""
+
+import argparse
+import hashlib
+from pathlib import Path
+
+STORAGES = ("bfloat16", "packed")
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "export",
+        help="a trained network as ONNX, or smaller",
+        description="Writes MODEL as ONNX (-o NAME.onnx), checked against torch, or with smaller "
+        "weights (-o NAME.safetensors --storage …).",
+    )
+    parser.add_argument("model", type=Path, help="a .safetensors file of this project")
+    parser.add_argument("-o", "--output", type=Path, required=True, help=".onnx or .safetensors")
+    parser.add_argument(
+        "--storage",
+        choices=STORAGES,
+        help="of a .safetensors output: bfloat16, or packed (binarised networks, nothing is lost)",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    from harmonic.errors import InputError
+
+    output: Path = options.output
+    if not output.absolute().parent.is_dir():
+        raise InputError(f"--output {output}: no such folder {output.parent}")
+    if output.is_dir():
+        raise InputError(f"--output {output}: is a folder, give a file in it")
+    if output.suffix not in (".onnx", ".safetensors"):
+        raise InputError(f"--output {output}: its name must end in .onnx or .safetensors")
+    if (output.suffix == ".safetensors") != (options.storage is not None):
+        raise InputError("--storage goes with a .safetensors output, and with no other")
+
+    from harmonic.learning.model_file import load_model, save_stored
+
+    model, description = load_model(options.model)
+    if output.suffix == ".safetensors":
+        save_stored(output, model, description, options.storage)
+        print(f"{output}: {output.stat().st_size} bytes, {options.storage}")
+        return
+
+    from harmonic.deploy.export import export_onnx
+
+    origin = hashlib.sha256(options.model.read_bytes()).hexdigest()
+    difference = export_onnx(model, description, output, {"model_sha256": origin})
+    print(
+        f"{output}: {output.stat().st_size} bytes, "
+        f"logits of ONNX Runtime and torch differ by {difference:.1e} at most"
+    )

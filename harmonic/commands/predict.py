@@ -1,0 +1,89 @@
+"""python -m harmonic predict: a trained network's answers for photographs of skin lesions."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harmonic.deploy.answers import Answer
+    from harmonic.deploy.predictor import Predictor
+
+NOTICE = (
+    "This is no medical device: research software, trained on one data set, never tested on "
+    "patients. It cannot tell whether a lesion is harmless; ask a doctor."
+)
+MANY = 50
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "predict",
+        help="a trained network's answers for photographs",
+        description="Prints calibrated probabilities of the seven classes for each image; a bad "
+        f"image has its row too, and the exit status is then 1. {NOTICE}",
+    )
+    parser.add_argument("model", type=Path, help=".safetensors, or .onnx, which needs no torch")
+    parser.add_argument("images", nargs="+", help="files, folders, or - for standard input")
+    parser.add_argument("--json", action="store_true", help="print a JSON list, an object an image")
+    parser.add_argument("--hair", metavar="METHOD", help="hair removal instead of the model's own")
+    parser.add_argument(
+        "--explain", metavar="DIR", type=Path, help="write where the network looks (.safetensors)"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from harmonic.deploy.answers import answers
+    from harmonic.deploy.inputs import find_images
+    from harmonic.deploy.predictor import load_predictor
+
+    predictor = load_predictor(options.model)
+    sources = find_images(options.images)
+    found: Iterable[Answer] = answers(predictor, sources, hair_method=options.hair)
+    if options.explain is not None:
+        found = explained(found, predictor, options.explain)
+    found = tqdm(
+        found, total=len(sources), unit="image", disable=None if len(sources) > MANY else True
+    )
+    failed = False
+    documents = []
+    if not options.json:
+        print(NOTICE)
+    for answer in found:
+        failed |= bool(answer.error)
+        if options.json:
+            documents.append(answer.document())
+        else:
+            print(as_text(answer), flush=True)
+    if options.json:
+        print(json.dumps(documents, indent=2))
+        print(NOTICE, file=sys.stderr)
+    return 1 if failed else 0
+
+
+def as_text(answer: "Answer") -> str:
+    from harmonic.data.classes import CLASS_NAMES
+
+    if answer.error or answer.probabilities is None:
+        return f"{answer.image}: error: {answer.error}"
+    ranked = sorted(answer.probabilities.items(), key=lambda item: -item[1])
+    figures = "  ".join(f"{name} {probability:.3f}" for name, probability in ranked)
+    return f"{answer.image}: {CLASS_NAMES[answer.prediction]}\n    {figures}"
+
+
+def explained(
+    found: "Iterable[Answer]", predictor: "Predictor", folder: Path
+) -> "Iterator[Answer]":
+    """Passes answers on; writes a picture for each into the folder."""
+    from harmonic.deploy.explain import Explainer
+
+    explainer = Explainer(predictor, folder)
+    for answer in found:
+        if not answer.error:
+            explainer.write(answer)
+        yield answer

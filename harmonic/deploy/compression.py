@@ -1,0 +1,105 @@
+"""What smaller files cost: a row a variant, accuracy with interval and paired difference."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from harmonic.data.classes import CLASSES
+from harmonic.evaluation.bootstrap import QUANTILES, resampled_weights
+from harmonic.evaluation.plots.drawing import BLUE, GREY, ORANGE, house_style, one_panel, to_svg
+
+DIGITS = 4
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Balanced accuracy under the balanced rule: on the test set, and on each of its resamples."""
+
+    value: float
+    resampled: NDArray[np.float64]
+
+    def interval(self) -> tuple[float, float]:
+        low, high = np.quantile(self.resampled, QUANTILES)
+        return float(low), float(high)
+
+
+def balanced_scores(
+    labels: NDArray[np.int64],
+    lesions: NDArray[np.str_],
+    logits: NDArray[np.float64],
+    class_counts: Sequence[int],
+    imbalance: str,
+    *,
+    resamples: int,
+    seed: int,
+) -> Scores:
+    """The balanced rule's choice does not depend on a temperature, so none is needed.
+
+    Equal seeds resample the same lesions, so the scores of two networks can be subtracted.
+    """
+    scores = logits - np.log(np.asarray(class_counts)) if imbalance == "none" else logits
+    hits = scores.argmax(axis=1) == labels
+    member = np.eye(len(CLASSES))[labels][:, np.unique(labels)]
+    weights = resampled_weights(labels, lesions, resamples=resamples, seed=seed)
+
+    def recalls(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        return (rows @ (member * hits[:, None]) / (rows @ member)).mean(axis=1)
+
+    return Scores(float(recalls(np.ones((1, len(labels))))[0]), recalls(weights))
+
+
+def table_row(scores: Scores, reference: Scores) -> dict[str, float]:
+    """Figures of a variant, and its difference from the same network in float32."""
+    low, high = scores.interval()
+    change = Scores(scores.value - reference.value, scores.resampled - reference.resampled)
+    change_low, change_high = change.interval()
+    figures = {
+        "balanced_accuracy": scores.value,
+        "balanced_accuracy_low": low,
+        "balanced_accuracy_high": high,
+        "change": change.value,
+        "change_low": change_low,
+        "change_high": change_high,
+    }
+    return {name: round(value, DIGITS) for name, value in figures.items()}
+
+
+def as_table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """The rows, with the share of the bytes of the float32 file."""
+    table = pd.DataFrame(rows)
+    whole = table.loc[table.weights == "float32", "bytes"].iloc[0]
+    table.insert(list(table).index("bytes") + 1, "share", (table.bytes / whole).round(DIGITS))
+    return table
+
+
+def accuracy_over_bytes(table: pd.DataFrame) -> bytes:
+    """SVG: balanced accuracy with interval over the bytes of each file, logarithmic."""
+    with house_style():
+        figure, axes = one_panel(6.4, 4.0)
+        for tuned, colour, label in ((False, BLUE, "as trained"), (True, ORANGE, "fine-tuned")):
+            rows = table[(table.epochs > 0) == tuned]
+            if rows.empty:
+                continue
+            spread = [
+                rows.balanced_accuracy - rows.balanced_accuracy_low,
+                rows.balanced_accuracy_high - rows.balanced_accuracy,
+            ]
+            axes.errorbar(
+                rows.bytes, rows.balanced_accuracy, yerr=spread, fmt="o", color=colour,
+                ecolor=GREY, elinewidth=0.8, capsize=2, label=label,
+            )  # fmt: skip
+            for row in rows.itertuples():
+                axes.annotate(
+                    row.weights, (row.bytes, row.balanced_accuracy),
+                    xytext=(4, 4), textcoords="offset points", fontsize=7,
+                )  # fmt: skip
+        axes.set_xscale("log")
+        axes.set_ylim(0, 1)
+        axes.set_xlabel("bytes")
+        axes.set_ylabel("balanced accuracy")
+        axes.legend(loc="lower right")
+        return to_svg(figure)

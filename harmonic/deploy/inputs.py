@@ -1,0 +1,89 @@
+"""From the words of a command line to images: files, folders, standard input."""
+
+import io
+import os
+import stat
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harmonic.errors import InputError
+from harmonic.images.decode import decode_rgb, read_rgb
+
+STANDARD_INPUT = "-"
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
+"""What counts as an image in a folder; a file named itself may be called anything."""
+LARGEST_IMAGE_FILE = 2**28
+
+
+@dataclass(frozen=True)
+class Source:
+    """An image to read, or why there is none."""
+
+    name: str
+    """As it was typed; for an image of a folder, the folder's name before its own."""
+    problem: str = ""
+
+    def read(self) -> NDArray[np.uint8]:
+        """uint8 (H, W, 3). Raises InputError with one line where it is no whole RGB image."""
+        if self.problem:
+            raise InputError(self.problem)
+        if self.name == STANDARD_INPUT:
+            return decode_rgb(io.BytesIO(standard_input()), "from standard input")
+        check_file(Path(self.name))
+        return read_rgb(Path(self.name))
+
+
+def find_images(words: Sequence[str]) -> list[Source]:
+    """The images that these words name, in their order; those of a folder sorted by name.
+
+    Folders are searched to the bottom; links to folders in them are not followed, so that a circle
+    of links ends. What is not there, or empty, is a Source with a problem.
+    """
+    found: list[Source] = []
+    for number, word in enumerate(words):
+        if word == STANDARD_INPUT:
+            again = word in words[:number]
+            found.append(Source(word, "standard input was read already" if again else ""))
+        elif Path(word).is_dir():
+            inside = sorted(images_below(word))
+            nothing = f"folder {word}: holds no image ({', '.join(SUFFIXES)})"
+            found += [Source(name) for name in inside] or [Source(word, nothing)]
+        else:
+            found.append(Source(word))
+    return found
+
+
+def images_below(folder: str) -> Iterator[str]:
+    for place, _, names in os.walk(folder):
+        for name in names:
+            if name.lower().endswith(SUFFIXES):
+                yield str(Path(place) / name)
+
+
+def check_file(path: Path) -> None:
+    """Raises InputError for what must not even be opened: a pipe blocks, a device never ends."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        raise InputError(f"image {path}: there is no such file") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"image {path}: cannot be read ({error})") from None
+    if not stat.S_ISREG(found.st_mode):
+        raise InputError(f"image {path}: no regular file")
+    if found.st_size > LARGEST_IMAGE_FILE:
+        raise InputError(f"image {path}: {found.st_size} bytes; {LARGEST_IMAGE_FILE} are allowed")
+
+
+def standard_input() -> bytes:
+    """One image's bytes. Raises InputError where there are none or too many."""
+    content = sys.stdin.buffer.read(LARGEST_IMAGE_FILE + 1)
+    if not content:
+        raise InputError("standard input is empty; the bytes of one image are expected there")
+    if len(content) > LARGEST_IMAGE_FILE:
+        raise InputError(f"standard input: more than {LARGEST_IMAGE_FILE} bytes")
+    return content

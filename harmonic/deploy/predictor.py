@@ -1,0 +1,45 @@
+"""A model file that answers: either format behind one interface."""
+
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harmonic.description import Description, calibration_of
+from harmonic.errors import InputError
+
+
+class Predictor(Protocol):
+    """A network with what it says about itself."""
+
+    description: Description
+
+    def logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Outputs (N, classes) for prepared images (N, size, size, 3), averaged over views."""
+        ...
+
+
+def load_predictor(path: Path) -> Predictor:
+    """The network in a .onnx or .safetensors file; torch is imported for the latter alone.
+
+    Raises InputError with one line for a file that is missing, damaged, foreign, too large, or not
+    calibrated.
+    """
+    predictor: Predictor
+    if path.suffix == ".onnx":
+        from harmonic.deploy.onnx_file import OnnxPredictor
+
+        predictor = OnnxPredictor(path)
+    elif path.suffix == ".safetensors":
+        try:
+            from harmonic.deploy.torch_file import TorchPredictor
+        except ModuleNotFoundError as error:
+            raise InputError(
+                f"model {path}: {error.name} is not installed; a .onnx file needs no torch"
+            ) from None
+        predictor = TorchPredictor(path)
+    else:
+        raise InputError(f"model {path}: its name must end in .safetensors or .onnx")
+    calibration_of(predictor.description, str(path))
+    return predictor

@@ -1,0 +1,35 @@
+"""Answers from a .safetensors file: the pipeline's own network and averaging."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from harmonic.description import calibration_of
+from harmonic.learning.batches import as_images, normalised, predict_logits
+from harmonic.learning.model_file import load_model
+from harmonic.nn.attribution import grad_cam
+
+
+class TorchPredictor:
+    """See `harmonic.deploy.predictor.Predictor`."""
+
+    def __init__(self, path: Path) -> None:
+        self.model, self.description = load_model(path)
+
+    def logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+        return predict_logits(
+            self.model,
+            pixels,
+            self.description.statistics(),
+            torch.device("cpu"),
+            view_count=calibration_of(self.description, "").views,
+        )
+
+    def explained(self, pixels: NDArray[np.uint8], class_number: int) -> NDArray[np.float32]:
+        """Where one prepared image (size, size, 3) speaks for a class: (size, size) in [0, 1]."""
+        images = normalised(
+            as_images(torch.from_numpy(np.array(pixels))[None]), self.description.statistics()
+        )
+        return grad_cam(self.model, images, torch.tensor([class_number]))[0].numpy()

@@ -1,0 +1,111 @@
+"""What a model file says about its network: all that is needed to use it, checked when read.
+
+No torch here, so that an exported model can be used where there is none.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from harmonic.data.classes import CLASSES
+from harmonic.errors import InputError
+
+KEY = "harmonic"
+"""The name of the record in a model file's metadata, whatever the file's format."""
+
+LARGEST_FILE = 2**30
+LONGEST_RECORD = 100_000
+LARGEST_OPTION = 1024
+LARGEST_OPTIONS = {"options.blocks": 64}
+"""Of a network's whole-number options: no network of this project comes near."""
+
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Storage = Literal["float32", "bfloat16", "packed"]
+
+
+@dataclass(frozen=True)
+class ChannelStatistics:
+    """Mean and standard deviation of red, green and blue in [0, 1], of the training images."""
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+class Calibration(BaseModel):
+    """How outputs become probabilities: fitted on the validation set."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    views: Literal[1, 8]
+    """Outputs are averaged over this many flips and quarter turns of an image."""
+    temperature: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
+
+
+class Description(BaseModel):
+    """What a model file says about its network."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    version: Literal[1] = 1
+    network: Annotated[str, Field(max_length=40)]
+    conv: Literal["harmonic", "plain"]
+    options: Annotated[dict[str, int | float | str | None], Field(max_length=40)]
+    """The keyword arguments of `build_network`."""
+    classes: Annotated[list[str], Field(min_length=2, max_length=1000)]
+    class_counts: list[Annotated[int, Field(ge=0)]]
+    """Training images of each class: the natural decision rule restores their frequencies."""
+    imbalance: Literal["logit_adjustment", "class_weights", "focal", "none"]
+    image_size: Annotated[int, Field(ge=28, le=224)]
+    aspect: Literal["squash", "crop", "pad"]
+    hair_method: str
+    mean: tuple[Share, Share, Share]
+    std: tuple[Share, Share, Share]
+    storage: Storage = "float32"
+    """How the weights are stored; they are computed with in float32."""
+    calibration: Calibration | None = None
+    """None in a network that is not calibrated (yet); it cannot answer for single images."""
+    provenance: Annotated[dict[str, str | int], Field(max_length=20)] = {}
+    """What the network was trained on and how: digest of the data, seed, chosen epoch."""
+
+    @model_validator(mode="after")
+    def sizes_in_bounds(self) -> Self:
+        """A few bytes of text must not ask for a network that fills the memory."""
+        numbers = [(f"options.{name}", value) for name, value in self.options.items()]
+        numbers += [("network", int(digits)) for digits in re.findall(r"\d+", self.network)]
+        for name, value in numbers:
+            largest = LARGEST_OPTIONS.get(name, LARGEST_OPTION)
+            if isinstance(value, int) and not 0 <= value <= largest:
+                raise ValueError(f"{name} has {value}; 0 to {largest} is allowed")
+        return self
+
+    def statistics(self) -> ChannelStatistics:
+        return ChannelStatistics(self.mean, self.std)
+
+
+def read_description(text: str | None, name: str) -> Description:
+    """The checked record of a model file. Raises InputError with one line naming `name`."""
+    if text is None:
+        raise InputError(f"model {name}: has no description; was it made by this project?")
+    if len(text) > LONGEST_RECORD:
+        raise InputError(f"model {name}: its description has more than {LONGEST_RECORD} characters")
+    try:
+        description = Description.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"])[:100]
+        raise InputError(f"model {name}: {place or 'description'}: {first['msg'][:300]}") from None
+    if tuple(description.classes) != CLASSES or len(description.class_counts) != len(CLASSES):
+        raise InputError(
+            f"model {name}: classes are {str(description.classes)[:200]}; "
+            f"needed are {list(CLASSES)} and a count of training images for each"
+        )
+    return description
+
+
+def calibration_of(description: Description, name: str) -> Calibration:
+    """Raises InputError where the network was never calibrated."""
+    if description.calibration is None:
+        raise InputError(f"model {name}: holds no temperature; train it again to calibrate it")
+    return description.calibration

@@ -1,0 +1,108 @@
+"""Compress: the trained network made smaller in every way, and what each costs on the test set.
+
+models/model.safetensors,  ->  reports/compression.csv   a row a variant: bytes, parameters,
+data/images.npy,                                         multiply-adds, balanced accuracy
+data/split.csv                 reports/compression.svg   accuracy over bytes
+
+Images are seen as they are, not in all flips and turns, so that every variant is quick to judge:
+the float32 row may differ from reports/metrics.json. Latency is in logs/compress.json.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from stages.exact import compute_exactly, device_of
+from stages.harness.stage import Stage, run_stage
+
+
+def work(stage: Stage) -> None:
+    from torch import nn
+
+    from harmonic.data.arrays import read_labelled_images
+    from harmonic.deploy.compression import (
+        accuracy_over_bytes,
+        as_table,
+        balanced_scores,
+        table_row,
+    )
+    from harmonic.deploy.export import export_onnx
+    from harmonic.deploy.latency import milliseconds
+    from harmonic.deploy.onnx_file import OnnxPredictor
+    from harmonic.deploy.variants import multiply_adds, outputs, parameters, variants
+    from harmonic.learning.fine_tune import fine_tune
+    from harmonic.learning.model_file import load_model
+    from harmonic.learning.settings import choose_device
+    from stages.training import recipe_of
+
+    params, settings = stage.params, stage.params.compress
+    model, description = load_model(stage.reads.model)
+    data = read_labelled_images(stage.reads.images, stage.reads.split)
+    training, validation, test = (data.part(name) for name in ("train", "val", "test"))
+    device = choose_device(device_of(params))
+
+    def tune(changed: nn.Module, name: str) -> nn.Module:
+        checkpoint = stage.partial / f"{name.replace(' ', '-')}.checkpoint.safetensors"
+        return fine_tune(
+            changed, training, validation, description.statistics(), recipe_of(params),
+            epochs=settings.epochs, lr=settings.lr, device=device, checkpoint=checkpoint,
+        )  # fmt: skip
+
+    rows: list[dict[str, Any]] = []
+    reference = None
+    operations = multiply_adds(model, description.image_size)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for variant in variants(
+            model,
+            description,
+            folder,
+            training.images[: settings.calibration_images],
+            tune if settings.epochs else None,
+            settings.epochs,
+        ):
+            scores = balanced_scores(
+                test.labels, test.groups, outputs(variant, test.images, device, view_count=1),
+                description.class_counts, description.imbalance,
+                resamples=settings.resamples, seed=settings.seed,
+            )  # fmt: skip
+            reference = reference or scores
+            rows.append(
+                {
+                    "model": params.model,
+                    "weights": variant.weights,
+                    "epochs": variant.epochs,
+                    "bytes": variant.path.stat().st_size,
+                    "parameters": parameters(variant, model),
+                    "multiply_adds": operations,
+                    **table_row(scores, reference),
+                }
+            )
+        export_onnx(model, description, folder / "float32.onnx", {})
+        files = {path.stem: OnnxPredictor(path) for path in sorted(folder.glob("*.onnx"))}
+        stage.log["milliseconds_by_batch"] = {
+            str(batch): milliseconds(files, batch, rounds) for batch, rounds in ((1, 50), (64, 5))
+        }
+    table = as_table(rows)
+    table.to_csv(stage.writes.compression, index=False, lineterminator="\n")
+    stage.writes.plot.write_bytes(accuracy_over_bytes(table))
+    smallest = table.loc[table.bytes.idxmin()]
+    print(
+        f"compress: {len(table)} variants from {table.bytes.max()} bytes to {smallest.bytes} "
+        f"({smallest.weights}, balanced accuracy {smallest.balanced_accuracy:.3f})"
+    )
+
+
+def main() -> int:
+    return run_stage(
+        "compress",
+        work,
+        reads=["model", "images", "split"],
+        writes=["compression", "plot"],
+        prepare=compute_exactly,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,174 @@
+"""Model files that are damaged, foreign or meant to do harm: one clear line each, and quickly."""
+
+import json
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from harmonic.__main__ import main
+from harmonic.deploy.onnx_file import read_onnx
+from harmonic.deploy.predictor import load_predictor
+from harmonic.description import KEY
+from harmonic.errors import InputError
+
+Change = Callable[[onnx.ModelProto], object]
+
+
+def refused(path: Path, part: str) -> None:
+    with pytest.raises(InputError) as caught:
+        load_predictor(path)
+    message = str(caught.value)
+    assert part in message
+    assert path.name in message
+    assert "\n" not in message
+    assert len(message) < 1000
+
+
+@pytest.fixture
+def changed(tmp_path: Path, models: dict[str, Path]) -> Callable[[Change], Path]:
+    def write(change: Change) -> Path:
+        model = onnx.load(models["onnx"])
+        change(model)
+        path = tmp_path / "changed.onnx"
+        path.write_bytes(model.SerializeToString())
+        return path
+
+    return write
+
+
+def set_record(model: onnx.ModelProto, **changes: object) -> None:
+    (entry,) = (entry for entry in model.metadata_props if entry.key == KEY)
+    entry.value = json.dumps(json.loads(entry.value) | changes)
+
+
+def outside(model: onnx.ModelProto) -> None:
+    tensor = model.graph.initializer[0]
+    tensor.data_location = TensorProto.EXTERNAL
+    entry = tensor.external_data.add()
+    entry.key, entry.value = "location", "../../../../etc/passwd"
+    tensor.ClearField("raw_data")
+
+
+def claims(model: onnx.ModelProto) -> None:
+    tensor = model.graph.initializer[0]
+    del tensor.dims[:]
+    tensor.dims.extend([2**20, 2**20])
+
+
+def bomb(model: onnx.ModelProto) -> None:
+    """A hundred bytes that ask for 4 TB."""
+    shape = numpy_helper.from_array(np.array([2**20, 2**20]), "shape")
+    model.graph.initializer.append(shape)
+    model.graph.node.append(helper.make_node("ConstantOfShape", ["shape"], ["huge"]))
+
+
+def padded(model: onnx.ModelProto) -> None:
+    for attribute in model.graph.node[0].attribute:
+        if attribute.name == "pads":
+            attribute.ints[:] = [2**15] * 4
+
+
+def loop(model: onnx.ModelProto) -> None:
+    body = helper.make_graph([], "body", [], [])
+    model.graph.node.append(helper.make_node("Identity", ["images"], ["copy"], body=body))
+
+
+def foreign_operator(model: onnx.ModelProto) -> None:
+    model.graph.node[0].domain = "com.example"
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        (outside, "in another file"),
+        (claims, "claim more values"),
+        (bomb, "ConstantOfShape is not allowed"),
+        (padded, "too large"),
+        (loop, "holds a graph"),
+        (foreign_operator, "com.example"),
+        (lambda model: model.ClearField("metadata_props"), "no description"),
+        (lambda model: set_record(model, classes=["cat", "dog"]), "classes are"),
+        (lambda model: set_record(model, image_size=64), "needed are images (3, 64, 64)"),
+        (lambda model: set_record(model, mean="red"), "mean"),
+        (lambda model: set_record(model, network="x" * 10_000), "network"),
+        (lambda model: set_record(model, hidden=1), "hidden"),
+        (lambda model: set_record(model, note="x" * 200_000), "characters"),
+        (lambda model: model.graph.node.pop(), "no operator that computes logits"),
+        (lambda model: model.graph.node.pop(0), "shapes do not fit"),
+        (lambda model: model.graph.initializer.pop(), "model "),
+    ],
+)
+def test_a_changed_onnx_file_is_refused(
+    changed: Callable[[Change], Path], change: Change, part: str
+) -> None:
+    refused(changed(change), part)
+
+
+def test_damaged_and_foreign_files_are_refused(tmp_path: Path, models: dict[str, Path]) -> None:
+    for suffix, whole in models.items():
+        content = whole.read_bytes()
+        for part in (b"", b"no model", b"\xff" * 50, content[: len(content) // 2], content[:200]):
+            path = tmp_path / f"model.{suffix}"
+            path.write_bytes(part)
+            refused(path, "model ")
+    for name in ("model.pt", "model"):
+        refused(tmp_path / name, "must end in .safetensors or .onnx")
+    for name in ("gone.onnx", "gone.safetensors"):
+        refused(tmp_path / name, "is not there")
+    (tmp_path / "folder.onnx").mkdir()
+    refused(tmp_path / "folder.onnx", "is not there")
+
+
+@pytest.mark.parametrize("suffix", ["onnx", "safetensors"])
+def test_files_that_are_too_large_are_not_read(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"large.{suffix}"
+    with path.open("wb") as file:
+        file.truncate(2**40)
+    refused(path, "larger than")
+
+
+def test_a_network_without_temperature_answers_nothing(
+    changed: Callable[[Change], Path],
+) -> None:
+    path = changed(lambda model: set_record(model, calibration=None))
+    assert read_onnx(path)
+    refused(path, "holds no temperature")
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"options": {"width": 8, "blocks": 1024}},
+        {"options": {"width": 1024, "blocks": 8}},
+        {"network": "wrn-1000-1000"},
+        {"network": "wrn-9999999999-1"},
+        {"options": {"width": 10**12}},
+        {"network": "resnet-50", "options": {}},
+    ],
+)
+def test_a_few_bytes_do_not_fill_the_memory(
+    tmp_path: Path, models: dict[str, Path], record: dict[str, object]
+) -> None:
+    content = models["safetensors"].read_bytes()
+    (length,) = struct.unpack("<Q", content[:8])
+    header = json.loads(content[8 : 8 + length])
+    description = json.loads(header["__metadata__"][KEY]) | record
+    header["__metadata__"][KEY] = json.dumps(description)
+    text = json.dumps(header).encode()
+    path = tmp_path / "small.safetensors"
+    path.write_bytes(struct.pack("<Q", len(text)) + text + content[8 + length :])
+    refused(path, "model ")
+
+
+def test_the_command_prints_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"no model")
+    assert main(["predict", str(path), "image.jpg"]) == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert len(printed.err.splitlines()) == 1

@@ -1,0 +1,85 @@
+"""On photographs of HAM10000: predict says what evaluate wrote, from either format, and quickly."""
+
+import csv
+import json
+import resource
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.grid.work import overridden, run_stages
+from harmonic.data.classes import CLASSES
+
+ROOT = Path(__file__).parents[2]
+ARCHIVE = ROOT.parent / "shared" / "ham10000" / "ham10000-600x450-sample.zip"
+STAGES = ["download", "verify", "remove_hair", "resize", "split", "train", "evaluate"]
+SECONDS = 1.5
+"""Of processor time allowed for one image, from the start of the process to the result."""
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not ARCHIVE.is_file(), reason=f"needs {ARCHIVE.name} in ../shared/ham10000"),
+]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the pipeline ran, up to evaluate, on the real images."""
+    folder = tmp_path_factory.mktemp("real")
+    changes = {"source": "archive", "archive": str(ARCHIVE), "epochs": 2, "train.width": 16,
+               "device": "cpu", "evaluate.resamples": 100}  # fmt: skip
+    run_stages(folder, overridden(changes), STAGES)
+    command = [sys.executable, "-m", "harmonic", "export", "models/model.safetensors", "-o",
+               "models/model.onnx"]  # fmt: skip
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    return folder
+
+
+def predicted(folder: Path, model: str, images: list[str]) -> list[dict[str, Any]]:
+    command = [sys.executable, "-m", "harmonic", "predict", f"models/{model}", *images, "--json"]
+    done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
+    rows: list[dict[str, Any]] = json.loads(done.stdout)
+    return rows
+
+
+def test_a_hundred_images_get_one_answer(trained: Path) -> None:
+    names = sorted(path.name for path in (trained / "data/raw/images").iterdir())[:100]
+    images = [f"data/raw/images/{name}" for name in names]
+    answers = [predicted(trained, f"model.{kind}", images) for kind in ("safetensors", "onnx")]
+    assert [row["image"] for row in answers[0]] == images
+    for one, other in zip(*answers, strict=True):
+        for key in ("probabilities", "balanced_probabilities"):
+            assert one[key] == pytest.approx(other[key], abs=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["safetensors", "onnx"])
+def test_test_images_get_what_evaluate_wrote(trained: Path, kind: str) -> None:
+    for file, key in (
+        ("predictions.csv", "balanced_probabilities"),
+        ("predictions_natural.csv", "probabilities"),
+    ):
+        with (trained / "reports" / file).open(encoding="utf-8") as table:
+            written = {row["image"]: row for row in csv.DictReader(table)}
+        images = [f"data/raw/images/{name}.jpg" for name in written]
+        for row in predicted(trained, f"model.{kind}", images):
+            expected = written[Path(row["image"]).stem]
+            for name in CLASSES:
+                assert row[key][name] == pytest.approx(float(expected[name.upper()]), abs=1e-4)
+
+
+def test_one_image_is_answered_within_the_time(trained: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(ARCHIVE) as archive:
+        name = next(one for one in archive.namelist() if one.endswith(".jpg"))
+        (tmp_path / "one.jpg").write_bytes(archive.read(name))
+    spent = []
+    for _ in range(5):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        rows = predicted(trained, "model.onnx", [str(tmp_path / "one.jpg")])
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        spent.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    assert "error" not in rows[0]
+    assert min(spent) < SECONDS  # processor time: what else the machine does is left out
