@@ -15,7 +15,7 @@ from harmonic.deploy.onnx_file import OnnxPredictor, normalised, views
 from harmonic.description import KEY, Description
 from harmonic.errors import InputError
 from harmonic.learning import batches
-from harmonic.learning.augment import views as torch_views
+from harmonic.learning.batches import views as torch_views
 from harmonic.learning.model_file import load_model, save_model
 from tests.deploy.conftest import describe, photograph, trained
 
