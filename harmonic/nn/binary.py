@@ -95,7 +95,7 @@ def settled(model: nn.Module) -> nn.Module:
     model = copy.deepcopy(model)
     for name in quantised_layers(model):
         layer = model.get_submodule(name)
-        weight = layer.weight.detach().clone()  # type: ignore[union-attr,operator]
+        weight = layer.weight.detach().clone()  # type: ignore[operator]
         # remove_parametrizations would take the property from the class, which copies share.
         layer.__class__ = type(layer).__bases__[0]
         del layer.parametrizations
