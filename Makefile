@@ -1,6 +1,9 @@
 # make run        the whole pipeline: dermoscopy phantoms in, a trained network and a report out
 # make test       format, lint, types and the fast tests
 # make test-slow  what takes longer: kills, wheel, a queue of experiments
+# make gate       dvc.lock agrees with dvc.yaml, parameters and code; seconds, nothing is run
+# make reproduce  the last commit from nothing, compared with dvc.lock stage by stage
+# make record     after `make run`, before a commit: on what machine dvc.lock was made
 # Each makes .venv and installs what it needs by itself. PYTHON=python3.12 chooses the interpreter.
 
 PYTHON ?= python3
@@ -8,7 +11,7 @@ VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: run test test-slow clean
+.PHONY: run test test-slow gate reproduce record clean
 
 run: $(VENV)/run-time
 	dvc repro
@@ -22,6 +25,15 @@ test: $(VENV)/development
 
 test-slow: $(VENV)/development
 	python -m pytest -m slow
+
+gate: $(VENV)/run-time
+	@python -m reproduction gate
+
+reproduce: $(VENV)/run-time
+	python -m reproduction check
+
+record: $(VENV)/run-time
+	python -m reproduction record
 
 $(VENV)/run-time: requirements.txt constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from stages.exact import compute_exactly, device_of
 from stages.harness.stage import Stage, run_stage
 
 
@@ -39,7 +40,7 @@ def work(stage: Stage) -> None:
     model, description = load_model(stage.reads.model)
     data = read_labelled_images(stage.reads.images, stage.reads.split)
     training, validation, test = (data.part(name) for name in ("train", "val", "test"))
-    device = choose_device(params.device)
+    device = choose_device(device_of(params))
 
     def tune(changed: nn.Module, name: str) -> nn.Module:
         checkpoint = stage.partial / f"{name.replace(' ', '-')}.checkpoint.safetensors"
@@ -95,7 +96,11 @@ def work(stage: Stage) -> None:
 
 def main() -> int:
     return run_stage(
-        "compress", work, reads=["model", "images", "split"], writes=["compression", "plot"]
+        "compress",
+        work,
+        reads=["model", "images", "split"],
+        writes=["compression", "plot"],
+        prepare=compute_exactly,
     )
 
 

@@ -2,12 +2,17 @@
 
 models/model.safetensors,  ->  reports/metrics.json              with 95 % intervals
 data/images.npy,               reports/predictions.csv           balanced rule, ISIC 2018 form
-data/split.csv                 reports/predictions_natural.csv   natural rule, calibrated
-                               reports/confusion.csv             actual, predicted
+data/index.csv,                reports/predictions_natural.csv   natural rule, calibrated
+data/split.csv                 reports/confusion.csv             actual, predicted
+                               reports/per_class.csv             each class against the others
+                               reports/operating_points.csv      thresholds from validation
+                               reports/subgroups.csv             by sex, age, site, proof
 """
 
 import sys
+from functools import partial
 
+from stages.exact import compute_exactly, device_of
 from stages.harness.partial import write_json
 from stages.harness.stage import Stage, run_stage
 
@@ -18,52 +23,79 @@ def work(stage: Stage) -> None:
 
     from harmonic.data.arrays import read_labelled_images
     from harmonic.data.classes import CLASSES
+    from harmonic.data.index import read_index
     from harmonic.description import calibration_of
-    from harmonic.evaluation.bootstrap import metrics_document
+    from harmonic.evaluation.bootstrap import DIGITS, metrics_document, per_class_document
+    from harmonic.evaluation.lesion_level import lesion_metrics
+    from harmonic.evaluation.metrics import uncalibrated_metrics
+    from harmonic.evaluation.operating_points import operating_metrics, operating_points
     from harmonic.evaluation.predictions import write_predictions
     from harmonic.evaluation.rules import decision_rules
+    from harmonic.evaluation.subgroups import subgroup_table
     from harmonic.learning.batches import predict_logits
     from harmonic.learning.model_file import load_model
     from harmonic.learning.settings import choose_device
 
     settings = stage.params.evaluate
     model, description = load_model(stage.reads.model)
-    device = choose_device(stage.params.device)
+    device = choose_device(device_of(stage.params))
     model = model.to(device)
     data = read_labelled_images(stage.reads.images, stage.reads.split)
 
     calibration = calibration_of(description, str(stage.reads.model))
-    test = data.part("test")
-    logits = predict_logits(
-        model,
-        test.images,
-        description.statistics(),
-        device,
-        view_count=calibration.views,
-        progress="evaluate",
-    )
-    balanced, natural = decision_rules(
-        logits,
-        np.array(description.class_counts),
+    logits = {
+        name: predict_logits(
+            model,
+            data.part(name).images,
+            description.statistics(),
+            device,
+            view_count=calibration.views,
+            progress=f"evaluate: {name}",
+        )
+        for name in ("val", "test")
+    }
+    rules = partial(
+        decision_rules,
+        class_counts=np.array(description.class_counts),
         imbalance=description.imbalance,
-        temperature=calibration.temperature,
     )
+    balanced, natural = rules(logits["test"], temperature=calibration.temperature)
+    _, uncalibrated = rules(logits["test"], temperature=1.0)
+    val_balanced, _ = rules(logits["val"], temperature=calibration.temperature)
+
+    test = data.part("test")
     write_predictions(stage.writes.predictions, test.image_ids.tolist(), balanced)
     write_predictions(stage.writes.predictions_natural, test.image_ids.tolist(), natural)
     names = np.array(CLASSES)
     confusion = pd.DataFrame(
         {"actual": names[test.labels], "predicted": names[balanced.argmax(axis=1)]}
     )
-    confusion.to_csv(stage.writes.confusion, index=False, lineterminator="\n")
-    metrics = metrics_document(
+    drawn = {"resamples": settings.resamples, "seed": settings.seed}
+    points = operating_points(
+        data.part("val").labels,
+        val_balanced,
         test.labels,
         test.groups,
         balanced,
-        natural,
-        resamples=settings.resamples,
-        seed=settings.seed,
+        **drawn,
     )
-    write_json(stage.writes.metrics, metrics | {"temperature": round(calibration.temperature, 4)})
+    index = read_index(stage.reads.index).set_index("image_id").loc[test.image_ids]
+    tables = {
+        stage.writes.confusion: confusion,
+        stage.writes.per_class: per_class_document(test.labels, test.groups, balanced, **drawn),
+        stage.writes.operating_points: points,
+        stage.writes.subgroups: subgroup_table(index, test.labels, balanced, **drawn),
+    }
+    for path, table in tables.items():
+        table.to_csv(path, index=False, lineterminator="\n")
+    metrics = {
+        **metrics_document(test.labels, test.groups, balanced, natural, **drawn),
+        **lesion_metrics(test.labels, test.groups, balanced, natural, **drawn),
+        **uncalibrated_metrics(test.labels, uncalibrated),
+        **operating_metrics(points),
+        "temperature": round(calibration.temperature, DIGITS),
+    }
+    write_json(stage.writes.metrics, metrics)
     print(
         f"evaluate: balanced accuracy {metrics['balanced_accuracy']:.3f} "
         f"[{metrics['balanced_accuracy_low']:.3f}, {metrics['balanced_accuracy_high']:.3f}] "
@@ -75,8 +107,17 @@ def main() -> int:
     return run_stage(
         "evaluate",
         work,
-        reads=["model", "images", "split"],
-        writes=["metrics", "predictions", "predictions_natural", "confusion"],
+        reads=["model", "images", "index", "split"],
+        writes=[
+            "metrics",
+            "predictions",
+            "predictions_natural",
+            "confusion",
+            "per_class",
+            "operating_points",
+            "subgroups",
+        ],
+        prepare=compute_exactly,
     )
 
 

@@ -6,6 +6,7 @@ data/images.npy, data/split.csv  ->  reports/lr_range/curve.csv         step, lr
 
 import sys
 
+from stages.exact import compute_exactly, device_of
 from stages.harness.partial import write_json
 from stages.harness.stage import Stage, run_stage
 
@@ -31,7 +32,7 @@ def work(stage: Stage) -> None:
         training,
         channel_statistics(training.images),
         recipe_of(params),
-        choose_device(params.device),
+        choose_device(device_of(params)),
         lowest=params.find_lr.lowest,
         highest=params.find_lr.highest,
         steps=params.find_lr.steps,
@@ -52,7 +53,9 @@ def work(stage: Stage) -> None:
 
 
 def main() -> int:
-    return run_stage("find_lr", work, reads=["images", "split"], writes=["lr_range"])
+    return run_stage(
+        "find_lr", work, reads=["images", "split"], writes=["lr_range"], prepare=compute_exactly
+    )
 
 
 if __name__ == "__main__":

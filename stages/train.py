@@ -4,12 +4,15 @@ the temperature.
 data/images.npy, data/split.csv  ->  models/model.safetensors   weights and all that is needed to
                                                                 use them
                                      models/history.csv         a row an epoch
+                                     models/first_batch.png     what the network sees first
 """
 
 import hashlib
 import sys
 from pathlib import Path
 
+from stages.exact import compute_exactly, device_of
+from stages.harness.follower import follow_stage, is_follower
 from stages.harness.partial import content_digest
 from stages.harness.stage import Stage, run_stage
 
@@ -18,6 +21,7 @@ def work(stage: Stage) -> None:
     import numpy as np
     import pandas as pd
     import torch
+    from PIL import Image
 
     from harmonic.data.arrays import read_labelled_images
     from harmonic.data.classes import CLASSES
@@ -25,10 +29,12 @@ def work(stage: Stage) -> None:
     from harmonic.evaluation.rules import fit_temperature
     from harmonic.learning.batches import channel_statistics, predict_logits
     from harmonic.learning.loop import train
+    from harmonic.learning.memory import peak_memory
     from harmonic.learning.model_file import described_network, save_model
+    from harmonic.learning.processes import joined
     from harmonic.learning.randomness import derived_seed
-    from harmonic.learning.settings import Schedule, choose_device
-    from stages.training import conv_of, network_options, recipe_of
+    from harmonic.learning.training_set import first_batch
+    from stages.training import conv_of, network_options, recipe_of, schedule_of
 
     params = stage.params
     data = read_labelled_images(stage.reads.images, stage.reads.split)
@@ -47,18 +53,23 @@ def work(stage: Stage) -> None:
         mean=statistics.mean,
         std=statistics.std,
     )
+    Image.fromarray(first_batch(training, recipe_of(params))).save(stage.writes.first_batch)
     torch.manual_seed(derived_seed(params.seed))
-    device = choose_device(params.device)
-    trained = train(
-        described_network(description),
-        training,
-        data.part("val"),
-        statistics,
-        recipe_of(params),
-        Schedule(params.epochs, params.lr, params.train.warmup, params.train.ema),
-        device,
-        stage.partial / "checkpoint.safetensors",
-    )
+    with joined(device_of(params)) as processes:
+        processes.check_same(int(stage.partial.name, 16) >> 4, "parameters, data or code")
+        trained = train(
+            described_network(description),
+            training,
+            data.part("val"),
+            statistics,
+            recipe_of(params),
+            schedule_of(params),
+            processes,
+            stage.partial / "checkpoint.safetensors",
+        )
+        device = processes.device
+        if not processes.leads:
+            return
     network = described_network(description).to(device)
     network.load_state_dict(trained.state)
     validation, views = data.part("val"), params.evaluate.views
@@ -78,6 +89,8 @@ def work(stage: Stage) -> None:
     history.to_csv(stage.writes.history, index=False, lineterminator="\n")
     stage.log["device"] = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
     stage.log["images_per_second"] = round(trained.images_per_second, 1)
+    stage.log["processes"] = processes.count
+    stage.log["peak_memory_bytes"] = peak_memory(device)
     stage.log["resumed_after_epoch"] = trained.resumed_after
     stage.log["threads"] = torch.get_num_threads()
     best = history[history.epoch == trained.best_epoch].iloc[0]
@@ -94,7 +107,10 @@ def data_digest(images: Path, split: Path) -> str:
 
 
 def main() -> int:
-    return run_stage("train", work, reads=["images", "split"], writes=["model", "history"])
+    run = follow_stage if is_follower() else run_stage
+    outputs = ["model", "history", "first_batch"]
+    reads = ["images", "split"]
+    return run("train", work, reads=reads, writes=outputs, prepare=compute_exactly)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,7 @@
 
 from typing import Any, Literal
 
-from harmonic.learning.augment import Augmentation
-from harmonic.learning.settings import Recipe
+from harmonic.learning.settings import Augmentation, Mixing, Recipe, Schedule
 from stages.harness.params import Params
 
 
@@ -18,9 +17,18 @@ def recipe_of(params: Params) -> Recipe:
         weight_decay=section.weight_decay,
         clip=section.clip,
         imbalance=section.imbalance,
+        focal_gamma=section.focal_gamma,
         label_smoothing=section.label_smoothing,
-        augmentation=Augmentation(section.zoom, section.shift, section.colour),
+        augmentation=Augmentation(section.zoom, section.shift, section.colour, section.erasing),
+        mixing=Mixing(section.mixup, section.cutmix),
+        compile=section.compile,
     )
+
+
+def schedule_of(params: Params) -> Schedule:
+    """How long training lasts and how the learning rate runs."""
+    section = params.train
+    return Schedule(params.epochs, params.lr, section.warmup, section.ema, section.schedule)
 
 
 def network_options(params: Params) -> dict[str, Any]:

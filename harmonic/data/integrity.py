@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
+from joblib import delayed
 from PIL import Image
 from tqdm import tqdm
 
@@ -17,6 +17,7 @@ from harmonic.data.lesions import known_pairs, lesion_groups
 from harmonic.data.looks import perceptual_hash
 from harmonic.errors import InputError
 from harmonic.images.decode import read_rgb
+from harmonic.images.parallel import in_processes
 
 
 @dataclass(frozen=True)
@@ -77,9 +78,8 @@ def channel_moments(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def inspect_images(image_ids: pd.Series, folder: Path, *, jobs: int = -1) -> list[Inspected]:
     """Decode `folder/<image_id>.jpg` for every id, on all cores, with a progress bar."""
     paths = [folder.absolute() / f"{image_id}.jpg" for image_id in image_ids]
-    results = Parallel(n_jobs=jobs, return_as="generator", batch_size=32)(
-        delayed(inspect_image)(path) for path in paths
-    )
+    calls = (delayed(inspect_image)(path) for path in paths)
+    results = in_processes(calls, jobs, batch_size=32)
     return list(tqdm(results, total=len(paths), desc="verify", unit="image", disable=None))
 
 

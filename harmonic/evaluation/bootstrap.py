@@ -2,19 +2,20 @@
 
 Photographs of one lesion are no independent observations, so lesions are drawn, with replacement,
 as many of each class as the test set has; an image weighs as often as its lesion was drawn
-(Efron & Tibshirani 1993, ch. 13; Field & Welsh 2007 for clusters). With weights, metrics made of a
-confusion matrix need one matrix product for all resamples, and an AUC one sum over ranks.
+(Efron & Tibshirani 1993, ch. 13; Field & Welsh 2007 for clusters).
 """
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from harmonic.data.classes import CLASSES
 from harmonic.errors import InputError
 from harmonic.evaluation.checks import checked_lesions, checked_pair
-from harmonic.evaluation.metrics import CALIBRATION_BINS, confidence_bins, headline_metrics
+from harmonic.evaluation.metrics import headline_metrics, per_class_table
+from harmonic.evaluation.weighted import weighted_metrics, weighted_per_class
 
 INTERVAL_METRICS = (
     "balanced_accuracy",
@@ -60,6 +61,36 @@ def metrics_document(
     rounded["test_images"] = len(np.asarray(labels))
     rounded["test_lesions"] = len(np.unique(np.asarray(lesions).astype(str)))
     return dict(sorted(rounded.items()))
+
+
+def per_class_document(
+    labels: ArrayLike,
+    lesions: Sequence[str] | NDArray,
+    balanced: ArrayLike,
+    *,
+    resamples: int,
+    seed: int,
+) -> pd.DataFrame:
+    """`per_class_table` with `_low` and `_high` beside every figure: reports/per_class.csv.
+
+    95 % percentiles over the resamples in which the figure exists, rounded to DIGITS digits.
+    Arguments and errors are those of `bootstrap_intervals`.
+    """
+    known, probabilities = checked_pair(labels, balanced, "balanced probabilities")
+    table = per_class_table(known, probabilities)
+    weights = resampled_weights(known, lesions, resamples=resamples, seed=seed)
+    parts = np.split(weights, range(RESAMPLES_AT_ONCE, resamples, RESAMPLES_AT_ONCE))
+    blocks = [weighted_per_class(known, probabilities, part) for part in parts]
+    columns: dict[str, NDArray] = {"class": table["class"], "n": table["n"]}
+    for name in table.columns.drop(["class", "n"]):
+        values = np.concatenate([block[name] for block in blocks])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # a column of NaN stays NaN
+            low, high = np.nanquantile(values, QUANTILES, axis=0)
+        exists = table[name].notna()
+        columns |= {name: table[name], f"{name}_low": np.where(exists, low, np.nan)}
+        columns[f"{name}_high"] = np.where(exists, high, np.nan)
+    return pd.DataFrame(columns).round(DIGITS)
 
 
 def bootstrap_intervals(
@@ -138,96 +169,3 @@ def resampled_weights(
         counted = np.bincount(cells, minlength=resamples * len(members))
         counts[:, members] = counted.reshape(resamples, len(members))
     return counts[:, lesion_of_image]
-
-
-def weighted_metrics(
-    labels: NDArray[np.int64],
-    balanced: NDArray[np.float64],
-    natural: NDArray[np.float64],
-    weights: NDArray[np.float64],
-) -> dict[str, NDArray[np.float64]]:
-    """INTERVAL_METRICS of B weighted copies of a test set, each float64 (B,).
-
-    With whole weights it is what `headline_metrics` gives when image i is repeated weights[b, i]
-    times. `weights` is (B, n); every class of `labels` needs some weight in every row.
-    """
-    present = np.unique(labels)
-    of_balanced = _confusion(labels, balanced.argmax(axis=1), weights)
-    of_natural = _confusion(labels, natural.argmax(axis=1), weights)
-    _, recall, f1 = _scores(of_balanced)
-    precision_natural, recall_natural, f1_natural = _scores(of_natural)
-    total = weights.sum(axis=1)
-    share = of_natural.sum(axis=2) / total[:, None]
-    true_probability = natural[np.arange(len(labels)), labels]
-    squared_error = (natural**2).sum(axis=1) - 2 * true_probability + 1
-    surprise = -np.log(np.maximum(true_probability, np.finfo(np.float64).eps))
-    return {
-        "balanced_accuracy": recall[:, present].mean(axis=1),
-        "macro_f1": f1[:, present].mean(axis=1),
-        "macro_auc": _macro_auc(labels, balanced, weights),
-        "accuracy": np.trace(of_natural, axis1=1, axis2=2) / total,
-        "weighted_precision": (share * precision_natural).sum(axis=1),
-        "weighted_recall": (share * recall_natural).sum(axis=1),
-        "weighted_f1": (share * f1_natural).sum(axis=1),
-        "ece": _calibration_error(labels, natural, weights),
-        "brier": weights @ squared_error / total,
-        "log_loss": weights @ surprise / total,
-    }
-
-
-def _confusion(
-    labels: NDArray[np.int64], answers: NDArray[np.int64], weights: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Weighted confusion matrices (B, 7, 7): row the true class, column the answer."""
-    size = len(CLASSES)
-    cells = np.eye(size * size)[labels * size + answers]
-    return (weights @ cells).reshape(-1, size, size)
-
-
-def _scores(
-    confusion: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Precision, recall and F1 of each class, each (B, 7), 0 where a denominator is 0."""
-    hits = np.diagonal(confusion, axis1=1, axis2=2)
-    true, answered = confusion.sum(axis=2), confusion.sum(axis=1)
-    # Where a denominator is 0, so is the numerator: hits cannot exceed either sum.
-    one = np.ones_like(hits)
-    precision = hits / np.where(answered > 0, answered, one)
-    recall = hits / np.where(true > 0, true, one)
-    f1 = 2 * hits / np.where(true + answered > 0, true + answered, one)
-    return precision, recall, f1
-
-
-def _calibration_error(
-    labels: NDArray[np.int64], probabilities: NDArray[np.float64], weights: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Expected calibration error (B,): sum over bins of |hits - confidence|, over all weight."""
-    in_bin = np.eye(CALIBRATION_BINS)[confidence_bins(probabilities)]
-    hits = (probabilities.argmax(axis=1) == labels).astype(np.float64)
-    excess = (hits - probabilities.max(axis=1))[:, None] * in_bin
-    return np.abs(weights @ excess).sum(axis=1) / weights.sum(axis=1)
-
-
-def _macro_auc(
-    labels: NDArray[np.int64], probabilities: NDArray[np.float64], weights: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Mean one-against-rest AUC (B,) over the classes that have both sides; NaN if none has."""
-    areas = [
-        _auc(labels == c, probabilities[:, c], weights)
-        for c in np.unique(labels)
-        if not np.all(labels == c)
-    ]
-    return np.mean(areas, axis=0) if areas else np.full(len(weights), np.nan)
-
-
-def _auc(
-    positive: NDArray[np.bool_], score: NDArray[np.float64], weights: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Weighted share of (positive, negative) pairs in the right order, ties half: (B,)."""
-    order = np.argsort(score, kind="stable")
-    starts = np.nonzero(np.diff(score[order], prepend=-np.inf))[0]
-    by_score = weights[:, order]
-    negatives = np.add.reduceat(by_score * ~positive[order], starts, axis=1)
-    positives = np.add.reduceat(by_score * positive[order], starts, axis=1)
-    below = np.cumsum(negatives, axis=1) - negatives / 2
-    return (positives * below).sum(axis=1) / (positives.sum(axis=1) * negatives.sum(axis=1))

@@ -52,15 +52,17 @@ def checked_scores(scores: ArrayLike, name: str) -> NDArray[np.float64]:
     return array
 
 
-def checked_probabilities(probabilities: ArrayLike, name: str) -> NDArray[np.float64]:
+def checked_probabilities(
+    probabilities: ArrayLike, name: str, tolerance: float = ROW_SUM_TOLERANCE
+) -> NDArray[np.float64]:
     """A distribution over the classes for each image, float64 (n, 7), rows made to sum to one.
 
     Raises InputError naming `name` for NaN, an entry outside 0 to 1, and a row whose sum differs
-    from one by more than ROW_SUM_TOLERANCE; what is left of the difference is rounding, and the
-    rows are divided by it.
+    from one by more than `tolerance`; what is left of the difference is rounding, and the rows are
+    divided by it.
     """
     array = checked_scores(probabilities, name)
-    outside = np.argwhere((array < 0) | (array > 1 + ROW_SUM_TOLERANCE))
+    outside = np.argwhere((array < 0) | (array > 1 + tolerance))
     if outside.size:
         row, column = outside[0]
         raise InputError(
@@ -68,11 +70,11 @@ def checked_probabilities(probabilities: ArrayLike, name: str) -> NDArray[np.flo
             " allowed is 0 to 1"
         )
     sums = array.sum(axis=1)
-    wrong = np.nonzero(np.abs(sums - 1) > ROW_SUM_TOLERANCE)[0]
+    wrong = np.nonzero(np.abs(sums - 1) > tolerance)[0]
     if wrong.size:
         raise InputError(
             f"{name}: row {wrong[0]} sums to {sums[wrong[0]]:.6g};"
-            f" allowed is 1 within {ROW_SUM_TOLERANCE:g}"
+            f" allowed is 1 within {tolerance:g}"
         )
     return array / sums[:, None]
 

@@ -35,11 +35,11 @@ CALIBRATION_BINS = 15
 def headline_metrics(
     labels: ArrayLike, balanced: ArrayLike, natural: ArrayLike
 ) -> dict[str, float]:
-    """All metrics of both rules and of the baseline that always answers the commonest class.
+    """All metrics of both rules, and of the baseline that always answers the commonest class.
 
     BALANCED_METRICS are of `balanced`, with `_natural_rule` appended of `natural`;
     NATURAL_METRICS are of `natural`, with `_balanced_rule` appended of `balanced`.
-    `majority_accuracy` and `majority_balanced_accuracy` need the labels alone.
+    `majority_` with any of these names is `majority_baseline`.
 
     The answer is the class of the highest probability, the first of equals. Means over classes run
     over the classes that `labels` holds; a precision without any answer of its class is 0.
@@ -69,12 +69,24 @@ def headline_metrics(
 
 
 def majority_baseline(labels: ArrayLike) -> dict[str, float]:
-    """Accuracy and balanced accuracy of always answering the commonest class of `labels`."""
-    counts = np.bincount(checked_labels(labels))
-    return {
-        "majority_accuracy": float(counts.max() / counts.sum()),
-        "majority_balanced_accuracy": float(1 / np.count_nonzero(counts)),
-    }
+    """Every metric, after `majority_`, of answering each image with the frequencies of `labels`.
+
+    So the answer is always the commonest class, and the probabilities know the test set's
+    frequencies but not the image: the best that can be had without looking.
+    """
+    known = checked_labels(labels)
+    frequencies = np.bincount(known, minlength=len(CLASSES)) / len(known)
+    found = _metrics(known, np.tile(frequencies, (len(known), 1)))
+    return {f"majority_{name}": value for name, value in found.items()}
+
+
+def uncalibrated_metrics(labels: ArrayLike, natural: ArrayLike) -> dict[str, float]:
+    """`ece_uncalibrated`, `brier_uncalibrated` and `log_loss_uncalibrated`, to four digits.
+
+    `natural` are the probabilities (n, 7) of the natural rule at temperature 1.
+    """
+    found = _metrics(*checked_pair(labels, natural, "uncalibrated probabilities"))
+    return {f"{name}_uncalibrated": round(found[name], 4) for name in ("ece", "brier", "log_loss")}
 
 
 def calibration_error(labels: NDArray[np.int64], probabilities: NDArray[np.float64]) -> float:

@@ -4,6 +4,7 @@ One row an image: `image` and a probability for each of MEL, NV, BCC, AKIEC, BKL
 """
 
 import csv
+import gzip
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from harmonic.data.classes import CLASSES
 from harmonic.errors import InputError
-from harmonic.evaluation.checks import checked_probabilities
+from harmonic.evaluation.checks import ROW_SUM_TOLERANCE, checked_probabilities
 
 HEADER = ("image", *(name.upper() for name in CLASSES))
 
@@ -20,6 +21,9 @@ DIGITS = 16
 """After the point, in scientific notation: enough for a float64 to be read back as it was. An AUC
 depends on the order of the smallest probabilities, and rounded ones tie: with twelve decimal places
 the AUC of an overconfident network is off by 0.001."""
+
+PUBLISHED_TOLERANCE = 1e-5 * len(CLASSES)
+"""How far a row of the rounded tables in results/ (five decimal places) may sum from one."""
 
 
 def write_predictions(path: Path, image_ids: Sequence[str], probabilities: ArrayLike) -> None:
@@ -39,16 +43,20 @@ def write_predictions(path: Path, image_ids: Sequence[str], probabilities: Array
             writer.writerow([image_id, *(f"{value:.{DIGITS}e}" for value in row)])
 
 
-def read_predictions(path: Path) -> tuple[list[str], NDArray[np.float64]]:
-    """Image ids (n) and probabilities float64 (n, 7) of a file `write_predictions` could write.
+def read_predictions(
+    path: Path, tolerance: float = ROW_SUM_TOLERANCE
+) -> tuple[list[str], NDArray[np.float64]]:
+    """Image ids (n) and probabilities float64 (n, 7) of a table of this form, gzipped if named .gz.
 
     Raises InputError naming file and line: no such file, another header, a row of another length,
-    text where a number belongs, NaN, a row that does not sum to one, an image named twice.
+    text where a number belongs, NaN, a row whose sum is further than `tolerance` from one, an image
+    named twice.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        opened = gzip.open if path.suffix == ".gz" else open
+        with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
             rows = [row for row in csv.reader(file) if row]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: cannot be read as a CSV table ({error})") from None
     if not rows or tuple(rows[0]) != HEADER:
         found = ",".join(rows[0])[:80] if rows else "nothing"
@@ -65,7 +73,7 @@ def read_predictions(path: Path) -> tuple[list[str], NDArray[np.float64]]:
             raise InputError(f"{path}: line {line}: {error}") from None
     image_ids = [row[0] for row in rows[1:]]
     _check_ids(image_ids, str(path))
-    return image_ids, checked_probabilities(values, str(path))
+    return image_ids, checked_probabilities(values, str(path), tolerance)
 
 
 def _check_ids(image_ids: Sequence[str], name: str) -> None:

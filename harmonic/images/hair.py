@@ -33,7 +33,7 @@ def inpaint(image: Image, mask: Mask) -> Image:
     reach = max(1, round(2 * image.shape[1] / 600))
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
     wide = cv2.dilate(mask.view(np.uint8), disc)
-    return np.asarray(cv2.inpaint(image, wide, 3.0, cv2.INPAINT_TELEA), dtype=np.uint8)
+    return np.asarray(cv2.inpaint(image, wide, 1.0, cv2.INPAINT_TELEA), dtype=np.uint8)
 
 
 @dataclass(frozen=True)

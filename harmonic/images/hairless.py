@@ -6,11 +6,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import delayed
 from tqdm import tqdm
 
 from harmonic.images.decode import read_rgb, write_jpeg
 from harmonic.images.hair import remove_hair
+from harmonic.images.parallel import in_processes
 
 
 def remove_hair_from_files(
@@ -25,12 +26,13 @@ def remove_hair_from_files(
     # Workers outlive a call and keep the working directory they were started in.
     source, target = source.absolute(), target.absolute()
     target.mkdir(parents=True, exist_ok=True)
-    results = Parallel(n_jobs=jobs, return_as="generator")(
+    calls = (
         delayed(remove_hair_from_file)(
             source / f"{image_id}.jpg", target / f"{image_id}.jpg", method
         )
         for image_id in image_ids
     )
+    results = in_processes(calls, jobs)
     bar = tqdm(results, total=len(image_ids), desc="remove_hair", unit="image", disable=None)
     return sum(bar)
 

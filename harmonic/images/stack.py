@@ -1,14 +1,16 @@
 """Many image files, one array: resized on all cores and written in order."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import delayed
 from tqdm import tqdm
 
 from harmonic.images.decode import read_rgb
+from harmonic.images.parallel import in_processes
 from harmonic.images.resize import resize
 
 
@@ -22,10 +24,13 @@ def stack_resized(
     array = np.lib.format.open_memmap(
         target, mode="w+", dtype=np.uint8, shape=(len(paths), size, size, 3)
     )
-    images = Parallel(n_jobs=jobs, return_as="generator")(
-        delayed(resized_file)(path.absolute(), size, aspect) for path in paths
+    # A file that a full disk cuts short would end the process (SIGBUS) when the map is written.
+    with target.open("r+b") as file:
+        os.posix_fallocate(file.fileno(), 0, target.stat().st_size)
+    calls = (delayed(resized_file)(path.absolute(), size, aspect) for path in paths)
+    bar = tqdm(
+        in_processes(calls, jobs), total=len(paths), desc="resize", unit="image", disable=None
     )
-    bar = tqdm(images, total=len(paths), desc="resize", unit="image", disable=None)
     for row, image in enumerate(bar):
         array[row] = image
     array.flush()

@@ -11,17 +11,24 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from harmonic.learning.rectangles import inside, rectangles
+from harmonic.learning.settings import Augmentation
+
 
 @dataclass(frozen=True)
-class Augmentation:
-    """How far an image may be changed; all zero leaves flips and rotations alone."""
+class Changes:
+    """What is done to each image of a batch; on the CPU."""
 
-    zoom: float
-    """Largest relative change of scale."""
-    shift: float
-    """Largest shift, as a share of the image side."""
-    colour: float
-    """Largest relative change of brightness, contrast and saturation."""
+    matrices: Tensor
+    """(B, 2, 3): where a pixel comes from, as affine_grid takes it."""
+    factors: Tensor
+    """(B, 3): of brightness, contrast and saturation."""
+    erased: Tensor | None
+    """(B, 4): rectangles; None where nothing is erased."""
+
+    def of(self, rows: Tensor) -> "Changes":
+        erased = None if self.erased is None else self.erased[rows]
+        return Changes(self.matrices[rows], self.factors[rows], erased)
 
 
 def uniform(count: int, low: float, high: float, random: torch.Generator) -> Tensor:
@@ -41,29 +48,61 @@ def affine_matrices(count: int, amount: Augmentation, random: torch.Generator) -
     return torch.cat([rows, shift[:, :, None]], dim=2)
 
 
-def augment(images: Tensor, amount: Augmentation, random: torch.Generator) -> Tensor:
-    """A randomly changed copy of a batch.
+def erased_rectangles(
+    count: int, height: int, width: int, share: float, random: torch.Generator
+) -> Tensor:
+    """(count, 4): of 2 to 33 % of the image and 0.3 to 3.3 times as high as wide, in a `share` of
+    the images; empty in the others (random erasing: Zhong et al. 2017, arXiv 1708.04896).
+    """
+    area = uniform(count, 0.02, 1 / 3, random)
+    ratio = torch.exp(uniform(count, math.log(0.3), math.log(3.3), random))
+    centres = torch.rand(count, 2, generator=random)
+    chosen = torch.rand(count, generator=random) < share
+    return rectangles(area * chosen, ratio, height, width, centres)
+
+
+def draw_changes(
+    count: int, height: int, width: int, amount: Augmentation, random: torch.Generator
+) -> Changes:
+    """Random changes for each image of a batch."""
+    matrices = affine_matrices(count, amount, random)
+    factors = uniform(3 * count, 1 - amount.colour, 1 + amount.colour, random).view(3, count).T
+    erased = None
+    if amount.erasing:
+        erased = erased_rectangles(count, height, width, amount.erasing, random)
+    return Changes(matrices, factors, erased)
+
+
+def sampling_grid(matrices: Tensor, height: int, width: int) -> Tensor:
+    """What affine_grid gives without aligned corners, (B, H, W, 2), up to rounding.
+
+    Two sums instead of a product of thin matrices: a twentieth of its time on a CPU.
+    """
+    across = (2 * torch.arange(width, device=matrices.device) + 1) / width - 1
+    down = (2 * torch.arange(height, device=matrices.device) + 1) / height - 1
+    of_across, of_down, constant = matrices[..., None, None].unbind(dim=2)
+    return (of_across * across + of_down * down[:, None] + constant).permute(0, 2, 3, 1)
+
+
+def augment(images: Tensor, changes: Changes) -> Tensor:
+    """A changed copy of a batch.
 
     images: float (B, 3, H, W) in [0, 1] on any device. Returns the same shape; values may leave
-    [0, 1] slightly, as they are normalised next. Outside the image its mirror image is seen.
+    [0, 1] slightly, as they are normalised next. Outside the image its mirror image is seen;
+    what is erased takes the mean colour of the image.
     """
-    count = len(images)
-    matrices = affine_matrices(count, amount, random).to(images.device)
-    grid = functional.affine_grid(matrices, list(images.shape), align_corners=False)
+    matrices = changes.matrices.to(images.device)
+    grid = sampling_grid(matrices, *images.shape[2:])
     moved = functional.grid_sample(
         images, grid, mode="bilinear", padding_mode="reflection", align_corners=False
     )
-    factors = uniform(3 * count, 1 - amount.colour, 1 + amount.colour, random)
-    brightness, contrast, saturation = factors.to(images.device).view(3, count, 1, 1, 1)
+    factors = changes.factors.to(images.device).view(-1, 3, 1, 1, 1)
+    brightness, contrast, saturation = factors.unbind(dim=1)
     mean = moved.mean(dim=(1, 2, 3), keepdim=True)
     grey = moved.mean(dim=1, keepdim=True)
     saturated = grey + saturation * (moved - grey)
-    return brightness * (mean + contrast * (saturated - mean))
-
-
-def views(images: Tensor, count: int) -> list[Tensor]:
-    """The image as it is (count = 1) or all eight flips and quarter turns (count = 8)."""
-    if count == 1:
-        return [images]
-    turned = [torch.rot90(images, quarter, dims=(2, 3)) for quarter in range(4)]
-    return turned + [turn.flip(3) for turn in turned]
+    coloured = brightness * (mean + contrast * (saturated - mean))
+    if changes.erased is None:
+        return coloured
+    erased = inside(changes.erased.to(images.device), *images.shape[2:])
+    return torch.where(erased, coloured.mean(dim=(2, 3), keepdim=True), coloured)

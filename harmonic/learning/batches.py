@@ -8,7 +8,6 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from harmonic.description import ChannelStatistics
-from harmonic.learning.augment import views
 
 
 def channel_statistics(images: np.ndarray) -> ChannelStatistics:
@@ -43,6 +42,14 @@ def batches(count: int, size: int, random: torch.Generator) -> Iterator[Tensor]:
     for rows in torch.randperm(count, generator=random).split(size):
         if len(rows) > 1:
             yield rows
+
+
+def views(images: Tensor, count: int) -> list[Tensor]:
+    """The image as it is (count = 1) or all eight flips and quarter turns (count = 8)."""
+    if count == 1:
+        return [images]
+    turned = [torch.rot90(images, quarter, dims=(2, 3)) for quarter in range(4)]
+    return turned + [turn.flip(3) for turn in turned]
 
 
 @torch.inference_mode()

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 State = dict[str, Tensor]
@@ -39,7 +39,7 @@ def save_checkpoint(
         tensors |= prefixed(f"optimizer.{number}", state)
     record = {"history": progress.history, "best_epoch": progress.best_epoch}
     unfinished = path.with_name(f"{path.name}.unfinished")
-    save_file(tensors, unfinished, metadata={"progress": json.dumps(record)})
+    unfinished.write_bytes(save(tensors, metadata={"progress": json.dumps(record)}))
     unfinished.replace(path)
 
 

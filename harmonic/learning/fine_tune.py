@@ -8,6 +8,7 @@ from torch import nn
 from harmonic.data.arrays import LabelledImages
 from harmonic.description import ChannelStatistics
 from harmonic.learning.loop import train
+from harmonic.learning.processes import alone
 from harmonic.learning.settings import Recipe, Schedule
 
 WARMUP = 0.1
@@ -31,7 +32,8 @@ def fine_tune(
     As in training, the validation set chooses the epoch and the weights are averaged. lr is the
     peak; a tenth of the training's is a good start, as the weights are nearly right.
     """
-    schedule = Schedule(epochs, lr, WARMUP, AVERAGE)
-    trained = train(model, training, validation, statistics, recipe, schedule, device, checkpoint)
+    schedule = Schedule(epochs, lr, WARMUP, AVERAGE, "cosine")
+    here = alone(device)
+    trained = train(model, training, validation, statistics, recipe, schedule, here, checkpoint)
     model.load_state_dict(trained.state)
     return model.eval()

@@ -12,32 +12,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from sklearn.metrics import accuracy_score, balanced_accuracy_score, roc_auc_score
 from torch import nn
 from tqdm import tqdm
 
 from harmonic.data.arrays import LabelledImages
-from harmonic.data.classes import CLASSES
 from harmonic.description import ChannelStatistics
 from harmonic.errors import InputError
-from harmonic.learning.augment import augment
-from harmonic.learning.batches import (
-    as_images,
-    batches,
-    normalised,
-    predict_logits,
-)
+from harmonic.learning.batches import batches
 from harmonic.learning.checkpoint import Progress, State, load_checkpoint, save_checkpoint
-from harmonic.learning.objective import (
-    Loss,
-    make_loss,
-    make_optimizer,
-    set_rate,
-)
+from harmonic.learning.learner import make_learner
+from harmonic.learning.memory import is_out_of_memory, out_of_memory_line
+from harmonic.learning.objective import set_momentum
+from harmonic.learning.processes import Processes, is_lost_process
 from harmonic.learning.randomness import derived_seed, generator
-from harmonic.learning.settings import Recipe, Schedule, forward_precision
+from harmonic.learning.settings import Recipe, Schedule
+from harmonic.learning.validation import validate
 
 
 @dataclass(frozen=True)
@@ -62,23 +52,52 @@ def train(
     statistics: ChannelStatistics,
     recipe: Recipe,
     schedule: Schedule,
-    device: torch.device,
+    processes: Processes,
     checkpoint: Path,
 ) -> Trained:
     """Train `model`, going on from `checkpoint` where there is one.
 
-    Raises InputError naming epoch, step and learning rate where the loss is not finite.
-    """
-    model = model.to(device)
-    average = copy.deepcopy(model).eval()
-    optimizer = make_optimizer(model, recipe)
-    progress = load_checkpoint(checkpoint, model, average, optimizer)
-    pixels = torch.from_numpy(np.array(training.images)).to(device)
-    labels = torch.from_numpy(training.labels).to(device)
-    counts = torch.from_numpy(training.class_counts()).to(device)
-    loss_of = make_loss(counts, recipe.imbalance, recipe.label_smoothing)
+    Several processes train one network together; the first alone validates and writes, and its
+    result alone is whole.
 
-    steps_an_epoch = math.ceil(len(labels) / recipe.batch_size)
+    Raises InputError naming epoch, step and learning rate where the loss is not finite, and naming
+    the batch size and what would fit where memory runs out.
+    """
+    try:
+        return train_on(
+            model, training, validation, statistics, recipe, schedule, processes, checkpoint
+        )
+    except (RuntimeError, MemoryError) as error:
+        if is_lost_process(error):
+            raise InputError(
+                f"one of the {processes.count} processes has ended; the next run goes on from the "
+                "last finished epoch"
+            ) from None
+        if not is_out_of_memory(error):
+            raise
+    # Here the exception is gone, and with it the tensors that its traceback held.
+    batch, side = min(recipe.batch_size, len(training.labels)), training.images.shape[1]
+    raise InputError(out_of_memory_line(model, batch, side, recipe.precision, processes.device))
+
+
+def train_on(
+    model: nn.Module,
+    training: LabelledImages,
+    validation: LabelledImages,
+    statistics: ChannelStatistics,
+    recipe: Recipe,
+    schedule: Schedule,
+    processes: Processes,
+    checkpoint: Path,
+) -> Trained:
+    device = processes.device
+    average = copy.deepcopy(model).to(device).eval()
+    learner = make_learner(model, training, statistics, recipe, processes)
+    with processes.leaders_file(checkpoint) as file:
+        progress = load_checkpoint(file, learner.model, average, learner.optimizer)
+
+    images = len(training.labels)
+    steps_an_epoch = math.ceil(images / recipe.batch_size)
     steps = steps_an_epoch * schedule.epochs
     first_epoch = len(progress.history)
     seen, seconds = 0, 0.0
@@ -87,42 +106,37 @@ def train(
         initial=first_epoch * steps_an_epoch,
         desc="train",
         unit="step",
-        disable=None,
+        disable=None if processes.leads else True,
     ) as bar:
         for epoch in range(first_epoch, schedule.epochs):
             started = time.perf_counter()
             random = generator(recipe.seed, epoch)
-            torch.manual_seed(derived_seed(recipe.seed, epoch, 1))  # dropout
-            model.train()
+            torch.manual_seed(derived_seed(recipe.seed, epoch, 1 + processes.rank))  # dropout
+            learner.model.train()
             losses = []
-            for number, rows in enumerate(batches(len(labels), recipe.batch_size, random)):
+            for number, rows in enumerate(batches(images, recipe.batch_size, random)):
                 step = epoch * steps_an_epoch + number
-                set_rate(optimizer, schedule.rate_at(step, steps))
-                here = rows.to(device)
-                images = augment(as_images(pixels[here]), recipe.augmentation, random)
-                with forward_precision(recipe.precision, device):
-                    logits = model(normalised(images, statistics))
-                loss = loss_of(logits.float(), labels[here])
-                optimizer.zero_grad(set_to_none=True)
-                loss.backward()
-                nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
-                optimizer.step()
-                follow(average, model, schedule.ema, step)
-                losses.append(loss.detach())
+                momentum = schedule.momentum_at(step, steps)
+                if momentum is not None:
+                    set_momentum(learner.optimizer, momentum)
+                losses.append(learner.step(rows, random, schedule.rate_at(step, steps)))
+                follow(average, learner.model, schedule.ema, step)
                 bar.update()
-            epoch_losses = torch.stack(losses).cpu()
+            epoch_losses = processes.add_up(torch.stack(losses)).cpu()
             check_finite(epoch_losses, epoch, steps_an_epoch, steps, schedule)
-            seen += len(labels)
+            seen += images
             seconds += time.perf_counter() - started
+            if not processes.leads:
+                continue
 
             record = {
                 "epoch": epoch + 1,
                 "lr": round(schedule.rate_at((epoch + 1) * steps_an_epoch - 1, steps), 9),
                 "train_loss": round(float(epoch_losses.mean()), 6),
-                **validate(average, validation, statistics, device, loss_of),
+                **validate(average, validation, statistics, device, learner.loss),
             }
             progress = advanced(progress, record, average)
-            save_checkpoint(checkpoint, progress, model, average, optimizer)
+            save_checkpoint(checkpoint, progress, learner.model, average, learner.optimizer)
             bar.set_postfix(val_balanced_accuracy=f"{record['val_balanced_accuracy']:.3f}")
     speed = seen / seconds if seconds else 0.0
     state = {name: value.cpu() for name, value in progress.best.items()}
@@ -142,28 +156,6 @@ def follow(average: nn.Module, model: nn.Module, decay: float, step: int) -> Non
             kept.lerp_(new, 1 - now)
         else:
             kept.copy_(new)
-
-
-def validate(
-    model: nn.Module,
-    validation: LabelledImages,
-    statistics: ChannelStatistics,
-    device: torch.device,
-    loss_of: Loss,
-) -> dict[str, float]:
-    """Loss and metrics on the validation set, of the bare logits, one view."""
-    logits = predict_logits(model, validation.images, statistics, device, view_count=1)
-    labels = validation.labels
-    probabilities = torch.from_numpy(logits).softmax(dim=1).numpy()
-    loss = loss_of(torch.from_numpy(logits).to(device), torch.from_numpy(labels).to(device))
-    area = roc_auc_score(labels, probabilities, multi_class="ovr", labels=range(len(CLASSES)))
-    found = {
-        "val_loss": float(loss),
-        "val_balanced_accuracy": float(balanced_accuracy_score(labels, logits.argmax(1))),
-        "val_accuracy": float(accuracy_score(labels, logits.argmax(1))),
-        "val_macro_auc": float(area),
-    }
-    return {name: round(value, 6) for name, value in found.items()}
 
 
 def advanced(progress: Progress, record: dict[str, Any], average: nn.Module) -> Progress:

@@ -15,11 +15,11 @@ from tqdm import tqdm
 from harmonic.data.arrays import LabelledImages
 from harmonic.description import ChannelStatistics
 from harmonic.errors import InputError
-from harmonic.learning.augment import augment
-from harmonic.learning.batches import as_images, batches, normalised
-from harmonic.learning.objective import make_loss, make_optimizer, set_rate
+from harmonic.learning.batches import batches
+from harmonic.learning.learner import make_learner
+from harmonic.learning.processes import alone
 from harmonic.learning.randomness import derived_seed, generator
-from harmonic.learning.settings import Recipe, forward_precision
+from harmonic.learning.settings import Recipe
 
 SMOOTHING = 0.9
 DIVERGED = 3.0
@@ -67,31 +67,18 @@ def sweep_rates(
     steps: int,
 ) -> Sweep:
     """Train for `steps` steps, the rate rising geometrically; stop where the loss diverges."""
-    model = model.to(device).train()
-    optimizer = make_optimizer(model, recipe)
-    counts = torch.from_numpy(training.class_counts()).to(device)
-    loss_of = make_loss(counts, recipe.imbalance, recipe.label_smoothing)
-    pixels = torch.from_numpy(np.array(training.images)).to(device)
-    labels = torch.from_numpy(training.labels).to(device)
+    learner = make_learner(model, training, statistics, recipe, alone(device))
+    learner.model.train()
+    images = len(training.labels)
     random = generator(recipe.seed, 0)
     torch.manual_seed(derived_seed(recipe.seed, 0, 1))
-    endless = (rows for _ in count() for rows in batches(len(labels), recipe.batch_size, random))
+    endless = (rows for _ in count() for rows in batches(images, recipe.batch_size, random))
     rates = np.geomspace(lowest, highest, steps)
     losses: list[float] = []
     smoothed: list[float] = []
     running = 0.0
     for step, rate in enumerate(tqdm(rates, desc="find_lr", unit="step", disable=None)):
-        here = next(endless).to(device)
-        set_rate(optimizer, float(rate))
-        images = augment(as_images(pixels[here]), recipe.augmentation, random)
-        with forward_precision(recipe.precision, device):
-            logits = model(normalised(images, statistics))
-        loss = loss_of(logits.float(), labels[here])
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
-        optimizer.step()
-        value = float(loss.detach())
+        value = float(learner.step(next(endless), random, float(rate)))
         if not np.isfinite(value):
             break
         running = SMOOTHING * running + (1 - SMOOTHING) * value

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from harmonic.description import KEY, LARGEST_FILE, Description, Storage, read_description
@@ -38,7 +38,7 @@ def described_network(description: Description) -> nn.Module:
 def save_model(path: Path, state: Mapping[str, Tensor], description: Description) -> None:
     """Write weights and description; the same content gives the same bytes."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in sorted(state.items())}
-    save_file(tensors, path, metadata={KEY: description.model_dump_json()})
+    path.write_bytes(save(tensors, metadata={KEY: description.model_dump_json()}))
 
 
 def save_stored(path: Path, model: nn.Module, description: Description, storage: Storage) -> None:

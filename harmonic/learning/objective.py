@@ -1,6 +1,6 @@
 """The loss under class imbalance, and the optimizer."""
 
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -8,31 +8,63 @@ from torch.nn import functional
 
 from harmonic.learning.settings import Recipe
 
-Loss = Callable[[Tensor, Tensor], Tensor]
+
+@dataclass(frozen=True)
+class Loss:
+    """Cross-entropy of logits (B, C) and targets (B, C), whose rows sum to one.
+
+    A batch's loss is Σ of its images' losses over Σ of their weights, which are 1 but for class
+    weights. The two sums are apart so that a batch can be dealt out over processes.
+    """
+
+    log_prior: Tensor
+    """(C,), added to the logits; zeros without logit adjustment."""
+    class_weights: Tensor
+    """(C,); ones without class weights."""
+    label_smoothing: float
+    focal_gamma: float
+    """γ of the focal loss; 0 is cross-entropy."""
+
+    def total(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Σ over the images of their weighted losses."""
+        smoothing = self.label_smoothing
+        smooth = targets * (1 - smoothing) + smoothing / targets.shape[1] if smoothing else targets
+        log_probability = functional.log_softmax(logits + self.log_prior, dim=1)
+        terms = smooth * self.class_weights * log_probability
+        if self.focal_gamma:
+            # Not quite 0, where the slope of a power below 1 is infinite.
+            doubt = -torch.expm1(log_probability).clamp(max=-1e-6)
+            terms = terms * doubt**self.focal_gamma
+        return -terms.sum()
+
+    def weight(self, targets: Tensor) -> Tensor:
+        """Σ over the images of their weights."""
+        return (targets * self.class_weights).sum()
+
+    def __call__(self, logits: Tensor, targets: Tensor) -> Tensor:
+        return self.total(logits, targets) / self.weight(targets)
 
 
-def make_loss(class_counts: Tensor, imbalance: str, label_smoothing: float) -> Loss:
-    """Cross-entropy of logits (B, C) and labels (B,), made fair to rare classes.
+def make_loss(class_counts: Tensor, recipe: Recipe) -> Loss:
+    """The loss that is fair to rare classes in the way `recipe.imbalance` names.
 
     logit_adjustment: cross-entropy of (logits + log prior), so that the bare logits rank classes as
     if all were equally frequent (Menon et al. 2021, arXiv 2007.07314, equation 10, τ = 1).
     class_weights: each image weighs inversely to the frequency of its class.
+    focal: a term counts less, by (1 − p)^γ, the surer the network is of it (Lin et al. 2017, arXiv
+    1708.02002, equation 4, without α).
     none: plain cross-entropy. A class without an image counts as if it had one.
     """
     counts = class_counts.clamp(min=1).float()
     log_prior = torch.log(counts / counts.sum())
     weights = counts.sum() / (len(counts) * counts)
-
-    def loss(logits: Tensor, labels: Tensor) -> Tensor:
-        adjusted = logits + log_prior if imbalance == "logit_adjustment" else logits
-        return functional.cross_entropy(
-            adjusted,
-            labels,
-            weight=weights if imbalance == "class_weights" else None,
-            label_smoothing=label_smoothing,
-        )
-
-    return loss
+    way = recipe.imbalance
+    return Loss(
+        log_prior if way == "logit_adjustment" else torch.zeros_like(log_prior),
+        weights if way == "class_weights" else torch.ones_like(weights),
+        recipe.label_smoothing,
+        recipe.focal_gamma if way == "focal" else 0.0,
+    )
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
@@ -62,3 +94,12 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     for group in optimizer.param_groups:
         group["lr"] = rate
+
+
+def set_momentum(optimizer: torch.optim.Optimizer, momentum: float) -> None:
+    """SGD's momentum, or the decay of Adam's first moment, which is the same to it."""
+    for group in optimizer.param_groups:
+        if "betas" in group:
+            group["betas"] = (momentum, group["betas"][1])
+        else:
+            group["momentum"] = momentum

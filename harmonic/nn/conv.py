@@ -16,6 +16,9 @@ from .patches import Axis, padding_along
 from .precision import computing_dtype, without_autocast
 from .responses import response_maps, response_moments, use_moments
 
+CombineStatistics = Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor, int]]
+"""Mean and biased variance (C · F) of some values, and their count, to those of more values."""
+
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 
 
@@ -47,6 +50,8 @@ class HarmonicConv2d(nn.Module):
     with batch norm takes the batch's statistics from moments of the images or from maps of all
     responses, whichever is faster, unless `statistics` is set to "moments" or "maps". By moments
     there are no second derivatives (double backward raises RuntimeError); by maps there are.
+    Where a batch is spread over processes, `combine_statistics` makes statistics by moments those
+    of the whole batch.
 
     A fresh layer's kernels have the energy of nn.Conv2d's, whatever norm and level; with an
     orthogonal bank and all levels the same seed gives the very kernels nn.Conv2d would draw.
@@ -108,6 +113,7 @@ class HarmonicConv2d(nn.Module):
         self.eps = 1e-5
         self.momentum: float | None = 0.1
         self.statistics = "auto"
+        self.combine_statistics: CombineStatistics | None = None
 
         placed: dict[str, Any] = {"device": device, "dtype": dtype}
         bank = self._exact_bank()
@@ -305,6 +311,8 @@ class HarmonicConv2d(nn.Module):
         count = len(batch) * rows.output * columns.output
         offset = channel_means(batch)
         mean, variance = response_moments(batch, offset, self.filter_bank, rows, columns)
+        if self.combine_statistics is not None:
+            mean, variance, count = self.combine_statistics(mean, variance, count)
         sums = self.filter_bank.double().sum(dim=(1, 2))
         centred_mean = mean - torch.outer(offset.double(), sums).flatten()
         kernel, bias = self._normalised_kernel(centred_mean, variance)

@@ -9,7 +9,15 @@ import difflib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -97,14 +105,28 @@ class Train(Section):
     precision: Literal["auto", "float32", "bfloat16"]
     optimizer: Literal["adam", "adamw", "sgd"]
     weight_decay: Annotated[float, number(0, 1)]
+    schedule: Literal["cosine", "one_cycle"]
     warmup: Annotated[float, number(0, 0.5, "share of all steps")]
     clip: Annotated[float, number(0.01, 1000, "largest gradient norm")]
     ema: Annotated[float, number(0, 0.99999, "decay a step")]
-    imbalance: Literal["logit_adjustment", "class_weights", "none"]
+    imbalance: Literal["logit_adjustment", "class_weights", "focal", "none"]
+    focal_gamma: Annotated[float, number(0, 10)]
     label_smoothing: Annotated[float, number(0, 0.5)]
     zoom: Annotated[float, number(0, 0.5, "largest relative change of scale")]
     shift: Annotated[float, number(0, 0.5, "largest shift, share of the image side")]
     colour: Annotated[float, number(0, 0.5, "largest relative change")]
+    erasing: Annotated[float, number(0, 1, "share of the images")]
+    mixup: Annotated[float, number(0, 10, "α of a Beta distribution; 0: off")]
+    cutmix: Annotated[float, number(0, 10, "α of a Beta distribution; 0: off")]
+    compile: Annotated[bool, Field(description="true or false")]
+    launcher: Annotated[
+        str,
+        # dvc.yaml hands it to a shell.
+        Field(
+            pattern=r"^[A-Za-z0-9_./:=,@+-]+( [A-Za-z0-9_./:=,@+-]+)*$",
+            description="a command that starts Python modules: python, or torchrun and its options",
+        ),
+    ]
 
 
 class Evaluate(Section):
@@ -143,6 +165,7 @@ class Params(Section):
             pattern=r"^(auto|cpu|cuda|cuda:\d{1,3})$", description="one of auto, cpu, cuda, cuda:N"
         ),
     ]
+    exact: Literal["auto", True, False] = Field(description="one of auto, true, false")
     download: Download
     remove_hair: RemoveHair
     resize: Resize
@@ -151,6 +174,13 @@ class Params(Section):
     train: Train
     evaluate: Evaluate
     compress: Compress
+
+    @field_validator("exact")
+    @classmethod
+    def exact_on_the_cpu(cls, exact: Any, others: ValidationInfo) -> Any:
+        if exact is True and others.data.get("device", "cpu") not in ("auto", "cpu"):
+            raise ValueError(f"true needs device auto or cpu, not {others.data['device']}")
+        return exact
 
     def value_of(self, dotted: str) -> Any:
         """The value behind a key as dvc.yaml writes it: "lr", "split.seed", or a whole section."""

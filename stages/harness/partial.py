@@ -30,15 +30,26 @@ def stage_digest(stage: str, params: Params, inputs: Iterable[Path]) -> str:
     That is what dvc.yaml lists for it (the values of its params, the contents of its deps, code
     included) and the contents of `inputs`, the paths given on the command line.
     """
-    pipeline = Path("dvc.yaml")
-    if not pipeline.is_file():
-        raise InputError("dvc.yaml is not there: run this from the top folder of the project")
-    definition = YAML(typ="safe", pure=True).load(pipeline)["stages"][stage]
-    values = {key: params.value_of(key) for key in definition.get("params", [])}
-    deps = {str(dep).replace("${archive}", params.archive) for dep in definition.get("deps", [])}
+    values = {key: params.value_of(key) for key in definition(stage).get("params", [])}
+    deps = listed_deps(stage, params)
     contents = {path: content_digest(Path(path)) for path in deps | {str(path) for path in inputs}}
     record = json.dumps([stage, values, contents], sort_keys=True)
     return hashlib.sha256(record.encode()).hexdigest()[:16]
+
+
+def definition(stage: str) -> dict[str, Any]:
+    """What dvc.yaml says about a stage. Raises InputError outside the top folder."""
+    pipeline = Path("dvc.yaml")
+    if not pipeline.is_file():
+        raise InputError("dvc.yaml is not there: run this from the top folder of the project")
+    found: dict[str, Any] = YAML(typ="safe", pure=True).load(pipeline)["stages"][stage]
+    return found
+
+
+def listed_deps(stage: str, params: Params) -> set[str]:
+    """The paths that dvc.yaml lists as dependencies of a stage."""
+    deps = definition(stage).get("deps", [])
+    return {str(dep).replace("${archive}", params.archive) for dep in deps}
 
 
 def content_digest(path: Path) -> str:
@@ -88,7 +99,12 @@ def move_into_place(unfinished: Path, place: Path) -> None:
         if not unfinished.is_dir():
             raise InputError(f"{place} is a folder; a file belongs there")
         shutil.rmtree(place)
-    shutil.move(unfinished, place)
+    if unfinished.stat().st_dev != place.parent.stat().st_dev:
+        # Between file systems a move is a copy, which can stop half-way.
+        beside = place.with_name(f".{place.name}.unfinished")
+        shutil.rmtree(beside) if beside.is_dir() else beside.unlink(missing_ok=True)
+        unfinished = Path(shutil.move(unfinished, beside))
+    unfinished.replace(place)
 
 
 def write_json(path: Path, content: Any) -> None:

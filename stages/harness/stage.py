@@ -11,7 +11,7 @@ import platform
 import shutil
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +19,16 @@ from typing import Any
 
 from harmonic.errors import InputError
 from stages.harness.params import Params, load_params
-from stages.harness.partial import PARTIAL, locked, move_into_place, stage_digest, write_json
+from stages.harness.parent import end_with_dvc
+from stages.harness.partial import (
+    PARTIAL,
+    listed_deps,
+    locked,
+    move_into_place,
+    stage_digest,
+    write_json,
+)
+from stages.harness.reads import unlisted, watch_opened
 
 LOGS = Path("logs")
 
@@ -46,19 +55,23 @@ def run_stage(
     *,
     reads: Sequence[str] = (),
     writes: Sequence[str],
+    prepare: Callable[[Params], None] = lambda params: None,
     argv: Sequence[str] | None = None,
 ) -> int:
     """Do the work of one stage; return the exit status.
 
-    The parameters are checked before anything else. `work` writes to `stage.writes`; when it
-    returns, every output is moved to the place that the command line names. Bad input is one line
-    on standard error and status 1.
+    The parameters are checked before anything else; `prepare` is called with them next. `work`
+    writes to `stage.writes`; when it returns, every output is moved to the place that the command
+    line names. Bad input is one line on standard error and status 1.
     """
+    opened = watch_opened() if "DVC_STAGE" in os.environ else set()
     try:
+        end_with_dvc()
         paths = parse(name, work, [*reads, *writes], argv)
         params = load_params(paths.params)
+        prepare(params)
         with locked(name):
-            attempt(name, work, params, paths, reads, writes)
+            attempt(name, work, params, paths, reads, writes, opened)
     except InputError as error:
         print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
@@ -80,6 +93,7 @@ def attempt(
     paths: argparse.Namespace,
     reads: Sequence[str],
     writes: Sequence[str],
+    opened: Set[str],
 ) -> None:
     inputs = {read: getattr(paths, read) for read in reads}
     for read, path in inputs.items():
@@ -96,10 +110,23 @@ def attempt(
     )
     started, clock = datetime.now(UTC), time.perf_counter()
     work(stage)
+    note_unlisted_reads(stage, opened)
     for write, place in places.items():
         move_into_place(unfinished[write], place)
     write_log(stage, started, time.perf_counter() - clock)
     shutil.rmtree(partial)
+
+
+def note_unlisted_reads(stage: Stage, opened: Set[str]) -> None:
+    """Warn of files that the result may depend on without DVC knowing."""
+    listed = [*listed_deps(stage.name, stage.params), *map(str, vars(stage.reads).values())]
+    if found := unlisted(opened, listed):
+        stage.log["unlisted_reads"] = found
+        print(
+            f"{stage.name}: warning: reads {', '.join(found)}, which dvc.yaml does not list; "
+            "DVC will not see a change there",
+            file=sys.stderr,
+        )
 
 
 def parse(

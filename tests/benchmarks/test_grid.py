@@ -9,14 +9,16 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score
 
 from benchmarks.grid import __main__ as grid
-from benchmarks.grid.presets import PRESETS, Preset
+from benchmarks.grid.presets import PRESETS, RATES, Preset
 from benchmarks.grid.run import runs_of
 from benchmarks.grid.table import add_run, has_run, read_runs
 from benchmarks.grid.work import overridden
+from benchmarks.search import best_rates, searched
 from harmonic.data.classes import CLASSES
 from harmonic.data.sources.sample import fetch_sample
 from harmonic.errors import InputError
 
+ROOT = Path(__file__).resolve().parents[2]
 TINY = {"source": "archive", "epochs": 1, "train.width": 4, "evaluate.views": 1, "image_size": 28}
 
 
@@ -102,6 +104,14 @@ def test_a_search_has_the_same_budget_for_every_kind() -> None:
     assert len(rates) > 1
     assert len({tuple(sorted(found)) for found in rates.values()}) == 1
     assert not PRESETS["search"].evaluated
+
+
+def test_the_rates_are_those_the_search_found() -> None:
+    """Whoever changes a rate without a row of the search that says so, fails here."""
+    scores = searched(read_runs(ROOT / "results/runs.csv"))
+    assert best_rates(scores) == RATES
+    for arm in PRESETS["small"].arms.values():
+        assert arm["lr"] in RATES.values()
 
 
 def test_rows_of_other_data_or_params_are_other_runs(tmp_path: Path) -> None:

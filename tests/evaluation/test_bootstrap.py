@@ -13,9 +13,9 @@ from harmonic.evaluation.bootstrap import (
     bootstrap_intervals,
     metrics_document,
     resampled_weights,
-    weighted_metrics,
 )
 from harmonic.evaluation.metrics import headline_metrics
+from harmonic.evaluation.weighted import weighted_metrics
 
 
 def test_weighted_metrics_are_those_of_repeated_images(draw):

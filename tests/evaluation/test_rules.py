@@ -121,7 +121,7 @@ def test_faultless_and_hopeless_validation_sets_stay_within_the_bounds():
         ({"logits": np.zeros((0, 7))}, r"logits: shape \(0, 7\)"),
         ({"class_counts": [1, 2, 3, 0, 5, 6, 7]}, "akiec has 0 training images"),
         ({"class_counts": [1, 2]}, "class counts: shape"),
-        ({"imbalance": "focal"}, "imbalance: 'focal'; allowed are logit_adjustment"),
+        ({"imbalance": "magic"}, "imbalance: 'magic'; allowed are logit_adjustment"),
         ({"temperature": 0.0}, "temperature: 0.0"),
         ({"temperature": float("nan")}, "temperature: nan"),
     ],

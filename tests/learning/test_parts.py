@@ -10,18 +10,20 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import Tensor
 from torch.nn import functional
 
 from harmonic.data.arrays import LabelledImages
 from harmonic.data.classes import CLASSES
 from harmonic.errors import InputError
-from harmonic.learning.augment import Augmentation, augment, views
+from harmonic.learning.augment import affine_matrices, augment, draw_changes, sampling_grid
 from harmonic.learning.batches import (
     as_images,
     batches,
     channel_statistics,
     normalised,
     predict_logits,
+    views,
 )
 from harmonic.learning.lr_range import sweep_rates
 from harmonic.learning.model_file import (
@@ -30,27 +32,37 @@ from harmonic.learning.model_file import (
     load_model,
     save_model,
 )
-from harmonic.learning.objective import make_loss, make_optimizer
+from harmonic.learning.objective import make_optimizer
 from harmonic.learning.randomness import derived_seed, generator
-from harmonic.learning.settings import Recipe, Schedule, choose_device, forward_precision
+from harmonic.learning.settings import Augmentation, Recipe, choose_device, forward_precision
 from harmonic.nn.conv import HarmonicConv2d
 from harmonic.nn.networks import build_network
+
+
+def changed_at_random(images: Tensor, amount: Augmentation, random: torch.Generator) -> Tensor:
+    return augment(images, draw_changes(*images.shape[::2], images.shape[3], amount, random))
 
 
 def test_augmentation_of_nothing_is_a_rotation_or_reflection() -> None:
     """Without zoom, shift and colour a disc stays a disc, whatever the angle."""
     axis = torch.linspace(-1, 1, 33)
     disc = ((axis[:, None] ** 2 + axis[None] ** 2) < 0.5).float().expand(8, 3, 33, 33)
-    changed = augment(disc, Augmentation(0, 0, 0), generator(0))
+    changed = changed_at_random(disc, Augmentation(0, 0, 0, 0), generator(0))
     assert changed.shape == disc.shape
     # At most the rim changes, by less than a pixel.
     assert (changed - disc).abs().mean() < 0.03
 
 
+def test_the_sampling_grid_is_pytorchs() -> None:
+    matrices = affine_matrices(5, Augmentation(0.2, 0.1, 0, 0), generator(0))
+    expected = functional.affine_grid(matrices, [5, 3, 20, 31], align_corners=False)
+    torch.testing.assert_close(sampling_grid(matrices, 20, 31), expected)
+
+
 def test_augmentation_changes_every_image_in_its_own_way_and_repeats_itself() -> None:
     image = torch.rand(1, 3, 32, 32, generator=generator(1)).expand(4, 3, 32, 32)
-    amount = Augmentation(0.1, 0.1, 0.1)
-    first, second = (augment(image, amount, generator(2)) for _ in range(2))
+    amount = Augmentation(0.1, 0.1, 0.1, 0)
+    first, second = (changed_at_random(image, amount, generator(2)) for _ in range(2))
     assert torch.equal(first, second)
     for one in range(4):
         for other in range(one):
@@ -59,7 +71,7 @@ def test_augmentation_changes_every_image_in_its_own_way_and_repeats_itself() ->
 
 def test_colour_is_changed_by_no_more_than_the_amount() -> None:
     grey = torch.full((64, 3, 8, 8), 0.5)
-    changed = augment(grey, Augmentation(0, 0, 0.2), generator(3))
+    changed = changed_at_random(grey, Augmentation(0, 0, 0.2, 0), generator(3))
     assert changed.min() >= 0.5 * 0.8 - 1e-5
     assert changed.max() <= 0.5 * 1.2 + 1e-5
     assert changed.std() > 0.01
@@ -91,26 +103,6 @@ def test_batches_hold_every_row_once_but_a_last_single_one(count: int, size: int
     assert all(0 <= row < count for row in rows)
 
 
-def test_logit_adjustment_adds_the_log_prior_in_training() -> None:
-    counts = torch.tensor([6.0, 3.0, 1.0])
-    logits = torch.randn(5, 3, generator=generator(0))
-    labels = torch.tensor([0, 1, 2, 0, 1])
-    expected = functional.cross_entropy(logits + torch.log(counts / 10), labels)
-    assert make_loss(counts, "logit_adjustment", 0.0)(logits, labels) == pytest.approx(
-        expected.item()
-    )
-
-
-def test_class_weights_make_classes_count_the_same() -> None:
-    counts = torch.tensor([8.0, 2.0])
-    logits = torch.zeros(10, 2)
-    logits[:8, 0] = 1.0
-    labels = torch.tensor([0] * 8 + [1] * 2)
-    right, wrong = functional.softplus(torch.tensor([-1.0, 0.0]))
-    loss = make_loss(counts, "class_weights", 0.0)(logits, labels)
-    assert float(loss) == pytest.approx(float((right + wrong) / 2), rel=1e-5)
-
-
 def test_weight_decay_spares_biases_and_batch_norm(recipe: Recipe) -> None:
     model = build_network("small", width=8)
     decayed, spared = make_optimizer(model, recipe).param_groups
@@ -119,17 +111,6 @@ def test_weight_decay_spares_biases_and_batch_norm(recipe: Recipe) -> None:
     assert (decayed["weight_decay"], spared["weight_decay"]) == (1e-4, 0.0)
     listed = len(decayed["params"]) + len(spared["params"])
     assert listed == len(list(model.parameters()))
-
-
-@given(steps=st.integers(1, 500), warmup=st.floats(0, 0.5))
-def test_the_rate_rises_to_lr_and_falls_towards_zero(steps: int, warmup: float) -> None:
-    schedule = Schedule(epochs=1, lr=0.1, warmup=warmup, ema=0.9)
-    rates = [schedule.rate_at(step, steps) for step in range(steps)]
-    peak = rates.index(max(rates))
-    assert max(rates) == pytest.approx(0.1)
-    assert min(rates) > 0
-    assert rates[: peak + 1] == sorted(rates[: peak + 1])
-    assert rates[peak:] == sorted(rates[peak:], reverse=True)
 
 
 def test_derived_seeds_differ_by_path_and_fit_torch() -> None:

@@ -26,7 +26,7 @@ def outputs(stage: dict[str, Any]) -> list[str]:
 def test_the_stages_are_those_of_the_design_in_order() -> None:
     assert list(STAGES) == ORDER
     files = {path.stem for path in (ROOT / "stages").glob("*.py")}
-    assert files - {"__init__", "training"} == set(ORDER)
+    assert files - {"__init__", "exact", "training"} == set(ORDER)
 
 
 @pytest.mark.parametrize("name", ORDER)
@@ -58,7 +58,9 @@ def is_in(path: str, dep: str) -> bool:
 @pytest.mark.parametrize("name", ORDER)
 def test_every_path_stands_in_cmd(name: str) -> None:
     command = STAGES[name]["cmd"]
-    assert command.startswith(f"python -m stages.{name} ")
+    assert command.startswith(
+        (f"python -m stages.{name} ", f"${{train.launcher}} -m stages.{name} ")
+    )
     words = command.replace('"', "").split()
     data = [dep for dep in STAGES[name]["deps"] if not dep.startswith(("stages/", "harmonic/"))]
     assert sorted(word for word in words[3:] if not word.startswith("--")) == sorted(
@@ -83,6 +85,7 @@ class Recorder:
 
 def read_params(name: str) -> set[str]:
     """The keys that a stage reads: those in its text, and those its settings are made from."""
+    import stages.exact
     import stages.training
 
     source = (ROOT / "stages" / f"{name}.py").read_text(encoding="utf-8")
@@ -97,13 +100,23 @@ def read_params(name: str) -> set[str]:
         for node in ast.walk(ast.parse(source))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
     }
-    for maker in ("recipe_of", "network_options", "conv_of"):
-        if maker in called:
+    makers: dict[str, Any] = {
+        maker.__name__: maker
+        for maker in (
+            stages.training.recipe_of,
+            stages.training.schedule_of,
+            stages.training.network_options,
+            stages.training.conv_of,
+            stages.exact.device_of,
+        )
+    }
+    for name, maker in makers.items():
+        if name in called:
             for network in ("small", "post"):
                 params = load_params(ROOT / "params.yaml")
                 train = params.train.model_copy(update={"network": network})
                 recorder: Any = Recorder(params.model_copy(update={"train": train}), read)
-                getattr(stages.training, maker)(recorder)
+                maker(recorder)
     return read
 
 

@@ -2,6 +2,9 @@
 
 import fcntl
 import json
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +12,8 @@ import pytest
 
 from harmonic.errors import InputError
 from stages.harness.params import load_params
-from stages.harness.partial import content_digest, stage_digest
+from stages.harness.partial import content_digest, move_into_place, stage_digest
+from stages.harness.reads import unlisted
 from stages.harness.stage import Stage, run_stage
 
 ROOT = Path(__file__).parents[2]
@@ -153,3 +157,47 @@ def test_two_runs_of_one_stage_do_not_mix(
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert run(lambda stage: None) == 1
     assert "another run of this stage" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_a_move_between_file_systems_is_whole_and_leaves_nothing_beside(
+    tmp_path: Path, kind: str
+) -> None:
+    memory = Path("/dev/shm")
+    if not memory.is_dir() or memory.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("needs two file systems")
+    with tempfile.TemporaryDirectory(dir=memory) as other:
+        unfinished = Path(other) / "made"
+        if kind == "folder":
+            unfinished.mkdir()
+            (unfinished / "a").write_text("1", encoding="utf-8")
+        else:
+            unfinished.write_text("1", encoding="utf-8")
+        place = tmp_path / "out" / "place"
+        move_into_place(unfinished, place)
+        assert not unfinished.exists()
+    assert [path.name for path in place.parent.iterdir()] == ["place"]
+    assert (place / "a" if kind == "folder" else place).read_text(encoding="utf-8") == "1"
+
+
+def test_a_file_that_is_read_but_not_listed_is_found(project: Path) -> None:
+    for name in ("listed/a", "b", "stages/harness/c.py", "logs/d", "__init__.py", "e.py"):
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_text("", encoding="utf-8")
+    opened = ["listed/a", str(project / "b"), "stages/harness/c.py", "logs/d", "__init__.py"]
+    opened += ["__pycache__/e.cpython-311.pyc", "/etc/hostname", "gone"]
+    assert unlisted(opened, ["listed"]) == ["b", "e.py"]
+
+
+def test_opened_files_are_seen_when_read_not_when_written(tmp_path: Path) -> None:
+    code = (
+        "from pathlib import Path; from stages.harness.reads import watch_opened;"
+        "opened = watch_opened(); Path(r'{0}/made').write_text('1');"
+        "print(any('made' in path for path in opened));"
+        "Path(r'{0}/made').read_text(); print(any('made' in path for path in opened))"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-c", code.format(tmp_path)],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    assert printed.split() == ["False", "True"]

@@ -90,7 +90,18 @@ def test_a_stage_stops_before_torch_is_imported(tmp_path: Path, stage: str) -> N
     params = changed(tmp_path, "epochs: ", "epochs: many # ")
     options = {
         "download": ["--archive", "a", "--raw", "r"],
-        "train": ["--images", "i", "--split", "s", "--model", "m", "--history", "h"],
+        "train": [
+            "--images",
+            "i",
+            "--split",
+            "s",
+            "--model",
+            "m",
+            "--history",
+            "h",
+            "--first-batch",
+            "b",
+        ],
     }
     code = (
         f"import sys; from stages.{stage} import work; "

@@ -7,7 +7,6 @@ an interruption leave no trace in the files.
 """
 
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from harmonic.data.classes import CLASSES
 from harmonic.data.sources.archive import METADATA, import_archive
 from harmonic.errors import InputError
 from harmonic.images.decode import write_jpeg, write_mask
+from harmonic.images.parallel import in_processes
 from harmonic.images.phantom import draw_phantom
 
 PARTS = ("HAM10000_images_part_1", "HAM10000_images_part_2")
@@ -95,10 +95,8 @@ def write_sample(
 
     missing = [p for p in photographs if not _image_path(folder, p).exists()]
     batches = [missing[start : start + 16] for start in range(0, len(missing), 16)]
-    run = joblib.Parallel(
-        n_jobs=-1 if jobs is None else jobs, return_as="generator_unordered", batch_size=1
-    )
-    done: Iterator[int] = run(joblib.delayed(_write_batch)(folder, seed, b) for b in batches)
+    calls = (joblib.delayed(_write_batch)(folder, seed, batch) for batch in batches)
+    done = in_processes(calls, -1 if jobs is None else jobs, ordered=False, batch_size=1)
     with tqdm(
         total=len(photographs),
         initial=len(photographs) - len(missing),

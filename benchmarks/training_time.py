@@ -1,0 +1,150 @@
+"""Where the time of a training step goes: python -m benchmarks.training_time
+
+Prints the table of results/training_time.md: milliseconds a step, and shares of it, of loading
+(rows to images), augmentation, the network (forward, loss, backward, clipping, optimizer) and
+bookkeeping (averaged weights and the rest), taken by torch.profiler around the very code that
+trains, with the network, batch size and recipe of params.yaml.
+"""
+
+import argparse
+import copy
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import torch
+from torch.profiler import ProfilerActivity, profile, record_function
+
+from harmonic.data.arrays import LabelledImages
+from harmonic.description import ChannelStatistics
+from harmonic.learning import learner as learner_module
+from harmonic.learning import training_set
+from harmonic.learning.batches import batches
+from harmonic.learning.learner import Learner, make_learner
+from harmonic.learning.loop import follow
+from harmonic.learning.processes import alone
+from harmonic.learning.randomness import generator
+from harmonic.learning.settings import choose_device
+from harmonic.nn.networks import build_network
+from stages.harness.params import Params, load_params
+from stages.training import conv_of, network_options, recipe_of
+
+PARTS = {
+    "loading": [(training_set, "as_images"), (learner_module, "normalised")],
+    "augmentation": [(training_set, "draw_changes"), (training_set, "augment")],
+}
+
+
+def noise_images(count: int, size: int) -> LabelledImages:
+    random = np.random.default_rng(0)
+    names = np.array([f"ISIC_{number:07d}" for number in range(count)])
+    images = random.integers(0, 256, size=(count, size, size, 3), dtype=np.uint8)
+    return LabelledImages(names, images, np.arange(count) % 7, names, np.array(["train"] * count))
+
+
+@contextmanager
+def labelled_parts() -> Iterator[None]:
+    """Let the profiler see the functions of PARTS by the part's name."""
+
+    def labelled(part: str, function: Any) -> Any:
+        def call(*arguments: Any) -> Any:
+            with record_function(part):
+                return function(*arguments)
+
+        return call
+
+    patches = [
+        patch.object(module, name, labelled(part, getattr(module, name)))
+        for part, functions in PARTS.items()
+        for module, name in functions
+    ]
+    for each in patches:
+        each.start()
+    try:
+        yield
+    finally:
+        for each in patches:
+            each.stop()
+
+
+def measure(params: Params, device: torch.device, steps: int) -> dict[str, float]:
+    """Milliseconds a step, whole and by part; the profiler's own cost is in none of the shares."""
+    recipe = recipe_of(params)
+    torch.manual_seed(0)
+    model = build_network(params.train.network, conv=conv_of(params), **network_options(params))
+    images = noise_images((steps + 3) * recipe.batch_size, params.image_size)
+    learner = make_learner(
+        model.train(),
+        images,
+        ChannelStatistics((0.5,) * 3, (0.2,) * 3),
+        recipe,
+        alone(device),
+    )
+    average = copy.deepcopy(learner.model)
+    random = generator(0)
+    rows = batches(len(images.labels), recipe.batch_size, random)
+    for _ in range(3):
+        whole_step(learner, average, next(rows), random)
+    activities = [ProfilerActivity.CPU]
+    if device.type == "cuda":
+        activities.append(ProfilerActivity.CUDA)
+        torch.cuda.synchronize(device)
+    with labelled_parts(), profile(activities=activities) as profiler:
+        started = time.perf_counter()
+        for _ in range(steps):
+            whole_step(learner, average, next(rows), random)
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        seconds = time.perf_counter() - started
+    totals = {event.key: event for event in profiler.key_averages()}
+
+    def milliseconds(name: str) -> float:
+        event = totals[name]
+        spent = event.device_time_total if device.type == "cuda" else event.cpu_time_total
+        return spent / 1000 / steps
+
+    found = {name: milliseconds(name) for name in (*PARTS, "averaged weights", "step")}
+    found["network"] = found["step"] - found["loading"] - found["augmentation"]
+    return found | {"whole": 1000 * seconds / steps}
+
+
+def whole_step(
+    learner: Learner, average: torch.nn.Module, rows: torch.Tensor, random: torch.Generator
+) -> None:
+    with record_function("step"):
+        learner.step(rows, random, 1e-4)
+    with record_function("averaged weights"):
+        follow(average, learner.model, 0.98, 1000)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--steps", type=int, default=30)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
+    options = parser.parse_args()
+    device = choose_device(options.device)
+    params = load_params(options.params)
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
+    print(f"{name}, {torch.get_num_threads()} threads, torch {torch.__version__}, ", end="")
+    print(f"batches of {params.batch_size} at {params.image_size} pixels\n")
+    print("| model | precision | step, ms | network | loading | augmentation | averaged weights |")
+    print("|---|---|---|---|---|---|---|")
+    for model in ("cnn", "harmonic"):
+        for precision in ("float32", "bfloat16"):
+            train = params.train.model_copy(update={"precision": precision})
+            changed = params.model_copy(update={"model": model, "train": train})
+            found = measure(changed, device, options.steps)
+            shares = " | ".join(
+                f"{100 * found[part] / found['whole']:.1f} %"
+                for part in ("network", "loading", "augmentation", "averaged weights")
+            )
+            print(f"| {model} | {precision} | {found['whole']:.1f} | {shares} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

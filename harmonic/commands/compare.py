@@ -1,0 +1,78 @@
+"""python -m harmonic compare: what differs between runs, and how surely."""
+
+import argparse
+from pathlib import Path
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "compare",
+        help="what differs between finished runs, with intervals and a verdict",
+        description="Groups runs into arms, pairs them over seeds and lesions, and says what "
+        "differs: means, paired differences with 95 %% intervals, McNemar's test, a verdict.",
+    )
+    parser.add_argument(
+        "runs",
+        nargs="+",
+        metavar="RUN",
+        help="DVC experiment or git revision, folder with the reports/ of a run, or a table of "
+        "runs (results/runs.csv)",
+    )
+    parser.add_argument("--by", help="group by these parameters or columns, e.g. model,train.level")
+    parser.add_argument("--reference", metavar="ARM", help="the arm to hold others against (cnn)")
+    parser.add_argument("--only", metavar="TEXT", help="of a table, test sets whose name has this")
+    parser.add_argument("--metrics", help="names in metrics.json, comma between; verdict: first")
+    parser.add_argument("--truth", type=Path, help="CSV (image, lesion_id, dx) for bare folders")
+    parser.add_argument("--resamples", type=int, default=2000, help="of the bootstrap (2000)")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="also write it there")
+    parser.add_argument("--plot", type=Path, metavar="FILE.svg", help="also draw it there")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    for option in ("markdown", "plot"):
+        path = getattr(options, option)
+        if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
+            raise ValueError(f"--{option} {path}: must be a file in a folder that is there")
+    if options.plot is not None and options.plot.suffix != ".svg":
+        raise ValueError(f"--plot {options.plot}: must end in .svg")
+    from harmonic.evaluation.comparison import compare, shared_metrics
+    from harmonic.evaluation.comparison_text import comparison_text
+    from harmonic.evaluation.runs import read_runs
+
+    runs = read_runs(options.runs, options.truth)
+    if options.only is not None:
+        runs = [one for one in runs if options.only in one.test_set]
+        if not runs:
+            raise ValueError(f"--only {options.only}: in the name of no test set")
+    metrics = shared_metrics(runs, options.metrics.split(",") if options.metrics else None)
+    sections = compare(
+        runs,
+        by=options.by.split(",") if options.by else (),
+        reference=options.reference,
+        metrics=metrics,
+        resamples=options.resamples,
+    )
+    text = comparison_text(sections, metrics)
+    print(text, end="")
+    if options.markdown is not None:
+        options.markdown.write_text(text, encoding="utf-8")
+    if options.plot is not None:
+        from harmonic.evaluation.plots.comparison import comparison_plot
+
+        section = max(sections, key=lambda one: sum(len(arm.runs) for arm in one.arms))
+        drawing = comparison_plot(
+            section.test_set,
+            metrics[0],
+            [(arm.name, arm.values(metrics[0])) for arm in section.arms],
+            [
+                (
+                    pair.arm,
+                    pair.differences[metrics[0]].value,
+                    pair.differences[metrics[0]].interval,
+                )
+                for pair in section.pairs
+                if metrics[0] in pair.differences
+            ],
+        )
+        options.plot.write_bytes(drawing)

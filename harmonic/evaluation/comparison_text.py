@@ -1,0 +1,77 @@
+"""A comparison as Markdown that is readable in a terminal, too."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from harmonic.evaluation.comparison import Pair, Section
+
+NOTE = (
+    "Differences are the arm's minus the reference's, of the runs that share a seed, with 95 % "
+    "intervals: over lesions (bootstrap, the trained networks held), over seeds (Student's t, the "
+    "test set held), and over both. The verdict goes by the last. ± is the standard deviation over "
+    "seeds.\n"
+)
+
+
+def comparison_text(sections: Sequence[Section], metrics: Sequence[str]) -> str:
+    """Markdown: for each test set the arms, the differences and the verdicts."""
+    parts = []
+    for section in sections:
+        parts.append(f"### {section.test_set or 'metrics alone'}\n\n{arms_table(section, metrics)}")
+        for pair in section.pairs:
+            parts.append(f"\n**{pair.arm}** against **{pair.reference}**: {pair.verdict}.\n\n")
+            if pair.differences:
+                parts.append(differences_table(pair))
+            if pair.only_one_right is not None:
+                reference, arm, p = pair.only_one_right
+                parts.append(
+                    f"\nMcNemar's test, seeds averaged, a lesion a case: right by {pair.arm} alone "
+                    f"{arm}, by {pair.reference} alone {reference}, of {pair.lesions} lesions; "
+                    f"p = {p:.3g}.\n"
+                )
+        parts.append("\n")
+    return "".join(parts) + NOTE
+
+
+def arms_table(section: Section, metrics: Sequence[str]) -> str:
+    rows = [["arm", "seeds", *(name.replace("_", " ") for name in metrics)]]
+    for arm in section.arms:
+        cells = [arm.name, str(len(arm.runs))]
+        for name in metrics:
+            cells.append(mean_and_deviation(arm.values(name)))
+        rows.append(cells)
+    return markdown(rows)
+
+
+def differences_table(pair: Pair) -> str:
+    heads = ["difference", "value", "over lesions", "over seeds", "over both"]
+    rows = [[*heads]]
+    for name, found in pair.differences.items():
+        intervals = (found.over_lesions, found.over_seeds, found.over_both)
+        rows.append(
+            [
+                name.replace("_", " "),
+                f"{found.value:+.4f}",
+                *("–" if one is None else f"[{one[0]:+.3f}, {one[1]:+.3f}]" for one in intervals),
+            ]
+        )
+    return markdown(rows)
+
+
+def mean_and_deviation(values: Sequence[float]) -> str:
+    if not values:
+        return "–"
+    mean = f"{np.mean(values):.4f}"
+    return mean if len(values) == 1 else f"{mean} ± {np.std(values, ddof=1):.4f}"
+
+
+def markdown(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of cells, the first the heads, padded so that the columns stand below each other."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
+        for row in rows
+    ]
+    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
+    return "\n".join([lines[0], rule, *lines[1:]]) + "\n"

@@ -1,0 +1,74 @@
+"""One optimizer step, from row numbers to changed weights."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from harmonic.data.arrays import LabelledImages
+from harmonic.description import ChannelStatistics
+from harmonic.learning.batches import normalised
+from harmonic.learning.compiling import compile_in_place
+from harmonic.learning.objective import Loss, make_loss, make_optimizer, set_rate
+from harmonic.learning.processes import Processes
+from harmonic.learning.settings import Recipe, forward_precision
+from harmonic.learning.synchronised import synchronise
+from harmonic.learning.training_set import TrainingSet, on_device
+
+
+@dataclass(frozen=True)
+class Learner:
+    """A network, its optimizer, and what it learns from."""
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    loss: Loss
+    data: TrainingSet
+    statistics: ChannelStatistics
+    recipe: Recipe
+    processes: Processes
+
+    def step(self, rows: Tensor, random: torch.Generator, rate: float) -> Tensor:
+        """Learn from the images of some rows, together with the other processes.
+
+        Returns this process's part of their loss, left on the device.
+        """
+        set_rate(self.optimizer, rate)
+        images, targets, whole = self.data.batch(rows, random, self.processes.share(len(rows)))
+        with forward_precision(self.recipe.precision, images.device):
+            logits = self.model(normalised(images, self.statistics))
+        loss = self.loss.total(logits.float(), targets) / self.loss.weight(whole)
+        if self.processes.parts(len(rows)) < self.processes.count:
+            loss = loss / self.processes.count  # each has worked out the whole batch
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.processes.add_up_gradients(self.model)
+        nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
+        self.optimizer.step()
+        return loss.detach()
+
+
+def make_learner(
+    model: nn.Module,
+    training: LabelledImages,
+    statistics: ChannelStatistics,
+    recipe: Recipe,
+    processes: Processes,
+) -> Learner:
+    """Everything a step needs, on the device; the model is moved there, and compiled if asked."""
+    device = processes.device
+    model = model.to(device)
+    if processes.count > 1:
+        synchronise(model)
+    if recipe.compile:
+        compile_in_place(model, device)
+    counts = torch.from_numpy(training.class_counts()).to(device)
+    return Learner(
+        model,
+        make_optimizer(model, recipe),
+        make_loss(counts, recipe),
+        on_device(training, recipe, device),
+        statistics,
+        recipe,
+        processes,
+    )

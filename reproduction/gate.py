@@ -1,0 +1,110 @@
+"""`make gate`: dvc.lock agrees with dvc.yaml, parameters, code and pins; seconds, nothing is run.
+
+`dvc repro --allow-missing --dry` looks made for this, but ends with status 0 where a stage would
+run, and with an error about missing data where that stage's inputs are not there. `dvc status`
+names the files.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from harmonic.errors import InputError
+from reproduction.environment import RECORD, lock_digest, pins
+from reproduction.fresh import environment
+from reproduction.lock import LOCK, outputs, parse_lock, read_pipeline
+
+NOT_HERE = ("deleted", "not in cache")
+"""What `dvc status` says of data that a clone without them cannot have."""
+
+
+def gate(root: Path) -> int:
+    """Print a line for everything that does not agree; 0 where nothing is found, else 1."""
+    problems = [
+        *paths_that_are_no_output(root),
+        *records_that_contradict(root),
+        *stages_that_would_run(root),
+        *environment_of_another_lock(root),
+    ]
+    for problem in problems:
+        print(f"gate: {problem}", file=sys.stderr)
+    if not problems:
+        print("gate: dvc.lock agrees with dvc.yaml, parameters, code and pinned packages")
+    return 1 if problems else 0
+
+
+def text_of(root: Path, path: str) -> str:
+    if not (root / path).is_file():
+        raise InputError(f"{path} is not there; run make run, then make record")
+    return (root / path).read_text(encoding="utf-8")
+
+
+def paths_that_are_no_output(root: Path) -> Iterator[str]:
+    """Dependencies that are neither in git nor another stage's output to the letter."""
+    pipeline = read_pipeline(root)
+    made = {path for stage in pipeline.values() for path in outputs(stage)}
+    for name, stage in pipeline.items():
+        for dep in stage.get("deps", []):
+            if dep not in made and "${" not in dep and not in_git(root, dep):
+                yield f"{name}: depends on {dep}, which is no stage's output and not in git"
+
+
+def in_git(root: Path, path: str) -> bool:
+    done = subprocess.run(
+        ["git", "ls-files", "--", path], cwd=root, capture_output=True, text=True, check=False
+    )
+    return bool(done.stdout)
+
+
+def records_that_contradict(root: Path) -> Iterator[str]:
+    """Stages that dvc.lock lacks, or that it records with another stage's earlier output."""
+    lock = parse_lock(text_of(root, LOCK))
+    pipeline = read_pipeline(root)
+    for name in pipeline.keys() ^ lock.keys():
+        where = LOCK if name in pipeline else "dvc.yaml"
+        yield f"{name}: is not in {where}; run dvc repro"
+    made = {path: digest for stage in lock.values() for path, digest in stage.outs.items()}
+    for name, stage in lock.items():
+        for path, digest in stage.deps.items():
+            if made.get(path, digest) != digest:
+                yield f"{name}: was run with another {path} than dvc.lock records; run dvc repro"
+
+
+def stages_that_would_run(root: Path) -> Iterator[str]:
+    """What `dvc status` finds changed, but for data that are not here."""
+    command = [sys.executable, "-m", "dvc", "status", "--json"]
+    done = subprocess.run(
+        command, cwd=root, capture_output=True, text=True, env=environment(), check=False
+    )
+    if done.returncode:
+        raise InputError(f"dvc status: {' '.join(done.stderr.split())}")
+    for name, findings in json.loads(done.stdout).items():
+        for finding in findings:
+            yield from (f"{name}: {line}; run dvc repro" for line in changes(finding))
+
+
+def changes(finding: str | dict[str, dict[str, Any]]) -> Iterator[str]:
+    """One finding of `dvc status`, a line for each thing that changed."""
+    if isinstance(finding, str):
+        yield finding
+        return
+    for paths in finding.values():
+        for path, what in paths.items():
+            if isinstance(what, dict):
+                yield from (f"parameter {key} is {change}" for key, change in what.items())
+            elif what not in NOT_HERE:
+                yield f"{path} is {what}"
+
+
+def environment_of_another_lock(root: Path) -> Iterator[str]:
+    """Whether environment.json belongs to this dvc.lock, and its packages are the pinned ones."""
+    record = json.loads(text_of(root, RECORD))
+    if record["dvc.lock"] != lock_digest(root):
+        yield f"{RECORD} describes another dvc.lock; run make record where dvc.lock was made"
+    for name, version in pins(root).items():
+        used = record["packages"].get(name)
+        if used != version:
+            yield f"package {name} is pinned to {version}; dvc.lock was made with {used}"

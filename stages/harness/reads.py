@@ -1,0 +1,55 @@
+"""Which files of the project a stage reads though dvc.yaml does not list them.
+
+DVC cannot see that a result depends on a file that it was not told of. Python reports every file it
+opens to audit hooks (PEP 578). Files opened by compiled libraries, or in the worker processes of
+the image stages, stay unseen.
+"""
+
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+WITHOUT_EFFECT = (
+    *(".venv", ".git", ".dvc", ".partial", "logs", "params.yaml", "dvc.yaml", "dvc.lock"),
+    *("stages/harness", "harmonic/errors.py"),
+)
+"""Paths that no result depends on, or that DVC knows of otherwise: params.yaml by its keys."""
+
+
+def watch_opened() -> set[str]:
+    """From now on collect the path of every file that this process opens to read."""
+    opened: set[str] = set()
+
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "open" and isinstance(arguments[0], str):
+            mode = arguments[1]
+            if mode is None or "r" in mode:
+                opened.add(arguments[0])
+
+    sys.addaudithook(hook)
+    return opened
+
+
+def unlisted(opened: Iterable[str], listed: Iterable[str]) -> list[str]:
+    """Of the files opened, those inside the working directory that `listed` does not cover."""
+    here = os.path.realpath(".")
+    covered = [Path(path) for path in (*listed, *WITHOUT_EFFECT)]
+    found = set()
+    for name in list(opened):
+        path = Path(os.path.abspath(name))  # noqa: PTH100  a link counts as where it stands
+        if not path.is_relative_to(here):
+            continue
+        path = source_of(path.relative_to(here))
+        covers = any(path == place or place in path.parents for place in covered)
+        if not covers and path.is_file() and path.name != "__init__.py":
+            found.add(path.as_posix())
+    return sorted(found)
+
+
+def source_of(path: Path) -> Path:
+    """The source of a compiled module; any other path as it is."""
+    if path.parent.name != "__pycache__":
+        return path
+    return path.parent.parent / f"{path.name.split('.')[0]}.py"

@@ -1,0 +1,211 @@
+"""Runs read from tables, folders and revisions; grouped, paired, judged."""
+
+import json
+import subprocess
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn import metrics as sk
+
+from harmonic.__main__ import main
+from harmonic.data.classes import CLASSES
+from harmonic.errors import InputError
+from harmonic.evaluation.comparison import compare
+from harmonic.evaluation.pooling import pooled_answers
+from harmonic.evaluation.predictions import write_predictions
+from harmonic.evaluation.runs import read_runs
+
+NAMES = np.array(CLASSES)
+
+
+def probabilities(labels, quality, seed):
+    random = np.random.default_rng(seed)
+    logits = random.normal(size=(len(labels), 7))
+    logits[np.arange(len(labels)), labels] += quality
+    exponential = np.exp(logits)
+    return exponential / exponential.sum(axis=1, keepdims=True)
+
+
+def image_ids(count, first=0):
+    return [f"ISIC_{number:07d}" for number in range(first, first + count)]
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory, draw):
+    """A table of runs: cnn and harmonic alike, wide clearly better; three seeds each."""
+    folder = tmp_path_factory.mktemp("results")
+    (folder / "predictions" / "small").mkdir(parents=True)
+    test = draw(lesions=250, seed=1)
+    ids = image_ids(len(test.labels))
+    truth = pd.DataFrame({"image": ids, "lesion_id": test.lesions, "dx": NAMES[test.labels]})
+    truth.to_csv(folder / "predictions" / "0123456789ab.csv.gz", index=False)
+    rows = []
+    for arm, quality in (("harmonic", 1.5), ("cnn", 1.5), ("wide", 3.5)):
+        for seed in range(3):
+            found = probabilities(test.labels, quality, [seed, len(arm)])
+            place = f"predictions/small/{arm}-seed{seed}.csv.gz"
+            table = pd.DataFrame(found, columns=[name.upper() for name in CLASSES])
+            table.insert(0, "image", ids)
+            table.to_csv(folder / place, index=False, float_format="%.5f")
+            score = sk.balanced_accuracy_score(test.labels, found.argmax(axis=1))
+            row = {"preset": "small", "arm": arm, "seed": seed, "fold": None, "model": arm}
+            row |= {"data": "0123456789ab", "balanced_accuracy": score, "accuracy": score / 2}
+            rows.append(row | {"predictions": place})
+    search = {"preset": "search", "arm": "cnn", "seed": 0, "model": "cnn", "data": "0123456789ab"}
+    pd.DataFrame([*rows, search]).to_csv(folder / "runs.csv", index=False)
+    return folder
+
+
+def test_what_differs_is_said_and_what_does_not_is_not(results):
+    (section,) = compare(read_runs([str(results / "runs.csv")]), resamples=300)
+    assert [arm.name for arm in section.arms] == ["harmonic", "cnn", "wide"]
+    pairs = {pair.arm: pair for pair in section.pairs}
+    assert set(pairs) == {"harmonic", "wide"}
+    assert all(pair.reference == "cnn" and pair.seeds == (0, 1, 2) for pair in section.pairs)
+    assert "no difference can be shown" in pairs["harmonic"].verdict
+    assert "wide differs from cnn" in pairs["wide"].verdict
+    low, high = pairs["wide"].differences["balanced_accuracy"].over_both
+    assert 0 < low < pairs["wide"].differences["balanced_accuracy"].value < high
+    assert pairs["wide"].only_one_right[2] < 1e-4
+    assert pairs["wide"].differences["accuracy"].over_lesions is None
+    values = [pair.differences[name] for pair in section.pairs for name in pair.differences]
+    assert all(difference.interval for difference in values)
+
+
+def test_one_seed_tells_of_two_networks_only(results):
+    runs = [run for run in read_runs([str(results / "runs.csv")]) if run.seed == 0]
+    (section,) = compare(runs, resamples=100)
+    for pair in section.pairs:
+        assert "two single networks" in pair.verdict
+        assert "accuracy" not in pair.differences  # no interval, so no difference
+        assert pair.differences["balanced_accuracy"].over_seeds is None
+
+
+def test_the_command_prints_writes_and_draws(results, tmp_path, capsys):
+    files = {"--markdown": tmp_path / "c.md", "--plot": tmp_path / "c.svg"}
+    options = [text for name, path in files.items() for text in (name, str(path))]
+    arguments = ["compare", str(results / "runs.csv"), "--resamples", "50", *options]
+    assert main(arguments) == 0
+    printed = capsys.readouterr().out
+    assert files["--markdown"].read_text(encoding="utf-8") == printed
+    assert "| wide " in printed
+    assert "against **cnn**" in printed
+    assert b"<svg" in files["--plot"].read_bytes()
+
+
+def test_folders_are_grouped_by_what_differs(tmp_path, draw, capsys):
+    test = draw(lesions=60, seed=5)
+    for number, (model, level) in enumerate((("cnn", None), ("harmonic", 3), ("harmonic", None))):
+        a_run(tmp_path / f"run{number}", test, model, level, seed=0)
+    runs = read_runs([str(tmp_path / f"run{number}") for number in range(3)])
+    (section,) = compare(runs, resamples=20)
+    names = [arm.name for arm in section.arms]
+    assert names == [
+        "cnn, train.level=None",
+        "harmonic, train.level=3",
+        "harmonic, train.level=None",
+    ]
+    by_model = compare(runs[:2], by=["model"], resamples=20)
+    assert [arm.name for arm in by_model[0].arms] == ["cnn", "harmonic"]
+    with pytest.raises(InputError, match="two runs of seed 0"):
+        compare(runs, by=["model"])
+    with pytest.raises(InputError, match="no colour to group by"):
+        compare(runs, by=["colour"])
+
+
+def a_run(folder, test, model="cnn", level=None, seed=0, fold=None, first=0):
+    (folder / "reports").mkdir(parents=True)
+    (folder / "data").mkdir()
+    ids = image_ids(len(test.labels), first)
+    found = probabilities(test.labels, 1.5, seed)
+    write_predictions(folder / "reports" / "predictions.csv", ids, found)
+    write_predictions(folder / "reports" / "predictions_natural.csv", ids, found)
+    score = sk.balanced_accuracy_score(test.labels, found.argmax(axis=1))
+    (folder / "reports" / "metrics.json").write_text(json.dumps({"balanced_accuracy": score}))
+    split = {"image_id": ids, "lesion_id": np.char.add(test.lesions, f"_{first}")}
+    table = pd.DataFrame(split | {"dx": NAMES[test.labels], "split": "test"})
+    table.to_csv(folder / "data" / "split.csv", index=False)
+    folds = "null" if fold is None else "3"
+    (folder / "params.yaml").write_text(
+        f"seed: {seed}\nmodel: {model}\nsplit: {{folds: {folds}, fold: {fold or 0}}}\n"
+        f"train: {{level: {'null' if level is None else level}}}\n"
+    )
+    return score
+
+
+def test_folds_are_pooled_into_one_evaluation(tmp_path, draw, capsys):
+    tests = [draw(lesions=40, seed=fold) for fold in range(3)]
+    first = 0
+    for fold, test in enumerate(tests):
+        a_run(tmp_path / f"fold{fold}", test, fold=fold, first=first)
+        first += len(test.labels)
+    names = [str(tmp_path / f"fold{fold}") for fold in (2, 0, 1)]
+    answers = pooled_answers(read_runs(names))
+    assert answers.image_ids.tolist() == image_ids(first)
+    assert answers.labels.tolist() == np.concatenate([test.labels for test in tests]).tolist()
+    output = tmp_path / "pooled"
+    assert main(["pool", *names, "--output", str(output), "--resamples", "50"]) == 0
+    metrics = json.loads((output / "metrics.json").read_text())
+    expected = sk.balanced_accuracy_score(answers.labels, answers.balanced.argmax(axis=1))
+    assert metrics["balanced_accuracy"] == pytest.approx(expected, abs=1e-4)
+    assert metrics["test_images"] == first
+    (section,) = compare(read_runs(names), resamples=20)
+    assert section.arms[0].values("balanced_accuracy") == [pytest.approx(expected)]
+    with pytest.raises(InputError, match=r"folds \[0, 2\]"):
+        pooled_answers(read_runs(names[:2]))
+
+
+def test_lesions_in_two_folds_are_refused(tmp_path, draw):
+    test = draw(lesions=40, seed=0)
+    for fold in range(2):
+        a_run(tmp_path / f"fold{fold}", test, fold=fold, first=1000 * fold)
+    split = tmp_path / "fold1" / "data" / "split.csv"
+    split.write_text(split.read_text().replace("_1000,", "_0,"))
+    with pytest.raises(InputError, match="in the test sets of two folds"):
+        pooled_answers(read_runs([str(tmp_path / "fold0"), str(tmp_path / "fold1")]))
+
+
+def test_a_revision_is_a_run(tmp_path, draw, monkeypatch):
+    a_run(tmp_path, draw(lesions=40, seed=0), model="harmonic")
+    for command in (
+        "git init -q .",
+        "dvc init -q",
+        "git add -A",
+        "git -c user.name=a -c user.email=a@b commit -q -m first",
+        "git tag here",
+    ):
+        subprocess.run(command.split(), cwd=tmp_path, check=True)
+    monkeypatch.chdir(tmp_path)
+    (run,) = read_runs(["here"])
+    assert run.traits["model"] == "harmonic"
+    assert run.answers is not None
+    with pytest.raises(InputError, match="run 'nowhere': no folder, table or revision"):
+        read_runs(["nowhere"])
+
+
+def test_predictions_of_another_run_are_refused(tmp_path, draw):
+    score = a_run(tmp_path / "run", draw(lesions=60, seed=0))
+    metrics = tmp_path / "run" / "reports" / "metrics.json"
+    metrics.write_text(json.dumps({"balanced_accuracy": score + 0.1}))
+    with pytest.raises(InputError, match="they are not of one run"):
+        compare(read_runs([str(tmp_path / "run")]))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nowhere"], "run 'nowhere'"),
+        (["{runs}", "--reference", "resnet"], "reference 'resnet'"),
+        (["{runs}", "--metrics", "beauty"], "metric beauty"),
+        (["{runs}", "--only", "huge"], "--only huge"),
+        (["{runs}", "--plot", "a.pdf"], "must end in .svg"),
+        (["{runs}", "--markdown", "no/such/folder.md"], "--markdown"),
+    ],
+)
+def test_bad_values_get_one_clear_line(results, arguments, words, capsys):
+    filled = [text.format(runs=results / "runs.csv") for text in arguments]
+    assert main(["compare", *filled]) == 1
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1
+    assert words in message

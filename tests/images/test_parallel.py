@@ -1,0 +1,26 @@
+"""Processes that work on files: their results, and who hears Ctrl-C."""
+
+import math
+import signal
+
+from joblib import delayed
+
+from harmonic.images.parallel import in_processes
+
+
+def sigint_ignored(number: int) -> tuple[int, bool]:
+    return number, signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
+
+def test_results_come_in_order_and_ctrl_c_stays_with_the_caller() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    # Processes that an earlier test started may live on; another number of them is started anew.
+    found = list(in_processes((delayed(sigint_ignored)(number) for number in range(20)), 3))
+    assert found == [(number, True) for number in range(20)]
+    assert signal.getsignal(signal.SIGINT) is before is not signal.SIG_IGN
+
+
+def test_unordered_results_are_all_there() -> None:
+    calls = (delayed(math.sqrt)(number) for number in range(20))
+    found = in_processes(calls, 2, ordered=False, batch_size=3)
+    assert sorted(found) == [math.sqrt(number) for number in range(20)]

@@ -1,0 +1,68 @@
+"""One training run of the tests' small data set, by itself or under torchrun."""
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from harmonic.learning import loop
+from harmonic.learning.batches import channel_statistics
+from harmonic.learning.checkpoint import save_checkpoint
+from harmonic.learning.processes import joined
+from harmonic.learning.settings import Augmentation, Mixing, Recipe, Schedule
+from harmonic.nn.networks import build_network
+from tests.learning.conftest import coloured
+
+
+def main(folder: Path, batch_norm: str, killed_after: int) -> None:
+    """Write state, history and the epochs that were taken over, of the first process alone.
+
+    After `killed_after` epochs the leader, having saved its checkpoint, is killed; never if 0.
+    """
+    images = coloured(83, 0, "train")  # the last batch has 3 images: unequal shares
+    recipe = Recipe(
+        seed=0,
+        batch_size=16,
+        precision="float32",
+        optimizer="sgd",
+        weight_decay=1e-4,
+        clip=5.0,
+        imbalance="class_weights",
+        focal_gamma=2.0,
+        label_smoothing=0.05,
+        augmentation=Augmentation(zoom=0.1, shift=0.05, colour=0.05, erasing=0.2),
+        mixing=Mixing(mixup=0.2, cutmix=1.0),
+        compile=False,
+    )
+
+    def save_and_die(path: Path, progress: object, *state: object) -> None:
+        save_checkpoint(path, progress, *state)  # type: ignore[arg-type]
+        if len(progress.history) == killed_after:  # type: ignore[attr-defined]
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    if killed_after:
+        loop.save_checkpoint = save_and_die  # type: ignore[assignment]
+    torch.manual_seed(0)
+    with joined("cpu") as processes:
+        trained = loop.train(
+            build_network("small", width=8, batch_norm=batch_norm),
+            images,
+            coloured(42, 1, "val"),
+            channel_statistics(images.images),
+            recipe,
+            Schedule(epochs=2, lr=0.02, warmup=0.1, ema=0.5, kind="cosine"),
+            processes,
+            folder / "checkpoint",
+        )
+        if processes.leads:
+            save_file(trained.state, folder / "state")
+            found = {"history": trained.history, "resumed_after": trained.resumed_after}
+            (folder / "found.json").write_text(json.dumps(found), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))

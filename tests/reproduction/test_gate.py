@@ -1,0 +1,100 @@
+"""The gate in a fresh clone without data: it passes, and each way to break the record is named."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harmonic.errors import InputError
+from reproduction.environment import RECORD, lock_digest, pins
+from reproduction.gate import (
+    changes,
+    environment_of_another_lock,
+    gate,
+    paths_that_are_no_output,
+    records_that_contradict,
+)
+from tests.stages.clones import ROOT, call
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    folder = tmp_path / "clone"
+    call(ROOT, "git", "clone", "--quiet", ROOT, folder)
+    return folder
+
+
+def change(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def test_a_clone_without_data_is_judged_by_what_it_has(
+    clone: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The committed record may be older than the code while one works; the gate tells it."""
+    gate(clone)
+    before = capsys.readouterr().err
+    assert "deleted" not in before
+    assert "not in cache" not in before
+    change(clone / "params.yaml", "lr: 0.001", "lr: 0.002")
+    with (clone / "harmonic/images/stack.py").open("a", encoding="utf-8") as file:
+        file.write("# another line\n")
+    assert gate(clone) == 1
+    found = capsys.readouterr().err
+    assert "gate: train: parameter lr is modified; run dvc repro\n" in found
+    assert "gate: resize: harmonic/images/stack.py is modified; run dvc repro\n" in found
+    assert "gate: split:" not in found.removeprefix(before)
+
+
+def test_findings_of_dvc_become_lines() -> None:
+    assert list(changes("changed command")) == ["changed command"]
+    assert list(changes({"changed deps": {"a": "deleted", "b": "modified"}})) == ["b is modified"]
+    assert list(changes({"changed deps": {"params.yaml": {"lr": "new"}}})) == [
+        "parameter lr is new"
+    ]
+
+
+def test_a_dependency_inside_an_output_folder_is_refused(clone: Path) -> None:
+    assert list(paths_that_are_no_output(clone)) == []
+    change(clone / "dvc.yaml", "      - data/hairless\n", "      - data/hairless/one.jpg\n")
+    assert list(paths_that_are_no_output(clone)) == [
+        "resize: depends on data/hairless/one.jpg, which is no stage's output and not in git"
+    ]
+
+
+def test_a_record_merged_from_two_branches_contradicts_itself(clone: Path) -> None:
+    assert list(records_that_contradict(clone)) == []
+    lock = (clone / "dvc.lock").read_text(encoding="utf-8")
+    found = re.search(r"outs:\n    - path: data/images.npy\n +hash: md5\n +md5: (\w+)", lock)
+    assert found
+    start, end = found.span(1)
+    (clone / "dvc.lock").write_text(lock[:start] + 32 * "0" + lock[end:], encoding="utf-8")
+    assert {line.split(":")[0] for line in records_that_contradict(clone)} == {
+        "find_lr", "train", "evaluate",
+    }  # fmt: skip
+
+
+@pytest.fixture
+def recorded(clone: Path) -> Callable[[dict[str, str]], None]:
+    def write(packages: dict[str, str]) -> None:
+        record = {"dvc.lock": lock_digest(clone), "packages": packages}
+        (clone / RECORD).write_text(json.dumps(record), encoding="utf-8")
+
+    return write
+
+
+def test_a_bumped_pin_is_named(clone: Path, recorded: Callable[[dict[str, str]], None]) -> None:
+    recorded(pins(clone))
+    assert list(environment_of_another_lock(clone)) == []
+    change(clone / "requirements.txt", "pillow==", "pillow==99.")
+    with pytest.raises(InputError, match=r"constraints.txt: pillow==.*requirements.txt pins 99"):
+        pins(clone)
+    change(clone / "constraints.txt", "pillow==", "pillow==99.")
+    (line,) = environment_of_another_lock(clone)
+    assert line.startswith("package pillow is pinned to 99.")
+    (clone / "dvc.lock").write_text("stages: {}\n", encoding="utf-8")
+    assert any("describes another dvc.lock" in line for line in environment_of_another_lock(clone))

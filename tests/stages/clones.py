@@ -1,0 +1,72 @@
+"""A clone with small parameters, and how a person works in it: `dvc` on the command line."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[2]
+DVC = Path(sys.executable).parent / "dvc"
+SMALL = {
+    "epochs": 2,
+    "image_size": 28,
+    "download": {"images": 200},
+    "find_lr": {"steps": 20},
+    "train": {"width": 8},
+    "evaluate": {"views": 1, "resamples": 100},
+    "compress": {"calibration_images": 32, "resamples": 100},
+}
+
+
+def environment() -> dict[str, str]:
+    """Stages find this interpreter first; one thread is fastest for such small networks."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    who = {"NAME": "Somebody", "EMAIL": "somebody@example.org"}
+    identity = {
+        f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER") for key, value in who.items()
+    }
+    settings = {"PATH": path, "OMP_NUM_THREADS": "1", "DVC_NO_ANALYTICS": "1"}
+    return os.environ | identity | settings
+
+
+def call(folder: Path, *words: str | Path) -> str:
+    done = subprocess.run(
+        words, cwd=folder, capture_output=True, text=True, env=environment(), check=False
+    )
+    assert done.returncode == 0, f"{words}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def change_params(folder: Path, **changes: Any) -> None:
+    yaml = YAML()
+    path = folder / "params.yaml"
+    params = yaml.load(path)
+    for key, value in changes.items():
+        if isinstance(value, dict):
+            params[key].update(value)
+        else:
+            params[key] = value
+    yaml.dump(params, path)
+
+
+def small_clone(folder: Path) -> Path:
+    """A clone of this working tree with small parameters, committed."""
+    call(ROOT, "git", "clone", "--quiet", ROOT, folder)
+    # What is not committed yet is part of what is tested.
+    listed = call(ROOT, "git", "ls-files", "-z", "-m", "-o", "--exclude-standard").split("\0")
+    for name in filter(None, listed):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes((ROOT / name).read_bytes())
+    change_params(folder, **SMALL)
+    call(folder, "git", "add", "--all")
+    call(folder, "git", "commit", "--quiet", "--message", "small")
+    return folder
+
+
+def lock(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = YAML(typ="safe").load(folder / "dvc.lock")["stages"]
+    return found

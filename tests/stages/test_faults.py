@@ -1,0 +1,175 @@
+"""What must not hurt: kills, two runs at once, Ctrl-C, a full disk, inputs that are read-only."""
+
+import hashlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.stages.clones import DVC, SMALL, call, change_params, environment, lock
+
+pytestmark = pytest.mark.slow
+STAGES = ["download", "verify", "remove_hair", "resize", "split"]
+STAGES += ["find_lr", "train", "evaluate", "report"]
+
+
+def outs(folder: Path) -> dict[str, object]:
+    """What every stage made, the report excepted."""
+    return {name: stage["outs"] for name, stage in lock(folder).items() if name != "report"}
+
+
+def start(clone: Path, stage: str) -> subprocess.Popen[str]:
+    """`dvc repro STAGE`, forced, as the leader of a process group of its own."""
+    return subprocess.Popen(
+        [DVC, "repro", "--single-item", "--force", "--no-run-cache", stage],
+        cwd=clone, env=environment(), start_new_session=True, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def wait_until(ready: Callable[[], bool], process: subprocess.Popen[str] | None = None) -> None:
+    deadline = time.monotonic() + 120
+    while not ready():
+        assert time.monotonic() < deadline
+        assert process is None or process.poll() is None, "ended too early"
+        time.sleep(0.02)
+
+
+def at_work(clone: Path, stage: str) -> Callable[[], bool]:
+    """Whether a stage has begun; for those with a sign of it, whether first results are there."""
+    signs = {"remove_hair": "*/hairless/*.jpg", "train": "*/checkpoint.safetensors"}
+    place = clone / ".partial" / stage
+    return lambda: any(path for path in place.glob(signs.get(stage, "*/")))
+
+
+def processes_in(folder: Path) -> list[str]:
+    """Command lines of the processes whose working directory is `folder`."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            if (place / "cwd").readlink() == folder.resolve():
+                found.append((place / "cmdline").read_text().replace("\0", " "))
+        except OSError:
+            continue
+    return found
+
+
+@pytest.fixture
+def before(clone: Path) -> dict[str, object]:
+    call(clone, DVC, "repro")
+    return outs(clone)
+
+
+def test_a_kill_at_a_random_moment_of_every_stage_leaves_no_trace(
+    clone: Path, before: dict[str, object]
+) -> None:
+    moments = random.Random(0)
+    for stage in reversed(STAGES):  # a killed stage has no outputs for those that follow
+        process = start(clone, stage)
+        wait_until(at_work(clone, stage), process)
+        time.sleep(moments.uniform(0, 1.5))
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    wait_until(lambda: not processes_in(clone))
+    call(clone, DVC, "repro", "--no-run-cache")
+    assert outs(clone) == before
+    assert "Running stage" not in call(clone, DVC, "repro")
+
+
+@pytest.mark.parametrize("stage", ["remove_hair", "train"])
+def test_a_stage_ends_with_the_dvc_that_started_it(
+    clone: Path, before: dict[str, object], stage: str
+) -> None:
+    process = start(clone, stage)
+    wait_until(at_work(clone, stage), process)
+    time.sleep(0.5)
+    process.kill()  # DVC alone
+    process.wait()
+    deadline = time.monotonic() + 20
+    while processes_in(clone):
+        assert time.monotonic() < deadline, processes_in(clone)
+        time.sleep(0.1)
+    call(clone, DVC, "repro")
+    assert outs(clone) == before
+
+
+@pytest.mark.parametrize("stage", ["remove_hair", "train"])
+def test_ctrl_c_is_one_line_and_leaves_no_half_output(
+    clone: Path, before: dict[str, object], stage: str
+) -> None:
+    process = start(clone, stage)
+    wait_until(at_work(clone, stage), process)
+    time.sleep(0.5)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert f"{stage}: interrupted; the next run goes on from here" in errors
+    assert "Traceback" not in errors
+    for out in before[stage]:  # type: ignore[attr-defined]
+        assert not (clone / out["path"]).exists()
+    call(clone, DVC, "repro")
+    assert outs(clone) == before
+
+
+def test_of_two_runs_at_once_one_says_so(clone: Path, before: dict[str, object]) -> None:
+    change_params(clone, epochs=6)
+    first = start(clone, "train")
+    wait_until(at_work(clone, "train"), first)
+    second = start(clone, "train")
+    _, errors = second.communicate(timeout=120)
+    assert second.returncode != 0
+    assert "Traceback" not in errors
+    assert "is busy" in errors or "another run of this stage" in errors, errors
+    first.communicate(timeout=300)
+    assert first.returncode == 0
+    change_params(clone, epochs=SMALL["epochs"])
+    call(clone, DVC, "repro")
+    assert outs(clone) == before
+
+
+@pytest.mark.parametrize("stage", ["remove_hair", "resize", "train"])
+def test_a_full_disk_is_one_line_and_leaves_no_output(
+    clone: Path, before: dict[str, object], stage: str, tmp_path: Path
+) -> None:
+    """Unfinished work on a file system of 64 kB, in a mount namespace of its own."""
+    setup = 'mount -t tmpfs -o size=64k none .partial && exec "$@"'
+    prefix = ["unshare", "--map-root-user", "--mount", "sh", "-c", setup, "sh"]
+    if subprocess.run([*prefix, "true"], cwd=clone, capture_output=True, check=False).returncode:
+        pytest.skip("needs user namespaces (unshare --map-root-user)")
+    places = {
+        "remove_hair": "--raw data/raw --index data/index.csv --hairless OUT/hairless",
+        "resize": "--hairless data/hairless --index data/index.csv --images OUT/images.npy",
+        "train": "--images data/images.npy --split data/split.csv --model OUT/m --history OUT/h",
+    }
+    words = places[stage].replace("OUT", str(tmp_path)).split()
+    done = subprocess.run(
+        [*prefix, sys.executable, "-m", f"stages.{stage}", *words],
+        cwd=clone, env=environment(), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    assert f"{stage}: No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_stages_leave_the_cache_they_read_from_alone(
+    clone: Path, before: dict[str, object]
+) -> None:
+    """Outputs are hard links into DVC's cache where the disk has them: read-only, and shared."""
+    call(clone, DVC, "config", "--local", "cache.type", "hardlink")
+    call(clone, DVC, "checkout", "--relink")
+    images = clone / "data/images.npy"
+    assert images.stat().st_nlink > 1
+    assert not images.stat().st_mode & 0o222
+    call(clone, DVC, "repro", "--force", "--no-run-cache")
+    assert outs(clone) == before
+    for path in (clone / ".dvc/cache/files/md5").rglob("*"):
+        if path.is_file() and path.suffix != ".dir":
+            digest = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+            assert path.parent.name + path.name == digest
