@@ -64,8 +64,9 @@ def normalised(pixels: NDArray[np.uint8], description: Description) -> NDArray[n
     images = pixels.transpose(0, 3, 1, 2).astype(np.float32) / np.float32(255)
     mean = np.array(description.mean, dtype=np.float32).reshape(3, 1, 1)
     std = np.array(description.std, dtype=np.float32).reshape(3, 1, 1)
-    found: NDArray[np.float32] = np.divide(images - mean, np.maximum(std, np.float32(1e-3)))
-    return found
+    images -= mean
+    images /= np.maximum(std, np.float32(1e-3))
+    return images
 
 
 def views(images: NDArray[np.float32], count: int) -> list[NDArray[np.float32]]:

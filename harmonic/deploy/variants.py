@@ -19,7 +19,7 @@ from harmonic.learning.model_file import described_network, load_model, save_sto
 from harmonic.nn.binary import binarize, quantised_layers, settled
 from harmonic.nn.levels import take_over
 
-LEVELS: tuple[int | str, ...] = (3, 2, "progressive")
+LEVELS: tuple[int | str, ...] = (4, 3, 2, 1, "progressive")
 BINARIES = ("ternary", "binary")
 
 FineTune = Callable[[nn.Module, str], nn.Module]
@@ -31,7 +31,7 @@ class Variant:
     """One way to store a network."""
 
     weights: str
-    """float32, bfloat16, int8, level 3, level 2, progressive, ternary or binary."""
+    """float32, bfloat16, int8, level 4 … level 1, progressive, ternary or binary."""
     epochs: int
     """Of fine-tuning after the change."""
     path: Path

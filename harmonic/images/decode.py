@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from harmonic.errors import InputError
 
@@ -46,6 +46,10 @@ def decode_rgb(content: BinaryIO, name: str) -> NDArray[np.uint8]:
                 return np.array(image)
     except InputError:
         raise
+    except UnidentifiedImageError:
+        raise InputError(
+            f"image {name}: cannot be decoded (it is no {', '.join(FORMATS)} file)"
+        ) from None
     except Exception as error:  # Pillow's decoders raise nearly anything on damaged files
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"image {name}: cannot be decoded ({reason})") from None

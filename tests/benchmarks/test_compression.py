@@ -68,7 +68,8 @@ def test_the_table_holds_every_form_of_every_network(
     assert set(table.model) == {"harmonic", "cnn"}
     for model, rows in table.groupby("model"):
         after = rows[rows.when == "after training"].weights.tolist()
-        assert after == ["bfloat16", "int8", "level 3", "level 2", "progressive", "ternary",
+        assert after == ["bfloat16", "int8", "level 4", "level 3", "level 2", "level 1",
+                         "progressive", "ternary",
                          "binary"]  # fmt: skip
         so = rows[rows.when == "trained so"].weights.tolist()
         assert so == (["binary", "level 3"] if model == "harmonic" else [])

@@ -143,6 +143,9 @@ def test_standard_input_is_one_image(
     assert status == 1
     assert rows[0] == expected | {"image": "-"}
     assert "already" in rows[1]["error"]
+    monkeypatch.setattr(sys, "stdin", Input(b"some text"))
+    _, (row,) = predict(capsys, models["onnx"], "-")
+    assert row["error"].endswith("cannot be decoded (it is no JPEG, PNG, BMP, TIFF file)")
     monkeypatch.setattr(sys, "stdin", Input(b""))
     status, rows = predict(capsys, models["onnx"], "-")
     assert (status, len(rows)) == (1, 1)

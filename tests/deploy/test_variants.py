@@ -24,7 +24,8 @@ def test_every_variant_is_a_file_that_answers(tmp_path: Path, conv: str) -> None
     model = trained(description)
     made = list(variants(model, description, tmp_path, PIXELS, None, 0))
     names = [variant.weights for variant in made]
-    assert names == ["float32", "bfloat16", "int8", "level 3", "level 2", "progressive",
+    assert names == ["float32", "bfloat16", "int8", "level 4", "level 3", "level 2", "level 1",
+                     "progressive",
                      "ternary", "binary"]  # fmt: skip
     found = {one.weights: outputs(one, PIXELS, CPU, view_count=1) for one in made}
     whole = found["float32"]
@@ -58,9 +59,9 @@ def test_fine_tuning_comes_after_frequencies_are_cut_and_weights_binarised(tmp_p
         return model
 
     made = list(variants(trained(description), description, tmp_path, PIXELS, tune, 3))
-    assert tuned == ["level 3", "level 2", "progressive", "ternary", "binary"]
+    assert tuned == ["level 4", "level 3", "level 2", "level 1", "progressive", "ternary", "binary"]
     assert [one.weights for one in made if one.epochs == 3] == tuned
-    assert len({one.path for one in made}) == len(made) == 13
+    assert len({one.path for one in made}) == len(made) == 17
 
 
 def test_multiply_adds_are_counted_by_hand() -> None:
