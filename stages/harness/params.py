@@ -110,6 +110,14 @@ class Evaluate(Section):
     seed: Seed
 
 
+class Report(Section):
+    baseline: str | None = Field(
+        min_length=1,
+        max_length=500,
+        description="null (no baseline) or a DVC experiment, revision or folder of another run",
+    )
+
+
 class Params(Section):
     source: Literal["sample", "archive", "kaggle", "dataverse", "isic"]
     archive: Annotated[
@@ -139,6 +147,7 @@ class Params(Section):
     find_lr: FindLr
     train: Train
     evaluate: Evaluate
+    report: Report
 
     def value_of(self, dotted: str) -> Any:
         """The value behind a key as dvc.yaml writes it: "lr", "split.seed", or a whole section."""
