@@ -62,6 +62,7 @@ HEADS = {
     "auc": "AUC",
     "column": "by",
     "dx_type": "proof",
+    "localization": "site",
 }
 """Headings and values that are not their names with the underscores taken out."""
 
@@ -122,6 +123,8 @@ def shown_table(table: pd.DataFrame) -> dict[str, Any]:
     """
     ends = {f"{name}{end}" for name in table.columns for end in ("_low", "_high")}
     names = [name for name in table.columns if name not in ends]
+    if "column" in table:
+        table = table.assign(column=table["column"].map(head))
     rows = [
         [(row[name], row.get(f"{name}_low"), row.get(f"{name}_high")) for name in names]
         for row in table.to_dict("records")
