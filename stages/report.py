@@ -16,6 +16,7 @@ READS = (
     "fingerprint",
     "raw",
     "hairless",
+    "images",
     "split",
     "lr_range",
     "history",
@@ -23,27 +24,35 @@ READS = (
     "metrics",
     "predictions",
     "predictions_natural",
+    "per_class",
+    "operating_points",
+    "subgroups",
 )
 STAGES = ["download", "verify", "remove_hair", "resize", "split", "find_lr", "train", "evaluate"]
 HAIR_PAIRS = 6
+MISTAKES = 8
 
 
 def work(stage: Stage) -> None:
     import pandas as pd
     from tqdm import tqdm
 
-    from harmonic.evaluation.report import render_report
-    from harmonic.evaluation.report_contents import Predictions, ReportContents
+    from harmonic.evaluation.report import render_card, render_report
+    from harmonic.evaluation.report_contents import Kernels, Predictions, ReportContents
     from harmonic.evaluation.report_figures import draw_figures
     from harmonic.evaluation.rules import uncalibrated_rule
-    from harmonic.evaluation.spectra import layer_spectra
+    from harmonic.evaluation.spectra import first_kernels, layer_spectra
     from harmonic.learning.model_file import load_model
 
     reads = stage.reads
     model, description = load_model(reads.model)
     split = pd.read_csv(reads.split, dtype=str)
     metrics = read_json(reads.metrics)
-    balanced, natural, labels = predictions_of(reads.predictions, reads.predictions_natural, split)
+    image_ids, balanced, natural, labels = predictions_of(
+        reads.predictions, reads.predictions_natural, split
+    )
+    test = split.set_index("image_id").loc[image_ids]
+    kernels = first_kernels(model)
     uncalibrated = uncalibrated_rule(balanced, description.class_counts, metrics["temperature"])
     contents = ReportContents(
         metrics=metrics,
@@ -63,6 +72,12 @@ def work(stage: Stage) -> None:
             if value is not None
         },
         spectra=layer_spectra(model),
+        kernels=None if kernels is None else Kernels(*kernels),
+        cases=confident_cases(model, description, reads.images, split, test, labels, natural),
+        per_class=pd.read_csv(reads.per_class),
+        operating_points=pd.read_csv(reads.operating_points),
+        subgroups=pd.read_csv(reads.subgroups, dtype={"value": str}),
+        comparison=against_baseline(stage),
         hair_pairs=hair_pairs(reads.raw / "images", reads.hairless, split.image_id.tolist()),
     )
     with tqdm(total=2, desc="report", unit="part", disable=None) as bar:
@@ -71,6 +86,7 @@ def work(stage: Stage) -> None:
             (stage.writes.plots / name).write_bytes(content)
         bar.update()
         stage.writes.report.write_text(render_report(contents), encoding="utf-8")
+        stage.writes.card.write_text(render_card(contents), encoding="utf-8")
         bar.update()
     print("report: open reports/report.html")
 
@@ -80,8 +96,8 @@ def read_json(path: Path) -> dict[str, Any]:
     return found
 
 
-def predictions_of(balanced: Path, natural: Path, split: Any) -> tuple[Any, Any, Any]:
-    """The probabilities by both rules (n, 7) and the labels (n,) of the test images."""
+def predictions_of(balanced: Path, natural: Path, split: Any) -> tuple[list[str], Any, Any, Any]:
+    """Ids, probabilities by both rules (n, 7), and labels (n,) of the test images."""
     from harmonic.data.classes import CLASSES
     from harmonic.errors import InputError
     from harmonic.evaluation.predictions import read_predictions
@@ -91,7 +107,73 @@ def predictions_of(balanced: Path, natural: Path, split: Any) -> tuple[Any, Any,
     if image_ids != others:
         raise InputError(f"{balanced} and {natural} are not of the same images")
     labels = split.set_index("image_id").dx.loc[image_ids].map(CLASSES.index).to_numpy()
-    return by_balanced_rule, by_natural_rule, labels
+    return image_ids, by_balanced_rule, by_natural_rule, labels
+
+
+def confident_cases(
+    model: Any, description: Any, images: Path, split: Any, test: Any, labels: Any, natural: Any
+) -> list[Any]:
+    """The surest mistakes and, of each class, the surest right answer, with their evidence."""
+    import numpy as np
+    import torch
+
+    from harmonic.data.classes import CLASSES
+    from harmonic.evaluation.cases import confident_hits, confident_mistakes
+    from harmonic.evaluation.report_contents import Case
+    from harmonic.learning.batches import as_images, normalised
+    from harmonic.nn.attribution import grad_cam
+
+    rows = confident_mistakes(labels, test.lesion_id.to_numpy(), natural, MISTAKES)
+    rows += confident_hits(labels, natural)
+    if not rows:
+        return []
+    array = np.load(images, mmap_mode="r", allow_pickle=False)
+    places = split.index[split.image_id.isin(test.index[rows])]
+    place_of = dict(zip(split.image_id[places], places, strict=True))
+    pixels = np.stack([array[place_of[image_id]] for image_id in test.index[rows]])
+    inputs = normalised(as_images(torch.from_numpy(pixels)), description.statistics())
+    answers = natural.argmax(axis=1)
+    for_answer = grad_cam(model, inputs, torch.from_numpy(answers[rows])).numpy()
+    for_truth = grad_cam(model, inputs, torch.from_numpy(labels[rows])).numpy()
+    return [
+        Case(
+            name=test.index[row],
+            truth=CLASSES[labels[row]],
+            answer=CLASSES[answers[row]],
+            confidence=float(natural[row].max()),
+            image=pixels[number],
+            for_answer=for_answer[number],
+            for_truth=None if answers[row] == labels[row] else for_truth[number],
+        )
+        for number, row in enumerate(rows)
+    ]
+
+
+def against_baseline(stage: Stage) -> Any:
+    """This run against the one that report.baseline names, on the same test set; None for none."""
+    from dataclasses import replace
+
+    from harmonic.errors import InputError
+    from harmonic.evaluation.comparison import compare
+    from harmonic.evaluation.runs import read_runs, run_from
+
+    name = stage.params.report.baseline
+    if name is None:
+        return None
+    paths = {
+        "reports/metrics.json": stage.reads.metrics,
+        "reports/predictions.csv": stage.reads.predictions,
+        "data/split.csv": stage.reads.split,
+    }
+    here = run_from("this run", lambda path: paths[path].read_bytes() if path in paths else None)
+    runs = [
+        replace(run, traits={"arm": title}, seed=0, fold=None)
+        for title, run in ((f"baseline {name}", read_runs([name])[0]), ("this run", here))
+    ]
+    sections = compare(runs, reference=runs[0].traits["arm"])
+    if not sections[0].pairs:
+        raise InputError(f"report.baseline {name}: not of the test set of this run")
+    return sections[0].pairs[0]
 
 
 def hair_pairs(before: Path, after: Path, image_ids: list[str]) -> list[Any]:
@@ -117,7 +199,7 @@ def commit() -> str | None:
 
 
 def main() -> int:
-    return run_stage("report", work, reads=READS, writes=["report", "plots"])
+    return run_stage("report", work, reads=READS, writes=["report", "card", "plots"])
 
 
 if __name__ == "__main__":

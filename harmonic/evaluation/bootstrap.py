@@ -25,6 +25,7 @@ INTERVAL_METRICS = (
     "weighted_precision",
     "weighted_recall",
     "weighted_f1",
+    "mcc",
     "ece",
     "brier",
     "log_loss",

@@ -4,27 +4,46 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from harmonic.data.classes import CLASS_NAMES, CLASSES
 from harmonic.errors import InputError
 from harmonic.evaluation import plots
 from harmonic.evaluation.bootstrap import QUANTILES
 from harmonic.evaluation.metrics import CALIBRATION_BINS, per_class_table
-from harmonic.evaluation.report_contents import HairPair, Predictions, ReportContents
+from harmonic.evaluation.report_contents import (
+    Case,
+    HairPair,
+    Kernels,
+    Predictions,
+    ReportContents,
+)
 from harmonic.evaluation.report_figures import draw_figures
 from harmonic.evaluation.report_tables import (
+    calibration_rows,
     confusion_cells,
+    difference_rows,
     flat,
     headline_rows,
+    lesion_rows,
     other_metrics,
     other_rule_rows,
     shared_lesions,
     shown,
+    shown_table,
     split_table,
 )
 
-__all__ = ["HairPair", "Predictions", "ReportContents", "draw_figures", "render_report"]
+__all__ = [
+    "Case",
+    "HairPair",
+    "Kernels",
+    "Predictions",
+    "ReportContents",
+    "draw_figures",
+    "render_card",
+    "render_report",
+]
 
 CARDS = ("balanced_accuracy", "macro_auc", "accuracy", "ece")
 """The metrics that stand in large type at the head of the page."""
@@ -47,26 +66,16 @@ def render_report(contents: ReportContents) -> str:
     Raises InputError for metrics without balanced accuracy, and for tables, images or predictions
     that the figures cannot be drawn from.
     """
-    if "balanced_accuracy" not in contents.metrics:
-        raise InputError("report: metrics without balanced_accuracy; evaluate writes it")
-    environment = Environment(
-        loader=PackageLoader("harmonic.evaluation", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["shown"] = shown
     metrics, split = contents.metrics, contents.split
     headline = headline_rows(metrics)
-    return environment.get_template("report.html.j2").render(
+    return template("report.html.j2", metrics).render(
         contents=contents,
         metrics=metrics,
         headline=headline,
         cards=[row for row in headline if row["name"] in CARDS],
         other_rule=other_rule_rows(metrics),
         other_metrics=other_metrics(metrics),
-        interval=f"{100 * (QUANTILES[1] - QUANTILES[0]):.0f} %",
+        interval_name=f"{100 * (QUANTILES[1] - QUANTILES[0]):.0f} %",
         bins=CALIBRATION_BINS,
         classes=CLASSES,
         class_names=CLASS_NAMES,
@@ -77,8 +86,57 @@ def render_report(contents: ReportContents) -> str:
         shared_lesions=None if split is None else shared_lesions(split),
         drawings=_drawings(contents),
         answers=None if contents.predictions is None else _answers(contents.predictions),
-        hair=[{"name": pair.name, "source": _png_source(pair)} for pair in contents.hair_pairs],
+        hair=[
+            {"name": pair.name, "source": source(plots.pair_sheet([(pair.before, pair.after)]))}
+            for pair in contents.hair_pairs
+        ],
+        kernels=_kernels(contents.kernels),
+        cases=[_case(case) for case in contents.cases],
+        tables={
+            name: shown_table(table)
+            for name in ("per_class", "operating_points", "subgroups")
+            if (table := getattr(contents, name)) is not None
+        },
+        lesion_level=lesion_rows(metrics),
+        calibration=calibration_rows(metrics),
+        differences=None if contents.comparison is None else difference_rows(contents.comparison),
     )
+
+
+def render_card(contents: ReportContents) -> str:
+    """The model card, Markdown (Mitchell et al. 2019), from the figures of the report.
+
+    Raises InputError for metrics without balanced accuracy.
+    """
+    metrics = contents.metrics
+    return template("model_card.md.j2", metrics).render(
+        contents=contents,
+        params=contents.params,
+        metrics=metrics,
+        headline=headline_rows(metrics),
+        lesion_level=lesion_rows(metrics),
+        class_names=CLASS_NAMES,
+        fingerprint=dict(flat(contents.fingerprint)),
+        tables={
+            name: shown_table(table)
+            for name in ("per_class", "operating_points", "subgroups")
+            if (table := getattr(contents, name)) is not None
+        },
+    )
+
+
+def template(name: str, metrics: Mapping[str, float]) -> Template:
+    if "balanced_accuracy" not in metrics:
+        raise InputError("report: metrics without balanced_accuracy; evaluate writes it")
+    environment = Environment(
+        loader=PackageLoader("harmonic.evaluation", "templates"),
+        autoescape=name.endswith(".html.j2"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["shown"] = shown
+    return environment.get_template(name)
 
 
 def _drawings(contents: ReportContents) -> dict[str, str]:
@@ -103,9 +161,28 @@ def _answers(predictions: Predictions) -> dict[str, Any]:
     }
 
 
-def _png_source(pair: HairPair) -> str:
-    encoded = base64.b64encode(plots.pair_sheet([(pair.before, pair.after)])).decode()
-    return f"data:image/png;base64,{encoded}"
+def _kernels(kernels: Kernels | None) -> dict[str, str] | None:
+    if kernels is None:
+        return None
+    fixed = plots.filter_sheet(kernels.fixed[:, None], columns=len(kernels.fixed))
+    return {"learned": source(plots.filter_sheet(kernels.learned)), "fixed": source(fixed)}
+
+
+def _case(case: Case) -> dict[str, Any]:
+    heats = [case.for_answer] if case.for_truth is None else [case.for_answer, case.for_truth]
+    return {
+        "name": case.name,
+        "truth": case.truth,
+        "answer": case.answer,
+        "confidence": case.confidence,
+        "right": case.truth == case.answer,
+        "source": source(plots.case_strip(case.image, heats)),
+    }
+
+
+def source(png: bytes) -> str:
+    """A picture as the source of an img element."""
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
 def _hosts(logs: Sequence[Mapping[str, Any]]) -> list[list[tuple[str, str]]]:

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from harmonic.evaluation.comparison import Pair
+
 
 @dataclass(frozen=True)
 class Predictions:
@@ -32,6 +34,31 @@ class HairPair:
 
 
 @dataclass(frozen=True)
+class Case:
+    """One test image with its answer and where the evidence for it lies.
+
+    `image` is uint8 (H, W, 3); the evidence maps are (H, W) in [0, 1]. `for_truth` is left out
+    where the answer is right.
+    """
+
+    name: str
+    truth: str
+    answer: str
+    confidence: float
+    image: NDArray[np.uint8]
+    for_answer: NDArray[np.floating]
+    for_truth: NDArray[np.floating] | None = None
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """The first layer's learned kernels (n, 3, k, k) and the fixed filters (F, k, k)."""
+
+    learned: NDArray[np.floating]
+    fixed: NDArray[np.floating]
+
+
+@dataclass(frozen=True)
 class ReportContents:
     """All that a report can show; what is left out, the report leaves out.
 
@@ -47,7 +74,11 @@ class ReportContents:
         lr_curve, lr_suggestion: reports/lr_range/curve.csv and suggestion.json.
         spectra: for each harmonic layer the mean energy (K, K) of its frequencies.
         hair_pairs: a few images before and after hair removal.
-        subgroups: a table to be shown as it is, its columns as headings.
+        kernels: of the first layer.
+        cases: where the network was surest.
+        per_class, operating_points, subgroups: tables to be shown, their columns as headings; a
+            column with `_low` and `_high` beside it becomes one with intervals.
+        comparison: this run against a baseline on the same test set.
     """
 
     metrics: Mapping[str, float]
@@ -63,4 +94,9 @@ class ReportContents:
     lr_suggestion: Mapping[str, float] = field(default_factory=dict)
     spectra: Mapping[str, NDArray[np.floating]] = field(default_factory=dict)
     hair_pairs: Sequence[HairPair] = ()
+    kernels: Kernels | None = None
+    cases: Sequence[Case] = ()
+    per_class: pd.DataFrame | None = None
+    operating_points: pd.DataFrame | None = None
     subgroups: pd.DataFrame | None = None
+    comparison: Pair | None = None

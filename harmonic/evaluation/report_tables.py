@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from harmonic.data.classes import CLASSES
 from harmonic.errors import InputError
+from harmonic.evaluation.bootstrap import DIGITS
+from harmonic.evaluation.comparison import Pair
 from harmonic.evaluation.metrics import BALANCED_METRICS, NATURAL_METRICS
 from harmonic.evaluation.plots.classification import confusion_table
 
@@ -51,6 +53,18 @@ MEANINGS = {
     "brier": ("Brier score", "squared error of the probabilities, 0 to 2; 0 is best"),
     "log_loss": ("Log-loss", "surprise at the truth, in nats; 0 is best"),
 }
+
+HEADS = {
+    "n": "images",
+    "ppv": "PPV",
+    "npv": "NPV",
+    "f1": "F1",
+    "auc": "AUC",
+    "column": "by",
+    "dx_type": "proof",
+    "localization": "site",
+}
+"""Headings and values that are not their names with the underscores taken out."""
 
 PARTS = ("train", "val", "test")
 
@@ -97,8 +111,65 @@ def other_metrics(metrics: Mapping[str, float]) -> list[tuple[str, float]]:
     held = {"test_images", "test_lesions"}
     for name in (*BALANCED_METRICS, *NATURAL_METRICS):
         held |= {name, f"{name}_low", f"{name}_high", f"{name}{_other_suffix(name)}"}
-        held |= {f"majority_{name}"}
+        held |= {f"majority_{name}", f"{name}_uncalibrated"}
+        held |= {f"lesion_{name}{end}" for end in ("", "_low", "_high")}
     return sorted((name, value) for name, value in metrics.items() if name not in held)
+
+
+def shown_table(table: pd.DataFrame) -> dict[str, Any]:
+    """Headings and rows of a table; the columns x, x_low and x_high become x with an interval.
+
+    A row is a list of (value, low, high); low and high are None where a column has no interval.
+    """
+    ends = {f"{name}{end}" for name in table.columns for end in ("_low", "_high")}
+    names = [name for name in table.columns if name not in ends]
+    if "column" in table:
+        table = table.assign(column=table["column"].map(head))
+    rows = [
+        [(row[name], row.get(f"{name}_low"), row.get(f"{name}_high")) for name in names]
+        for row in table.to_dict("records")
+    ]
+    return {"heads": [head(name) for name in names], "rows": rows}
+
+
+def head(name: str) -> str:
+    return HEADS.get(name, name.replace("_", " "))
+
+
+def lesion_rows(metrics: Mapping[str, float]) -> list[dict[str, Any]]:
+    """A row for each metric known by image and by lesion: title, and (value, low, high) of each."""
+    rows = []
+    for name, (title, _) in MEANINGS.items():
+        if name in metrics and f"lesion_{name}" in metrics:
+            both = {
+                kind: [metrics.get(f"{prefix}{name}{end}") for end in ("", "_low", "_high")]
+                for kind, prefix in (("image", ""), ("lesion", "lesion_"))
+            }
+            rows.append({"title": title, **both})
+    return rows
+
+
+def calibration_rows(metrics: Mapping[str, float]) -> list[dict[str, Any]]:
+    """A row for each calibration metric known before and after temperature scaling."""
+    return [
+        {"title": MEANINGS[name][0], "before": metrics[f"{name}_uncalibrated"], "after": value}
+        for name in ("ece", "brier", "log_loss")
+        if f"{name}_uncalibrated" in metrics and (value := metrics.get(name)) is not None
+    ]
+
+
+def difference_rows(pair: Pair) -> list[dict[str, Any]]:
+    """A row for each metric of a comparison: title, both values, difference, widest interval."""
+    return [
+        {
+            "title": MEANINGS.get(name, (head(name),))[0],
+            "baseline": round(found.first, DIGITS),
+            "here": round(found.second, DIGITS),
+            "difference": f"{found.value:+.3f}",
+            "interval": f"{found.interval[0]:+.3f} to {found.interval[1]:+.3f}",
+        }
+        for name, found in pair.differences.items()
+    ]
 
 
 def confusion_cells(

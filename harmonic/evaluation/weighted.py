@@ -41,6 +41,7 @@ def weighted_metrics(
         "weighted_precision": (share * precision_natural).sum(axis=1),
         "weighted_recall": (share * recall_natural).sum(axis=1),
         "weighted_f1": (share * f1_natural).sum(axis=1),
+        "mcc": _matthews(of_natural),
         "ece": weighted_calibration_error(labels, natural, weights),
         "brier": weights @ squared_error / total,
         "log_loss": weights @ surprise / total,
@@ -68,6 +69,16 @@ def class_scores(
     recall = hits / np.where(true > 0, true, one)
     f1 = 2 * hits / np.where(true + answered > 0, true + answered, one)
     return precision, recall, f1
+
+
+def _matthews(confusion: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Matthews correlation (B,) for many classes (Gorodkin 2004, equation 8); 0 for 0 / 0."""
+    true, answered = confusion.sum(axis=2), confusion.sum(axis=1)
+    total = true.sum(axis=1)
+    covariance = np.trace(confusion, axis1=1, axis2=2) * total - (true * answered).sum(axis=1)
+    spread = (total**2 - (answered**2).sum(axis=1)) * (total**2 - (true**2).sum(axis=1))
+    found: NDArray[np.float64] = covariance / np.sqrt(np.where(spread > 0, spread, 1.0))
+    return np.where(spread > 0, found, 0.0)
 
 
 def weighted_calibration_error(

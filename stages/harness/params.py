@@ -143,6 +143,14 @@ class Compress(Section):
     seed: Seed
 
 
+class Report(Section):
+    baseline: str | None = Field(
+        min_length=1,
+        max_length=500,
+        description="null (no baseline) or a DVC experiment, revision or folder of another run",
+    )
+
+
 class Params(Section):
     source: Literal["sample", "archive", "kaggle", "dataverse", "isic"]
     archive: Annotated[
@@ -174,6 +182,7 @@ class Params(Section):
     train: Train
     evaluate: Evaluate
     compress: Compress
+    report: Report
 
     @field_validator("exact")
     @classmethod

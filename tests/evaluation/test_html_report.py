@@ -8,12 +8,20 @@ import pytest
 
 from harmonic.data.classes import CLASSES
 from harmonic.errors import InputError
-from harmonic.evaluation.bootstrap import metrics_document
+from harmonic.evaluation.bootstrap import metrics_document, per_class_document
+from harmonic.evaluation.comparison import Pair
+from harmonic.evaluation.lesion_level import lesion_metrics
+from harmonic.evaluation.metrics import uncalibrated_metrics
+from harmonic.evaluation.operating_points import operating_points
+from harmonic.evaluation.paired import STATISTICS, paired_difference
 from harmonic.evaluation.report import (
+    Case,
     HairPair,
+    Kernels,
     Predictions,
     ReportContents,
     draw_figures,
+    render_card,
     render_report,
 )
 
@@ -54,7 +62,17 @@ class Page(HTMLParser):
 @pytest.fixture(scope="module")
 def contents(draw):
     drawn = draw(lesions=60, seed=11)
-    metrics = metrics_document(*drawn, resamples=50, seed=0)
+    few = {"resamples": 50, "seed": 0}
+    metrics = metrics_document(*drawn, **few) | lesion_metrics(*drawn, **few)
+    metrics |= uncalibrated_metrics(drawn.labels, drawn.balanced)
+    difference = paired_difference(
+        drawn.labels,
+        drawn.lesions,
+        drawn.natural[None],
+        drawn.balanced[None],
+        STATISTICS["balanced_accuracy"],
+        **few,
+    )
     random = np.random.default_rng(0)
     epochs = np.arange(1, 4)
     rates = np.geomspace(1e-5, 1, 20)
@@ -90,6 +108,31 @@ def contents(draw):
         lr_suggestion={"suggested_lr": 1e-3},
         spectra={"stem": random.random((3, 3))},
         hair_pairs=[HairPair("ISIC_0000001", *np.zeros((2, 8, 8, 3), dtype=np.uint8))],
+        kernels=Kernels(random.normal(size=(5, 3, 3, 3)), random.normal(size=(9, 3, 3))),
+        cases=[
+            Case(
+                name="ISIC_0000002",
+                truth="mel",
+                answer="nv",
+                confidence=0.875,
+                image=np.zeros((8, 8, 3), dtype=np.uint8),
+                for_answer=random.random((8, 8)),
+                for_truth=random.random((8, 8)),
+            )
+        ],
+        per_class=per_class_document(drawn.labels, drawn.lesions, drawn.balanced, **few),
+        operating_points=operating_points(
+            drawn.labels, drawn.balanced, drawn.labels, drawn.lesions, drawn.balanced, **few
+        ),
+        comparison=Pair(
+            reference="baseline cnn",
+            arm="this run",
+            seeds=(0,),
+            lesions=60,
+            differences={"balanced_accuracy": difference},
+            only_one_right=None,
+            verdict="no difference can be shown",
+        ),
         subgroups=pd.DataFrame({"group": ["<male>"], "n": [1234], "accuracy": [np.nan]}),
     )
 
@@ -143,6 +186,9 @@ def test_every_figure_given_is_shown(contents, html):
     for given in (
         *("Not a medical device", contents.commit, "train.network", "small", "digests.metadata"),
         *("ab" * 32, "two cores", "61.0", "1.234", "<male>", "1,234", "ISIC_0000001", "stem"),
+        *("ISIC_0000002", "mel, taken for nv", "0.875", "baseline cnn", "wanted specificity"),
+        *("No difference can be shown", f"{contents.metrics['lesion_balanced_accuracy']:.3f}"),
+        *(f"{contents.metrics['ece_uncalibrated']:.3f}", f"{contents.per_class.auc_low[1]:.3f}"),
     ):
         assert given in text, given
     assert text.count("two cores") == 1
@@ -161,6 +207,21 @@ def test_a_changed_metric_changes_the_page(contents):
     metrics = dict(contents.metrics) | {"balanced_accuracy": 0.98765}
     assert "0.988" in render_report(ReportContents(metrics=metrics))
     assert "0.988" not in render_report(ReportContents(metrics=contents.metrics))
+
+
+def test_the_card_shows_the_figures_of_the_report(contents):
+    card = render_card(contents)
+    for name in ("balanced_accuracy", "macro_auc", "accuracy", "ece", "lesion_accuracy"):
+        for end in ("", "_low", "_high"):
+            assert f"{contents.metrics[name + end]:.3f}" in card, name + end
+    assert f"{contents.per_class.sensitivity_low[1]:.3f}" in card
+    assert "Not a medical device" in card
+    assert "CC BY-NC 4.0" in card
+    changed = dict(contents.metrics) | {"balanced_accuracy": 0.98765}
+    assert "| Balanced accuracy | 0.988" in render_card(replace(contents, metrics=changed))
+    assert "| Balanced accuracy | 0.988" not in card
+    assert "drawn by a program" in render_card(replace(contents, params={"source": "sample"}))
+    render_card(ReportContents(metrics={"balanced_accuracy": 0.5}))
 
 
 def test_the_same_contents_give_the_same_page(contents, html):

@@ -8,12 +8,15 @@ from harmonic.evaluation.plots.classification import (
     roc_curves,
 )
 from harmonic.evaluation.plots.drawing import inline_svg
+from harmonic.evaluation.plots.evidence import case_strip, filter_sheet
 from harmonic.evaluation.plots.pictures import pair_sheet, spectra
 from harmonic.evaluation.plots.training import loss_curves, lr_range_curve, score_curves
 
 __all__ = [
+    "case_strip",
     "confusion_counts",
     "confusion_rows",
+    "filter_sheet",
     "inline_svg",
     "loss_curves",
     "lr_range_curve",
