@@ -61,11 +61,11 @@ def directional_mask(image: Image) -> Mask:
     red = np.ascontiguousarray(image[..., 0])
     depth, line_depths = _depths(red, scale)
     candidate = _candidates(red, depth, scale) & (depth >= LEAST_DEPTH)
-    candidate &= ~ruler_ticks(candidate, depth, scale)
-    dark = _hair_among(candidate, red, depth, line_depths, SHORTEST_DARK, scale)
+    ticks = ruler_ticks(candidate, depth, scale)
+    dark = _hair_among(candidate & ~ticks, red, depth, line_depths, SHORTEST_DARK, scale)
 
     green_and_blue = np.asarray(cv2.transform(image, _GREEN_AND_BLUE), dtype=np.uint8)
-    skin = _without(dark, green_and_blue, scale)
+    skin = _without(dark | ticks, green_and_blue, scale)
     negative = 255 - skin
     depth, line_depths = _depths(negative, scale)
     candidate = _candidates(negative, depth, scale) & (depth >= LEAST_DEPTH)
@@ -78,7 +78,7 @@ def directional_mask(image: Image) -> Mask:
 
 
 def _without(dark: Mask, grey: Image, scale: float) -> Image:
-    """A grey image with dark hair flattened: where there is some, the closing by a square."""
+    """A grey image with what is dark flattened: there, and on its rim, the closing by a square."""
     side = max(3, round(ACROSS_LENGTH * scale) | 1)
     square = np.ones((side, side), dtype=np.uint8)
     rim = cv2.dilate(dark.view(np.uint8), np.ones((3, 3), dtype=np.uint8), iterations=2)
