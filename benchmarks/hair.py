@@ -88,6 +88,10 @@ def small(image: Pixels) -> Pixels:
     return np.asarray(cv2.resize(image, (64, 64), interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
+def grey(image: Pixels) -> Pixels:
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
+
+
 def psnr(image: Pixels, wanted: Pixels, where: Mask | None = None) -> float:
     """In dB; 75 dB, a hundredth of a grey level squared, is as good as identical."""
     squares = (image.astype(np.float64) - wanted) ** 2
@@ -104,10 +108,10 @@ def agreement(found: Mask, truth: Mask) -> dict[str, float]:
     }
 
 
-def filled(image: Pixels, mask: Mask, reach: int, radius: float) -> Pixels:
+def filled(image: Pixels, mask: Mask, reach: int) -> Pixels:
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
     wide = cv2.dilate(mask.view(np.uint8), disc)
-    return np.asarray(cv2.inpaint(image, wide, radius, cv2.INPAINT_TELEA), dtype=np.uint8)
+    return np.asarray(cv2.inpaint(image, wide, 1.0, cv2.INPAINT_TELEA), dtype=np.uint8)
 
 
 def attempts(hairy: Pixels, truth: Mask) -> Iterator[tuple[str, Mask, Pixels]]:
@@ -115,9 +119,9 @@ def attempts(hairy: Pixels, truth: Mask) -> Iterator[tuple[str, Mask, Pixels]]:
     for method in METHODS:
         yield method, hair_mask(hairy, method), remove_hair(hairy, method)
     found = hair_mask(hairy, CLONE)
-    yield UNDILATED, found, filled(hairy, found, 0, 1.0)
+    yield UNDILATED, found, filled(hairy, found, 0)
     for reach in (0, 1, 2, 3, 4):
-        yield f"{ORACLE} {reach}", truth, filled(hairy, truth, reach, 3.0)
+        yield f"{ORACLE} {reach}", truth, filled(hairy, truth, reach)
 
 
 def drawn_over(image: Pixels, number: int, seed: int) -> tuple[list[dict], list[Case]]:
@@ -133,7 +137,7 @@ def drawn_over(image: Pixels, number: int, seed: int) -> tuple[list[dict], list[
             row = {"hair": colour, "density": density, "method": name, **agreement(found, truth)}
             row["PSNR"] = psnr(removed, image)
             row["inside"] = psnr(removed, image, truth) if truth.any() else np.nan
-            row["SSIM"] = structural_similarity(removed, image, channel_axis=2)
+            row["SSIM"] = structural_similarity(grey(removed), grey(image))
             rows.append({**row, "PSNR 64": scores[name]})
             if name == DEFAULT_METHOD:
                 case = Case(hairy, truth, found, removed, 0.0)
