@@ -13,8 +13,13 @@ from stages.harness.stage import Stage, run_stage
 def work(stage: Stage) -> None:
     image_ids = read_index(stage.reads.index).image_id
     method = stage.params.remove_hair.method
-    raw = stage.reads.raw / "images"
-    changed = remove_hair_from_files(image_ids, raw, stage.writes.hairless, method)
+    changed = remove_hair_from_files(
+        image_ids,
+        stage.reads.raw / "images",
+        stage.writes.hairless,
+        method,
+        cluster=stage.params.remove_hair.cluster,
+    )
     print(f"remove_hair: {method} changed {changed} of {len(image_ids)} images")
 
 

@@ -40,25 +40,18 @@ NEIGHBOURHOOD = 9.0
 """Where the deepest point of a hair's cross-section is looked for."""
 TEXTURE_WINDOW = 61.0
 """Side of the square in which the median depth stands for the texture."""
+LEAST_DEPTH = 10
+"""In grey levels; what is fainter is no candidate."""
+LEAST_STRENGTH = 120.0
 SENSOR_NOISE = 6.0  # grey levels, added to the texture
+SHORTEST_DARK, SHORTEST_LIGHT = 10.0, 20.0
 BROADEST_PIECE = 10.0
 STEEPEST = 0.05  # share of the contrast that the ground may rise across a piece, a pixel
 AT_THE_BORDER = 2.0  # factor on the strength of a piece that the border of the image cuts short
 
 
-@dataclass(frozen=True)
-class Threshold:
-    """What makes a pixel a candidate, and a piece of candidates hair."""
-
-    depth: int  # grey levels
-    strength: float
-    shortest: float
-
-
 # Dark hair is looked for in red light, which blood and the pigment network hardly absorb. Light
-# hair differs from skin in green and blue alone, and so do the fine lines of the skin.
-_DARK = Threshold(depth=10, strength=120.0, shortest=10.0)
-_LIGHT = Threshold(depth=12, strength=400.0, shortest=35.0)
+# hair differs from skin in green and blue alone; gaps between dark things look like short bits.
 _GREEN_AND_BLUE = np.array([[0.0, 0.5, 0.5]], dtype=np.float32)
 
 
@@ -67,25 +60,25 @@ def directional_mask(image: Image) -> Mask:
     scale = image.shape[1] / 600.0
     red = np.ascontiguousarray(image[..., 0])
     depth, line_depths = _depths(red, scale)
-    candidate = _candidates(red, depth, scale) & (depth >= _DARK.depth)
-    candidate &= ~ruler_ticks(candidate, depth, scale)
-    dark = _hair_among(candidate, red, depth, line_depths, _DARK, scale)
+    candidate = _candidates(red, depth, scale) & (depth >= LEAST_DEPTH)
+    ticks = ruler_ticks(candidate, depth, scale)
+    dark = _hair_among(candidate & ~ticks, red, depth, line_depths, SHORTEST_DARK, scale)
 
     green_and_blue = np.asarray(cv2.transform(image, _GREEN_AND_BLUE), dtype=np.uint8)
-    skin = _without(dark, green_and_blue, scale)
+    skin = _without(dark | ticks, green_and_blue, scale)
     negative = 255 - skin
     depth, line_depths = _depths(negative, scale)
-    candidate = _candidates(negative, depth, scale) & (depth >= _LIGHT.depth)
+    candidate = _candidates(negative, depth, scale) & (depth >= LEAST_DEPTH)
     # The skin seen between dark hairs, or in the holes of a pigment network, is a light line too,
     # but it is not lighter than the skin around.
     side = round(TEXTURE_WINDOW * scale) | 1
-    candidate &= cv2.subtract(skin, cv2.blur(skin, (side, side))) >= _LIGHT.depth
-    light = _hair_among(candidate, negative, depth, line_depths, _LIGHT, scale)
+    candidate &= cv2.subtract(skin, cv2.blur(skin, (side, side))) >= LEAST_DEPTH
+    light = _hair_among(candidate, negative, depth, line_depths, SHORTEST_LIGHT, scale)
     return dark | light
 
 
 def _without(dark: Mask, grey: Image, scale: float) -> Image:
-    """A grey image with dark hair flattened: where there is some, the closing by a square."""
+    """A grey image with what is dark flattened: there, and on its rim, the closing by a square."""
     side = max(3, round(ACROSS_LENGTH * scale) | 1)
     square = np.ones((side, side), dtype=np.uint8)
     rim = cv2.dilate(dark.view(np.uint8), np.ones((3, 3), dtype=np.uint8), iterations=2)
@@ -97,7 +90,7 @@ def _hair_among(
     grey: Image,
     depth: Image,
     line_depths: list[Image],
-    threshold: Threshold,
+    shortest: float,
     scale: float,
 ) -> Mask:
     """Of the candidates, bool (H, W), those in pieces of line with the strength of hair."""
@@ -117,8 +110,8 @@ def _hair_among(
         strength = piece.length**2 / piece.area
         strength *= (contrast / (piece.mean(texture[member]) + SENSOR_NOISE)) ** 2
         strength[piece.at_the_border] *= AT_THE_BORDER
-        good = strength >= threshold.strength
-        good &= piece.length >= max(threshold.shortest * scale, 5.0)
+        good = strength >= LEAST_STRENGTH
+        good &= piece.length >= max(shortest * scale, 5.0)
         good &= piece.area <= BROADEST_PIECE * max(scale, 0.5) * piece.length
         # The rim of a lesion or of a gel bubble lies along a slope; a hair only crosses it.
         angle = np.pi * direction / DIRECTIONS

@@ -1,27 +1,38 @@
-"""A folder of images without hair: on all cores, resumable, one image in memory at a time."""
+"""A folder of images without hair: on all cores or a cluster, resumable, one image at a time."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
 import numpy as np
-from joblib import delayed
+from joblib import delayed, parallel_config
 from tqdm import tqdm
 
+from harmonic.errors import InputError
 from harmonic.images.decode import read_rgb, write_jpeg
 from harmonic.images.hair import remove_hair
 from harmonic.images.parallel import in_processes
 
 
 def remove_hair_from_files(
-    image_ids: Sequence[str], source: Path, target: Path, method: str, *, jobs: int = -1
+    image_ids: Sequence[str],
+    source: Path,
+    target: Path,
+    method: str,
+    *,
+    jobs: int = -1,
+    cluster: str | None = None,
 ) -> int:
     """Write `target/<id>.jpg` for every `source/<id>.jpg`; return how many images were changed.
 
     An image in which no hair is found is copied byte for byte, never recompressed. Files that are
     already in `target` are whole (each is written beside its place and moved) and are passed over,
-    so an interrupted run goes on. Raises InputError naming the file where one cannot be decoded.
+    so an interrupted run goes on. `cluster` is the address of a Dask scheduler, whose workers have
+    to see both folders under the same paths; without one, `jobs` processes work here (-1: one a
+    core). The bytes are the same. Raises InputError naming the file where one cannot be decoded,
+    and where no scheduler answers.
     """
     # Workers outlive a call and keep the working directory they were started in.
     source, target = source.absolute(), target.absolute()
@@ -32,9 +43,33 @@ def remove_hair_from_files(
         )
         for image_id in image_ids
     )
-    results = in_processes(calls, jobs)
-    bar = tqdm(results, total=len(image_ids), desc="remove_hair", unit="image", disable=None)
-    return sum(bar)
+    with _workers(cluster):
+        results = in_processes(calls, jobs)
+        bar = tqdm(results, total=len(image_ids), desc="remove_hair", unit="image", disable=None)
+        return sum(bar)
+
+
+@contextmanager
+def _workers(cluster: str | None) -> Iterator[None]:
+    """Make joblib work on a Dask cluster, or, without one, where it would anyway."""
+    if cluster is None:
+        yield
+        return
+    try:
+        from distributed import Client
+    except ImportError:
+        raise InputError(
+            f"remove_hair.cluster {cluster}: needs the package distributed, which is not installed"
+        ) from None
+    try:
+        client = Client(cluster, timeout="10s")
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(
+            f"remove_hair.cluster {cluster}: no Dask scheduler answers there ({reason})"
+        ) from None
+    with client, parallel_config(backend="dask"):
+        yield
 
 
 def remove_hair_from_file(source: Path, target: Path, method: str) -> bool:

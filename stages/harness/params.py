@@ -54,6 +54,10 @@ class Download(Section):
 
 class RemoveHair(Section):
     method: Literal["none", "luv-closing", "dullrazor", "directional"]
+    cluster: str | None = Field(
+        pattern=r"^(tcp|tls|ws|wss)://\S+$",
+        description="null (every core here) or the address of a Dask scheduler, tcp://host:8786",
+    )
 
 
 class Resize(Section):

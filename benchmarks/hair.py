@@ -1,0 +1,276 @@
+"""All ways to remove hair, side by side in one run: over drawn hair, and over hairless images.
+
+python -m benchmarks.hair                                     # over phantoms
+python -m benchmarks.hair --images HAM10000.zip --ids benchmarks/hair_truth/hairless.txt
+
+Each hairless image gets dark, brown and light hair, in three densities in turn. The oracle is given
+the true mask, and the dilation that suits it best. The table is made of means over images; "gap" is
+the share of the way in PSNR at 64 × 64 from the DullRazor clone, in the better of its two forms, to
+the oracle. One core; the same seed draws the same hair.
+"""
+
+import argparse
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image
+from skimage.metrics import structural_similarity
+
+from harmonic.images.decode import read_mask
+from harmonic.images.hair import DEFAULT_METHOD, METHODS, hair_mask, remove_hair
+from harmonic.images.lesion import RECIPES
+from harmonic.images.phantom import draw_phantom
+from harmonic.images.strands import COLOURS, DENSITIES, add_hair
+
+Pixels = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+
+CLONE = "dullrazor"
+UNDILATED = "dullrazor, undilated"
+ORACLE = "oracle"
+SHEET_ROWS = 12
+
+
+@dataclass(frozen=True)
+class Case:
+    """One image as drawn over, and what the default method made of it."""
+
+    hairy: Pixels
+    truth: Mask
+    found: Mask
+    removed: Pixels
+    shortfall: float  # dB at 64 × 64 below the oracle
+
+
+def phantoms(count: int, seed: int) -> Iterator[tuple[str, Pixels]]:
+    classes = sorted(RECIPES)
+    for n in range(count):
+        lesion, photograph = (
+            np.random.default_rng([seed, 1, n]),
+            np.random.default_rng([seed, 2, n]),
+        )
+        phantom = draw_phantom(classes[n % len(classes)], lesion, photograph)
+        yield f"phantom {n}", phantom.image if phantom.hairless is None else phantom.hairless
+
+
+def stored(images: Path, count: int | None, ids: set[str] | None) -> Iterator[tuple[str, bytes]]:
+    """Names and contents of the .jpg files of a folder or zip, by name; evenly many if limited."""
+    if images.is_dir():
+        files = {path.stem: path for path in images.rglob("*.jpg")}
+        chosen = _evenly(sorted(files.keys() & (ids or files.keys())), count)
+        yield from ((name, files[name].read_bytes()) for name in chosen)
+        return
+    with zipfile.ZipFile(images) as archive:
+        members = {Path(name).stem: name for name in archive.namelist() if name.endswith(".jpg")}
+        chosen = _evenly(sorted(members.keys() & (ids or members.keys())), count)
+        yield from ((name, archive.read(members[name])) for name in chosen)
+
+
+def _evenly(names: list[str], count: int | None) -> list[str]:
+    if count is None or count >= len(names):
+        return names
+    return [names[n * len(names) // count] for n in range(count)]
+
+
+def decoded(content: bytes) -> Pixels:
+    return np.array(Image.open(BytesIO(content)).convert("RGB"))
+
+
+def small(image: Pixels) -> Pixels:
+    return np.asarray(cv2.resize(image, (64, 64), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def grey(image: Pixels) -> Pixels:
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
+
+
+def psnr(image: Pixels, wanted: Pixels, where: Mask | None = None) -> float:
+    """In dB; 75 dB, a hundredth of a grey level squared, is as good as identical."""
+    squares = (image.astype(np.float64) - wanted) ** 2
+    error = float((squares if where is None else squares[where]).mean())
+    return min(75.0, 10 * float(np.log10(255.0**2 / max(error, 1e-12))))
+
+
+def agreement(found: Mask, truth: Mask) -> dict[str, float]:
+    both = float((found & truth).sum())
+    return {
+        "precision": both / max(float(found.sum()), 1.0),
+        "recall": both / max(float(truth.sum()), 1.0),
+        "Dice": 2 * both / max(float(found.sum() + truth.sum()), 1.0),
+    }
+
+
+def filled(image: Pixels, mask: Mask, reach: int) -> Pixels:
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+    wide = cv2.dilate(mask.view(np.uint8), disc)
+    return np.asarray(cv2.inpaint(image, wide, 1.0, cv2.INPAINT_TELEA), dtype=np.uint8)
+
+
+def attempts(hairy: Pixels, truth: Mask) -> Iterator[tuple[str, Mask, Pixels]]:
+    """What each method finds and leaves; the oracle once for each dilation."""
+    for method in METHODS:
+        yield method, hair_mask(hairy, method), remove_hair(hairy, method)
+    found = hair_mask(hairy, CLONE)
+    yield UNDILATED, found, filled(hairy, found, 0)
+    for reach in (0, 1, 2, 3, 4):
+        yield f"{ORACLE} {reach}", truth, filled(hairy, truth, reach)
+
+
+def drawn_over(image: Pixels, number: int, seed: int) -> tuple[list[dict], list[Case]]:
+    """A row for each colour and attempt, and the cases of dark and brown hair for the sheet."""
+    rows, cases = [], []
+    for c, colour in enumerate(COLOURS):
+        density = list(DENSITIES)[(number + c) % len(DENSITIES)]
+        rng = np.random.default_rng([seed, number, c])
+        hairy, truth = add_hair(image, rng, density=density, colour=colour)
+        scores: dict[str, float] = {}
+        for name, found, removed in attempts(hairy, truth):
+            scores[name] = psnr(small(removed), small(image))
+            row = {"hair": colour, "density": density, "method": name, **agreement(found, truth)}
+            row["PSNR"] = psnr(removed, image)
+            row["inside"] = psnr(removed, image, truth) if truth.any() else np.nan
+            row["SSIM"] = structural_similarity(grey(removed), grey(image))
+            rows.append({**row, "PSNR 64": scores[name]})
+            if name == DEFAULT_METHOD:
+                case = Case(hairy, truth, found, removed, 0.0)
+        if colour != "light":
+            best = max(score for name, score in scores.items() if name.startswith(ORACLE))
+            shortfall = best - scores[DEFAULT_METHOD]
+            cases.append(Case(case.hairy, case.truth, case.found, case.removed, shortfall))
+    return rows, cases
+
+
+def on_bare_skin(image: Pixels) -> list[dict]:
+    rows = []
+    for method in METHODS:
+        started = time.perf_counter()
+        removed = remove_hair(image, method)
+        seconds = time.perf_counter() - started
+        changed = 100 * float((removed != image).any(axis=2).mean())
+        row = {"method": method, "changed, %": changed, "PSNR": psnr(removed, image)}
+        rows.append({**row, "PSNR 64": psnr(small(removed), small(image)), "seconds": seconds})
+    return rows
+
+
+def summary(rows: pd.DataFrame) -> pd.DataFrame:
+    """Means by hair and method, with the best oracle of each hair, and the gap closed."""
+    means = rows.drop(columns="density").groupby(["hair", "method"], sort=False).mean()
+    parts = []
+    for hair, part in means.groupby("hair", sort=False):
+        part = part.droplevel("hair")
+        oracles = part[part.index.str.startswith(ORACLE)]
+        best = oracles["PSNR 64"].idxmax()
+        part = part.drop(index=oracles.index.drop(best))
+        low = max(part.loc[CLONE, "PSNR 64"], part.loc[UNDILATED, "PSNR 64"])
+        part["gap"] = (part["PSNR 64"] - low) / (part.loc[best, "PSNR 64"] - low)
+        part.insert(0, "hair", hair)
+        parts.append(part.reset_index())
+    return pd.concat(parts)
+
+
+def markdown(table: pd.DataFrame) -> str:
+    digits = {"PSNR": 1, "inside": 1, "PSNR 64": 1, "SSIM": 3, "seconds": 3}
+    lines = ["| " + " | ".join(table.columns) + " |"]
+    lines.append("|" + "|".join("--:" if kind != "O" else "---" for kind in _kinds(table)) + "|")
+    for row in table.itertuples(index=False):
+        cells = [
+            cell if isinstance(cell, str) else f"{cell:.{digits.get(name, 2)}f}"
+            for name, cell in zip(table.columns, row, strict=True)
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _kinds(table: pd.DataFrame) -> list[str]:
+    return ["O" if isinstance(table[name].iloc[0], str) else "f" for name in table.columns]
+
+
+def against_hand(images: Path, folder: Path) -> pd.DataFrame:
+    """Mean agreement with the masks that were corrected by hand, and how many were there."""
+    masks = {path.stem: path for path in sorted(folder.glob("*.png"))}
+    rows = []
+    for name, content in stored(images, None, set(masks)):
+        image, truth = decoded(content), read_mask(masks[name])
+        for method in METHODS:
+            if method != "none":
+                rows.append({"method": method, **agreement(hair_mask(image, method), truth)})
+    if not rows:
+        return pd.DataFrame()
+    table = pd.DataFrame(rows).groupby("method", sort=False)
+    return table.mean().reset_index().assign(images=table.size().to_numpy().astype(float))
+
+
+def sheet(cases: list[Case]) -> Image.Image:
+    """Before, mask, after, worst first; green: found, red: missed, blue: found, but no hair."""
+    rows = []
+    for case in sorted(cases, key=lambda case: -case.shortfall)[:SHEET_ROWS]:
+        overlay = (case.hairy * 0.6 + 40).astype(np.uint8)
+        overlay[case.found & case.truth] = (0, 200, 0)
+        overlay[~case.found & case.truth] = (230, 0, 0)
+        overlay[case.found & ~case.truth] = (0, 0, 255)
+        pictures = [case.hairy, overlay, case.removed]
+        rows.append(np.hstack([cv2.resize(each, (400, 300)) for each in pictures]))
+    return Image.fromarray(np.vstack(rows))
+
+
+def measure(
+    images: list[tuple[str, Pixels]], seed: int, progress: Callable[[str], None]
+) -> tuple[pd.DataFrame, pd.DataFrame, list[Case]]:
+    rows: list[dict] = []
+    bare: list[dict] = []
+    cases: list[Case] = []
+    for number, (name, image) in enumerate(images):
+        progress(f"{number + 1} of {len(images)}: {name}")
+        more, hard = drawn_over(image, number, seed)
+        rows, cases, bare = rows + more, cases + hard, bare + on_bare_skin(image)
+    clean = pd.DataFrame(bare).groupby("method", sort=False).mean().reset_index()
+    return summary(pd.DataFrame(rows)), clean, cases
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--images", type=Path, help="folder or zip of hairless .jpg (phantoms)")
+    parser.add_argument("--ids", type=Path, help="file of the names to use, one a line (all)")
+    parser.add_argument("--truth", type=Path, help="folder of masks corrected by hand, <name>.png")
+    parser.add_argument("--count", type=int, default=24, help="how many images, evenly (24)")
+    parser.add_argument("--seed", type=int, default=0, help="of the hair and the phantoms (0)")
+    parser.add_argument("--output", type=Path, help="also write the tables to this Markdown file")
+    parser.add_argument("--sheet", type=Path, help="write the picture sheet here, as JPEG or PNG")
+    options = parser.parse_args()
+    cv2.setNumThreads(1)
+    if options.images is None:
+        images, decoding = list(phantoms(options.count, options.seed)), ""
+    else:
+        ids = set(options.ids.read_text(encoding="utf-8").split()) if options.ids else None
+        contents = list(stored(options.images, options.count, ids))
+        started = time.perf_counter()
+        images = [(name, decoded(content)) for name, content in contents]
+        each = (time.perf_counter() - started) / max(len(images), 1)
+        decoding = f"; decoding takes {each:.3f} s an image"
+    if not images:
+        parser.error(f"{options.images}: none of the images is there")
+    table, clean, cases = measure(images, options.seed, lambda text: print(text, flush=True))
+    text = f"Drawn hair over {len(images)} images, seed {options.seed}:\n\n{markdown(table)}\n"
+    text += f"The same images without hair, one core{decoding}:\n\n{markdown(clean)}"
+    if options.truth and options.images:
+        text += "\nReal hair, masks corrected by hand:\n\n"
+        text += markdown(against_hand(options.images, options.truth))
+    print(text)
+    if options.output:
+        options.output.write_text(text, encoding="utf-8")
+    if options.sheet:
+        sheet(cases).save(options.sheet)
+
+
+if __name__ == "__main__":
+    main()
