@@ -74,8 +74,8 @@ for _ in range(3):
     loss.backward()
     optimizer.step()
 state = b"".join(value.numpy().tobytes() for value in model.state_dict().values())
-waves = np.exp(np.sin(np.linspace(0, 9, 10007))) @ np.cos(np.arange(10007))
-print(hashlib.sha256(state).hexdigest(), float(waves).hex(), torch.get_num_threads())
+product = np.linspace(0, 9, 10007) @ (np.arange(10007) / 7)
+print(hashlib.sha256(state).hexdigest(), float(product).hex(), torch.get_num_threads())
 """
 WITHOUT_FMA = "glibc.cpu.hwcaps=-AVX2,-FMA,-AVX,-AVX512F,-AVX512VL"
 
