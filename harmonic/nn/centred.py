@@ -45,6 +45,17 @@ def centred_convolution(
         )
 
 
+def store_sum(out: Tensor, first: Tensor, second: Tensor) -> None:
+    """out ← first + second in one pass over memory.
+
+    `torch.compile` knows no `out` that is a view, and joins the two passes by itself.
+    """
+    if torch.compiler.is_compiling():
+        out.copy_(first + second)
+    else:
+        torch.add(first, second, out=out)
+
+
 class _CentredConvolution(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -85,12 +96,34 @@ class _CentredConvolution(torch.autograd.Function):
             )
         if of_images is not None:
             left, right, top, bottom = pads
-            of_images = F.pad(of_images, (-left, -right, -top, -bottom)).to(images.dtype)
+            of_images = of_images[
+                :, :, top : of_images.shape[2] - bottom, left : of_images.shape[3] - right
+            ].to(images.dtype)
         return of_images, None, of_kernel, of_bias, None, None, None, None
 
 
 def _centred(
     images: Tensor, offset: Tensor, pads: tuple[int, int, int, int], dtype: torch.dtype
 ) -> Tensor:
-    padded = F.pad(images, pads) if any(pads) else images.clone()
-    return padded.sub_(offset[:, None, None]).to(dtype)
+    """(images − offset, padded with −offset), written in one pass; channels last stay so."""
+    left, right, top, bottom = pads
+    batch, channels, height, width = images.shape
+    channels_last = images.is_contiguous(memory_format=torch.channels_last)
+    centred = torch.empty(
+        (batch, channels, top + height + bottom, left + width + right),
+        dtype=dtype,
+        device=images.device,
+        memory_format=torch.channels_last if channels_last else torch.contiguous_format,
+    )
+    below, beside = top + height, left + width
+    inside = centred[:, :, top:below, left:beside]
+    store_sum(inside, images, -offset[:, None, None])
+    borders = (
+        centred[:, :, :top],
+        centred[:, :, below:],
+        centred[:, :, top:below, :left],
+        centred[:, :, top:below, beside:],
+    )
+    for border in borders:
+        border.copy_(-offset[:, None, None])
+    return centred

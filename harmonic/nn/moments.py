@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from .centred import store_sum
 from .patches import Axis, Part, Patches
 
 BLOCK = 32
@@ -91,11 +92,15 @@ class CentredRows:
         per_image += -per_image % self.axis.stride
         self.count = batch * per_image
         around = 2 * self.axis.reach + self.axis.stride - 1
-        self.flat = offset.new_zeros(channels, self.count + around, width + 2 * self.side)
-        rows = self.flat[:, self.axis.reach : self.axis.reach + self.count]
-        self.images = rows.unflatten(1, (batch, per_image))
+        first, after = self.axis.reach, self.axis.reach + self.count
+        self.flat = offset.new_empty(channels, self.count + around, width + 2 * self.side)
+        self.images = self.flat[:, first:after].unflatten(1, (batch, per_image))
         self.inside = self.images[:, :, :height, self.side : self.side + width]
-        self.inside.copy_(image.transpose(0, 1)).sub_(offset[:, None, None, None])
+        store_sum(self.inside, image.transpose(0, 1), -offset[:, None, None, None])
+        zeros = [self.flat[:, :first], self.flat[:, after:], self.images[:, :, height:]]
+        zeros += [self.flat[..., : self.side], self.flat[..., self.side + width :]]
+        for outside in zeros:  # a pass over everything would cost as much as the difference
+            outside.zero_()
 
     def rows(self, part: Part, distance: int, start: int, stop: int) -> Tensor | None:
         """Neighbours of a part's rows at a distance in samples, columns start to stop.
@@ -165,7 +170,7 @@ def _product_gradient(
             images = gradient.unflatten(1, (len(out), -1))
             target = by_channel[:, :, part.start :: rows.stride, block]
             constant = shared[:, None, part.start :: rows.stride, block]
-            target.copy_(images[:, :, : target.shape[2]].add_(constant))
+            store_sum(target, images[:, :, : target.shape[2]], constant)
 
 
 def _part_gradient(centred: CentredRows, part: Part, matrices: Tensor, start: int) -> Tensor:
