@@ -8,13 +8,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .centred import centred_convolution, channel_means
 from .checks import boolean, integer, one_of, pair
 from .coefficients import nearest_coefficients, random_coefficients
 from .filters import filter_bank, frequencies
-from .patches import Axis, padding_along
-from .precision import computing_dtype, without_autocast
-from .responses import response_maps, response_moments, use_moments
+from .normalised import normalised_training
+from .patches import padding_along
+from .precision import without_autocast
 
 CombineStatistics = Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor, int]]
 """Mean and biased variance (C · F) of some values, and their count, to those of more values."""
@@ -32,7 +31,7 @@ class HarmonicConv2d(nn.Module):
 
     The second is computed: it makes no map for each filter and costs what nn.Conv2d costs. Batch
     norm stands between response and combination, so training needs the responses' mean and
-    variance; they follow from moments of the input's patches (`harmonic.nn.moments`).
+    variance; they follow from moments of the input's patches (`harmonic.nn.normalised`).
 
     The positional arguments, shapes and dtypes are nn.Conv2d's: (N, C, H, W) or (C, H, W) in,
     (N, out_channels, H', W') or (out_channels, H', W') out. What follows them is
@@ -192,14 +191,14 @@ class HarmonicConv2d(nn.Module):
     def equivalent_kernel(self) -> tuple[Tensor, Tensor | None]:
         """Kernel and bias of the nn.Conv2d that this layer equals in eval mode."""
         if self.batch_norm:
-            return self._normalised_kernel(self.running_mean, self.running_var)
+            return self.normalised_kernel(self.running_mean, self.running_var)
         return self._kernel(self.weight), self.bias
 
     def forward(self, input: Tensor) -> Tensor:
         """(N, C, H, W) or (C, H, W) to nn.Conv2d's output shape."""
         if self.batch_norm and self.training:
-            return self._train(input)
-        return self._convolve(input, *self.equivalent_kernel())
+            return normalised_training(self, input)
+        return self.convolve(input, *self.equivalent_kernel())
 
     def extra_repr(self) -> str:
         shown = [f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}"]
@@ -256,7 +255,7 @@ class HarmonicConv2d(nn.Module):
         with without_autocast(weight.device):  # a kernel rounded twice is less exact
             return (weight @ self.filter_bank.flatten(1)).view(self.kernel_shape)
 
-    def _normalised_kernel(self, mean: Tensor, var: Tensor) -> tuple[Tensor, Tensor]:
+    def normalised_kernel(self, mean: Tensor, var: Tensor) -> tuple[Tensor, Tensor]:
         """Kernel and bias equal to: responses minus mean, over √(var + eps), combined."""
         grouped = (self.groups, 1, self.in_channels // self.groups, -1)
         wide = torch.promote_types(var.dtype, torch.float32)  # eps is next to nothing in float16
@@ -266,7 +265,8 @@ class HarmonicConv2d(nn.Module):
         bias = -shift if self.bias is None else self.bias - shift
         return self._kernel(by_group.flatten(0, 1)), bias
 
-    def _convolve(self, input: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
+    def convolve(self, input: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
+        """nn.Conv2d's forward with this layer's geometry."""
         if self.padding_mode == "zeros":
             return F.conv2d(
                 input, kernel, bias, self.stride, self.padding, self.dilation, self.groups
@@ -283,61 +283,3 @@ class HarmonicConv2d(nn.Module):
             for axis in (0, 1)
         )
         return left, right, top, bottom
-
-    def _train(self, input: Tensor) -> Tensor:
-        """Training with batch norm, by moments or by maps of all responses."""
-        fits = input.dim() in (3, 4) and input.shape[-3] == self.in_channels
-        if not fits or computing_dtype(input) != computing_dtype(self.weight):
-            return self._convolve(input, *self.equivalent_kernel())  # raises what F.conv2d raises
-        batch = input if input.dim() == 4 else input.unsqueeze(0)
-        pads = self.pads
-        if self.padding_mode != "zeros" and any(pads):
-            batch = F.pad(batch, pads, mode=self.padding_mode)
-            pads = (0, 0, 0, 0)
-        rows = Axis(batch.shape[2], self.kernel_size[0], self.stride[0], self.dilation[0], pads[2:])
-        columns = Axis(
-            batch.shape[3], self.kernel_size[1], self.stride[1], self.dilation[1], pads[:2]
-        )
-        count = len(batch) * rows.output * columns.output
-        if rows.output > 0 and columns.output > 0 and count < 2:
-            raise ValueError(f"batch norm needs more than 1 value per channel, not {count}")
-        if use_moments(self.statistics, batch, len(self.filter_bank), rows, columns):
-            output = self._train_by_moments(batch, rows, columns)
-        else:
-            output = self._train_by_maps(F.pad(batch, pads) if any(pads) else batch)
-        return output if input.dim() == 4 else output.squeeze(0)
-
-    def _train_by_moments(self, batch: Tensor, rows: Axis, columns: Axis) -> Tensor:
-        count = len(batch) * rows.output * columns.output
-        offset = channel_means(batch)
-        mean, variance = response_moments(batch, offset, self.filter_bank, rows, columns)
-        if self.combine_statistics is not None:
-            mean, variance, count = self.combine_statistics(mean, variance, count)
-        sums = self.filter_bank.double().sum(dim=(1, 2))
-        centred_mean = mean - torch.outer(offset.double(), sums).flatten()
-        kernel, bias = self._normalised_kernel(centred_mean, variance)
-        pads = (*columns.padding, *rows.padding)
-        output = centred_convolution(
-            batch, offset, kernel, bias, self.stride, pads, self.dilation, self.groups
-        )
-        with torch.no_grad():
-            share = self._share_of_new_statistics()
-            unbiased = variance * (count / (count - 1))
-            self.running_mean.lerp_(mean.to(self.running_mean.dtype), share)
-            self.running_var.lerp_(unbiased.to(self.running_var.dtype), share)
-        return output
-
-    def _train_by_maps(self, padded: Tensor) -> Tensor:
-        maps = response_maps(padded, self.filter_bank, self.stride, self.dilation)
-        share = self._share_of_new_statistics()
-        maps = F.batch_norm(
-            maps, self.running_mean, self.running_var, None, None, True, share, self.eps
-        )
-        return F.conv2d(
-            maps, self.weight.flatten(1)[:, :, None, None], self.bias, groups=self.groups
-        )
-
-    def _share_of_new_statistics(self) -> float:
-        """Counts a batch; the weight of its statistics in the running ones, as in BatchNorm2d."""
-        self.num_batches_tracked.add_(1)
-        return 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
