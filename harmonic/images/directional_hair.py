@@ -94,8 +94,9 @@ def _hair_among(
     scale: float,
 ) -> Mask:
     """Of the candidates, bool (H, W), those in pieces of line with the strength of hair."""
-    # What follows concerns the candidates alone.
-    pixel = np.flatnonzero(candidate)
+    shortest = max(shortest * scale, 5.0)
+    # What follows concerns the candidates alone; no part of a speck is long enough.
+    pixel = np.flatnonzero(_without_specks(candidate, shortest))
     depth_there = depth.ravel()[pixel]
     texture = _texture(depth, scale).ravel()[pixel]
     slope_x, slope_y = (slope.ravel()[pixel] for slope in _slopes(grey, scale))
@@ -111,7 +112,7 @@ def _hair_among(
         strength *= (contrast / (piece.mean(texture[member]) + SENSOR_NOISE)) ** 2
         strength[piece.at_the_border] *= AT_THE_BORDER
         good = strength >= LEAST_STRENGTH
-        good &= piece.length >= max(shortest * scale, 5.0)
+        good &= piece.length >= shortest
         good &= piece.area <= BROADEST_PIECE * max(scale, 0.5) * piece.length
         # The rim of a lesion or of a gel bubble lies along a slope; a hair only crosses it.
         angle = np.pi * direction / DIRECTIONS
@@ -121,6 +122,14 @@ def _hair_among(
         deep = depth_there[member] >= 0.5 * piece.mean(depth_there[member])[piece.label]
         hair.ravel()[pixel[member][good[piece.label] & deep]] = True
     return hair
+
+
+def _without_specks(mask: Mask, shortest: float) -> Mask:
+    _, labels, statistics, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
+    wide, high = statistics[:, cv2.CC_STAT_WIDTH], statistics[:, cv2.CC_STAT_HEIGHT]
+    long = np.hypot(wide - 1, high - 1) + 1.0 >= shortest
+    long[0] = False  # the background
+    return np.asarray(long[labels])
 
 
 @dataclass(frozen=True)
