@@ -115,7 +115,7 @@ def test_ctrl_c_is_one_line_and_leaves_no_half_output(
 
 
 def test_of_two_runs_at_once_one_says_so(clone: Path, before: dict[str, object]) -> None:
-    change_params(clone, epochs=6)
+    change_params(clone, epochs=150)  # the first shall be at work when the second comes
     first = start(clone, "train")
     wait_until(at_work(clone, "train"), first)
     second = start(clone, "train")
