@@ -37,6 +37,8 @@ def check(root: Path, last: str | None = None) -> int:
     clone = place / "clone"
     clone_head(root, clone)
     status = run_pipeline(clone, last)
+    if status:
+        print(f"reproduce: dvc repro ended with status {status}")
     well = judge(root, clone, last) and status == 0
     if well:
         shutil.rmtree(place)
