@@ -13,3 +13,16 @@ def test_the_result_table_is_made_from_results() -> None:
     documents = [json.loads(path.read_text(encoding="utf-8")) for path in files]
     assert len(documents) >= 2
     assert table(documents) in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_comparison_is_made_from_results() -> None:
+    """The table, and the figures of the leak that the text names."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    comparison = (ROOT / RESULTS / "comparison.md").read_text(encoding="utf-8")
+    tables = comparison[comparison.index("| arm") : comparison.index("McNemar")].rstrip()
+    assert tables in readme
+    leak = (ROOT / RESULTS / "leak.md").read_text(encoding="utf-8")
+    for row in ("balanced accuracy, all test images", "AUC, nv"):
+        cells = next(line for line in leak.splitlines() if line.startswith(f"| {row} ")).split("|")
+        interval = cells[-2].strip().split(" ", 1)[1].replace("+", "").replace("-", "−")
+        assert interval in " ".join(readme.split())
