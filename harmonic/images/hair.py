@@ -51,6 +51,8 @@ METHODS = {
     "directional": Method(directional_mask, inpaint),
 }
 DEFAULT_METHOD = "directional"
+LONGEST_SIDE, LARGEST_RATIO = 1000, 10
+"""Lengths scale with the width; in a long strip they would say nothing, and take for ever."""
 
 
 def hair_mask(image: Image, method: str = DEFAULT_METHOD) -> Mask:
@@ -64,6 +66,12 @@ def hair_mask(image: Image, method: str = DEFAULT_METHOD) -> Mask:
         raise InputError(
             f"hair removal of an array of shape {image.shape} and type {image.dtype}; "
             "only uint8 (H, W, 3) is allowed"
+        )
+    height, width = image.shape[:2]
+    if max(height, width) > max(LONGEST_SIDE, LARGEST_RATIO * min(height, width)):
+        raise InputError(
+            f"hair removal of an image of {width} x {height} pixels; "
+            f"beyond {LONGEST_SIDE} pixels one side may be {LARGEST_RATIO} times the other at most"
         )
     return METHODS[method].find(np.ascontiguousarray(image))
 

@@ -145,6 +145,11 @@ def test_inpainting_changes_nothing_far_from_the_mask() -> None:
     assert not changed[72:].any()
 
 
+def test_a_strip_is_refused_at_once() -> None:
+    with pytest.raises(InputError, match="of 20000 x 1 pixels; beyond 1000"):
+        remove_hair(np.full((1, 20000, 3), 200, dtype=np.uint8))
+
+
 def test_it_refuses_what_it_does_not_know() -> None:
     with pytest.raises(InputError, match=r"'shave'.*directional"):
         remove_hair(skin(20, 30), "shave")
