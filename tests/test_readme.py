@@ -26,3 +26,13 @@ def test_the_comparison_is_made_from_results() -> None:
         cells = next(line for line in leak.splitlines() if line.startswith(f"| {row} ")).split("|")
         interval = cells[-2].strip().split(" ", 1)[1].replace("+", "").replace("-", "−")
         assert interval in " ".join(readme.split())
+
+
+def test_the_effect_of_hair_removal_is_made_from_results() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    page = (ROOT / RESULTS / "hair_effect.md").read_text(encoding="utf-8")
+    rows = [line for line in page.splitlines() if "balanced accuracy" in line]
+    assert len(rows) == 2
+    for row in rows:
+        shown = row.split("|")[-3].strip().replace("+", "").replace("-", "−")
+        assert shown in " ".join(readme.split())

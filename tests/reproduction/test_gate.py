@@ -74,7 +74,7 @@ def test_a_record_merged_from_two_branches_contradicts_itself(clone: Path) -> No
     start, end = found.span(1)
     (clone / "dvc.lock").write_text(lock[:start] + 32 * "0" + lock[end:], encoding="utf-8")
     assert {line.split(":")[0] for line in records_that_contradict(clone)} == {
-        "find_lr", "train", "evaluate",
+        "find_lr", "train", "evaluate", "compress", "report",
     }  # fmt: skip
 
 

@@ -1,0 +1,95 @@
+"""What hair removal does for the classifier, from results/runs.csv.
+
+    python -m benchmarks.grid small --archive ZIP --arms harmonic,hair-dullrazor,hair-directional
+    python -m benchmarks.hair_effect > results/hair_effect.md
+
+The arms are one harmonic network trained on the same photographs, as they are (`harmonic`) and
+after each method; test lesions and seeds are paired. `compare` keeps them apart, as their images
+differ.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.grid.table import read_runs
+from harmonic.data.classes import CLASSES
+from harmonic.errors import InputError
+from harmonic.evaluation.paired import STATISTICS, Difference, paired_difference
+
+RESULTS = Path("results")
+ARMS = {"none": "harmonic", "dullrazor": "hair-dullrazor", "directional": "hair-directional"}
+REFERENCE = "none"
+RESAMPLES = 2000
+
+
+def answers(runs: pd.DataFrame, arm: str, results: Path) -> tuple[pd.DataFrame, np.ndarray]:
+    """The truth (image, lesion_id, dx) and the probabilities (seeds, images, 7) of an arm.
+
+    Raises InputError where there is no run, or runs of one arm answer different images.
+    """
+    rows = runs[(runs.preset == "small") & (runs.arm == arm) & runs.fold.isna()].sort_values("seed")
+    if rows.empty:
+        raise InputError(f"no rows of {arm}: run `python -m benchmarks.grid small --arms {arm}`")
+    truth = pd.read_csv(results / "predictions" / f"{rows.data.iloc[0]}.csv.gz")
+    found = []
+    for path in rows.predictions:
+        table = pd.read_csv(results / path)
+        if table.image.tolist() != truth.image.tolist():
+            raise InputError(f"{path}: answers other images than the truth of its data")
+        found.append(table[[name.upper() for name in CLASSES]].to_numpy())
+    probabilities = np.array(found)
+    return truth, probabilities / probabilities.sum(axis=2, keepdims=True)  # they were rounded
+
+
+def effect(runs: pd.DataFrame, method: str, results: Path) -> dict[str, Difference]:
+    """Each figure with a method less without, paired over test lesions and seeds."""
+    truth, without = answers(runs, ARMS[REFERENCE], results)
+    same, after = answers(runs, ARMS[method], results)
+    if not truth.equals(same) or len(without) != len(after):
+        raise InputError(f"{method}: other test images or seeds than {REFERENCE}")
+    labels = truth.dx.map(CLASSES.index).to_numpy()
+    return {
+        name: paired_difference(
+            labels, truth.lesion_id, without, after, statistic, resamples=RESAMPLES, seed=0
+        )
+        for name, statistic in STATISTICS.items()
+    }
+
+
+def page(runs: pd.DataFrame, results: Path) -> str:
+    lines = [
+        "# What hair removal does for the classifier",
+        "",
+        "`python -m benchmarks.hair_effect`, from the rows `small` of runs.csv: one small",
+        "harmonic network, 64 × 64, ten epochs, the same test lesions; 95 % intervals over",
+        "lesions and seeds together.",
+        "",
+        "| method | seeds | figure | none | with | difference | verdict |",
+        "|---|--:|---|--:|--:|---|---|",
+    ]
+    for method in (name for name in ARMS if name != REFERENCE):
+        for name, found in effect(runs, method, results).items():
+            low, high = found.over_both or (float("nan"), float("nan"))  # one seed shows nothing
+            shown = "better" if low > 0 else "worse" if high < 0 else "no difference can be shown"
+            lines.append(
+                f"| {method} | {len(found.per_seed)} | {name.replace('_', ' ')} "
+                f"| {found.first:.3f} | {found.second:.3f} "
+                f"| {found.value:+.3f} [{low:+.3f}, {high:+.3f}] | {shown} |"
+            )
+    return "\n".join([*lines, ""])
+
+
+def main() -> int:
+    try:
+        print(page(read_runs(RESULTS / "runs.csv"), RESULTS), end="")
+    except InputError as error:
+        print(f"hair_effect: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
