@@ -21,6 +21,7 @@ from stages.exact import is_exact
 from stages.harness.params import load_params
 
 METRICS = "reports/metrics.json"
+EVALUATE = "evaluate"
 
 
 def check(root: Path, last: str | None = None) -> int:
@@ -61,6 +62,11 @@ def judge(root: Path, clone: Path, last: str | None = None) -> bool:
     for metric in apart:
         print(f"  {'' if metric.within() else 'beyond tolerance: '}{metric}")
     parting = first_parting(verdicts)
+    untrue = untrue_figures(root, clone) if exact and EVALUATE in then else []
+    for line in untrue:
+        print(f"reproduce: {METRICS} says {line}")
+    if parting is None and untrue:
+        return False
     if parting is None:
         mode = "to the byte" if exact else "data to the byte, metrics within tolerance"
         print(f"reproduce: the commit makes what dvc.lock says: {mode}")
@@ -71,6 +77,17 @@ def judge(root: Path, clone: Path, last: str | None = None) -> bool:
     for line in explanation(parting, differences(recorded, describe(clone)), reads):
         print(f"  {line}")
     return False
+
+
+def untrue_figures(root: Path, clone: Path) -> list[str]:
+    """Committed figures that are not those that were made, to the last digit."""
+    then = json.loads(committed(root, METRICS))
+    now = json.loads((clone / METRICS).read_text(encoding="utf-8"))
+    return [
+        f"{name} {then.get(name, 'is not there')}; made was {now.get(name, 'none')}"
+        for name in sorted({**then, **now})
+        if then.get(name) != now.get(name)
+    ]
 
 
 def read_lock(folder: Path) -> dict[str, Recorded]:

@@ -16,7 +16,10 @@ from harmonic.errors import InputError
 from reproduction.environment import RECORD, lock_digest, pins
 from reproduction.fresh import environment
 from reproduction.lock import LOCK, outputs, parse_lock, read_pipeline
+from stages.harness.params import load_params
 
+REQUIREMENTS = ("requirements.txt", "requirements-dev.txt")
+LEADS = ("-c constraints.txt", "-r requirements.txt")
 NOT_HERE = ("deleted", "not in cache")
 """What `dvc status` says of data that a clone without them cannot have."""
 
@@ -25,8 +28,10 @@ def gate(root: Path) -> int:
     """Print a line for everything that does not agree; 0 where nothing is found, else 1."""
     problems = [
         *paths_that_are_no_output(root),
+        *records_of_another_pipeline(root),
         *records_that_contradict(root),
         *stages_that_would_run(root),
+        *requirements_without_pin(root),
         *environment_of_another_lock(root),
     ]
     for problem in problems:
@@ -73,6 +78,41 @@ def records_that_contradict(root: Path) -> Iterator[str]:
                 yield f"{name}: was run with another {path} than dvc.lock records; run dvc repro"
 
 
+def records_of_another_pipeline(root: Path) -> Iterator[str]:
+    """Stages that dvc.yaml describes with other paths or parameters than dvc.lock records.
+
+    `dvc status` looks at what dvc.yaml lists: of a dependency that was taken off the list, or of a
+    frozen stage, it says nothing.
+    """
+    lock = parse_lock(text_of(root, LOCK))
+    archive = load_params(root / "params.yaml").archive
+    for name, stage in read_pipeline(root).items():
+        if stage.get("frozen"):
+            yield f"{name}: is frozen, so DVC never runs it; take `frozen` out of dvc.yaml"
+        if name not in lock:
+            continue
+        recorded = lock[name]
+        deps = {dep.replace("${archive}", archive) for dep in stage.get("deps", [])}
+        listed = {
+            "dependencies": (deps, set(recorded.deps)),
+            "parameters": (set(stage.get("params", [])), set(recorded.params)),
+            "outputs": (set(outputs(stage)), set(recorded.outs)),
+        }
+        for what, (now, then) in listed.items():
+            for path in sorted(now ^ then):
+                where = "dvc.yaml, not in dvc.lock" if path in now else "dvc.lock, not in dvc.yaml"
+                yield f"{name}: {path} is among the {what} of {where}; run dvc repro"
+
+
+def requirements_without_pin(root: Path) -> Iterator[str]:
+    """Lines of the requirements files that leave a version open, or lead to another file."""
+    for path in REQUIREMENTS:
+        for line in text_of(root, path).splitlines():
+            requirement = line.split("#")[0].strip()
+            if requirement and requirement not in LEADS and "==" not in requirement:
+                yield f"{path}: {requirement} has no version; pin it with =="
+
+
 def stages_that_would_run(root: Path) -> Iterator[str]:
     """What `dvc status` finds changed, but for data that are not here."""
     command = [sys.executable, "-m", "dvc", "status", "--json"]
@@ -83,10 +123,10 @@ def stages_that_would_run(root: Path) -> Iterator[str]:
         raise InputError(f"dvc status: {' '.join(done.stderr.split())}")
     for name, findings in json.loads(done.stdout).items():
         for finding in findings:
-            yield from (f"{name}: {line}; run dvc repro" for line in changes(finding))
+            yield from (f"{name}: {line}; run dvc repro" for line in changes(root, finding))
 
 
-def changes(finding: str | dict[str, dict[str, Any]]) -> Iterator[str]:
+def changes(root: Path, finding: str | dict[str, dict[str, Any]]) -> Iterator[str]:
     """One finding of `dvc status`, a line for each thing that changed."""
     if isinstance(finding, str):
         yield finding
@@ -95,7 +135,7 @@ def changes(finding: str | dict[str, dict[str, Any]]) -> Iterator[str]:
         for path, what in paths.items():
             if isinstance(what, dict):
                 yield from (f"parameter {key} is {change}" for key, change in what.items())
-            elif what not in NOT_HERE:
+            elif what not in NOT_HERE or in_git(root, path):
                 yield f"{path} is {what}"
 
 

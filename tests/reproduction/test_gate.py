@@ -14,7 +14,9 @@ from reproduction.gate import (
     environment_of_another_lock,
     gate,
     paths_that_are_no_output,
+    records_of_another_pipeline,
     records_that_contradict,
+    requirements_without_pin,
 )
 from tests.stages.clones import ROOT, call
 
@@ -51,9 +53,11 @@ def test_a_clone_without_data_is_judged_by_what_it_has(
 
 
 def test_findings_of_dvc_become_lines() -> None:
-    assert list(changes("changed command")) == ["changed command"]
-    assert list(changes({"changed deps": {"a": "deleted", "b": "modified"}})) == ["b is modified"]
-    assert list(changes({"changed deps": {"params.yaml": {"lr": "new"}}})) == [
+    assert list(changes(ROOT, "changed command")) == ["changed command"]
+    assert list(changes(ROOT, {"changed deps": {"a": "deleted", "b": "modified"}})) == [
+        "b is modified"
+    ]
+    assert list(changes(ROOT, {"changed deps": {"params.yaml": {"lr": "new"}}})) == [
         "parameter lr is new"
     ]
 
@@ -64,6 +68,30 @@ def test_a_dependency_inside_an_output_folder_is_refused(clone: Path) -> None:
     assert list(paths_that_are_no_output(clone)) == [
         "resize: depends on data/hairless/one.jpg, which is no stage's output and not in git"
     ]
+
+
+def test_a_stage_that_lists_less_than_its_record_is_named(clone: Path) -> None:
+    assert list(records_of_another_pipeline(clone)) == []
+    change(clone / "dvc.yaml", "      - harmonic/data/folds.py\n", "")
+    change(clone / "dvc.yaml", "    params: [split]\n", "    frozen: true\n")
+    change(clone / "dvc.yaml", "outs: [data/split.csv]", "outs: [data/split.csv, data/more.csv]")
+    assert [
+        line.split(":")[1].split(";")[0].strip() for line in records_of_another_pipeline(clone)
+    ] == [
+        "is frozen, so DVC never runs it",
+        "harmonic/data/folds.py is among the dependencies of dvc.lock, not in dvc.yaml",
+        "split is among the parameters of dvc.lock, not in dvc.yaml",
+        "data/more.csv is among the outputs of dvc.yaml, not in dvc.lock",
+    ]
+
+
+def test_a_requirement_without_a_version_is_named(clone: Path) -> None:
+    assert list(requirements_without_pin(clone)) == []
+    with (clone / "requirements-dev.txt").open("a") as file:
+        file.write("-r more.txt\nrequests\n")
+    assert [line.split(" has")[0] for line in requirements_without_pin(clone)] == [
+        "requirements-dev.txt: -r more.txt", "requirements-dev.txt: requests",
+    ]  # fmt: skip
 
 
 def test_a_record_merged_from_two_branches_contradicts_itself(clone: Path) -> None:
