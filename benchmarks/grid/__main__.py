@@ -27,9 +27,10 @@ def commit_here() -> str:
     Raises InputError where it differs from the commit: a row could not be traced to its code.
     """
     git = ["git", "-C", str(REPOSITORY)]
+    code = ["harmonic", "stages", "benchmarks", "params.yaml", "dvc.yaml"]
     try:
         changed = subprocess.run(
-            [*git, "status", "--porcelain", "harmonic", "stages", "benchmarks", "params.yaml"],
+            [*git, "status", "--porcelain", *code],
             capture_output=True, text=True, check=True,
         ).stdout  # fmt: skip
         head = [*git, "rev-parse", "--short=12", "HEAD"]
@@ -65,6 +66,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         preset = PRESETS[options.preset]
         arms = options.arms.split(",") if options.arms else list(preset.arms)
+        if options.folds < 0 or options.folds == 1:
+            raise InputError(f"--folds {options.folds}: 0 (none) or at least 2")
         runs = runs_of(options.preset, arms, options.seeds or preset.seeds, options.folds)
         if options.list:
             for line in listed(runs, options.results):

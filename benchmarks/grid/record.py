@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ def measured(folder: Path, seconds: float, *, evaluated: bool) -> dict[str, Any]
     found = {
         "device": log["device"],
         "threads": log["threads"],
-        "torch": log.get("torch", ""),
+        "torch": log["host"].get("torch", ""),
         "parameters": sum(weights.numel() for weights in model.parameters()),
         "epochs": len(history),
         "best_epoch": int(best.epoch),
@@ -58,4 +59,6 @@ def write_gzipped(path: Path, frame: pd.DataFrame) -> None:
     """The bytes depend on the content alone: no name, no time."""
     path.parent.mkdir(parents=True, exist_ok=True)
     text = frame.to_csv(index=False, lineterminator="\n")
-    path.write_bytes(gzip.compress(text.encode(), mtime=0))
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}")
+    unfinished.write_bytes(gzip.compress(text.encode(), mtime=0))
+    unfinished.replace(path)

@@ -1,5 +1,6 @@
 """From a preset to its runs, and from a run to its row."""
 
+import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -51,6 +52,11 @@ def runs_of(preset: str, arms: Sequence[str], seeds: Sequence[int], folds: int) 
     return runs
 
 
+def named(run: Run) -> str:
+    """A file name that no run with other parameters has."""
+    return f"{run.name}-{hashlib.sha256(as_text(run.overrides).encode()).hexdigest()[:8]}"
+
+
 def do(run: Run, archive: Path, work: Path, results: Path, commit: str) -> str:
     """Do one run unless its row is there; returns what happened, in a word or two."""
     params = overridden(run.overrides | {"archive": str(archive)})
@@ -76,7 +82,7 @@ def do(run: Run, archive: Path, work: Path, results: Path, commit: str) -> str:
         row |= measured(folder, time.perf_counter() - started, evaluated=run.evaluated)
         if run.evaluated:
             row["predictions"] = keep_predictions(
-                folder, data, results.parent, Path(run.preset) / run.name, row["data"]
+                folder, data, results.parent, Path(run.preset) / named(run), row["data"]
             )
         add_run(results, row)
     score = "balanced_accuracy" if run.evaluated else "val_balanced_accuracy"

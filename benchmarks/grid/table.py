@@ -11,13 +11,15 @@ import pandas as pd
 
 KEY = ["preset", "arm", "seed", "fold", "overrides", "data"]
 """What tells runs apart; `overrides` is the JSON of all that differs from params.yaml."""
+TEXT = ["preset", "arm", "overrides", "data", "commit", "torch", "device", "predictions"]
+"""Columns that stay as they are written, though they may look like numbers."""
 
 
 def read_runs(path: Path) -> pd.DataFrame:
     """All rows, as text in the key's columns; an empty table where there is no file."""
     if not path.exists():
         return pd.DataFrame(columns=KEY)
-    text = dict.fromkeys(("preset", "arm", "overrides", "data", "commit"), str)
+    text = dict.fromkeys(TEXT, str)
     return pd.read_csv(path, dtype=text | {"seed": "Int64", "fold": "Int64"})
 
 

@@ -11,11 +11,12 @@ for each set of parameters that it depends on:
 import fcntl
 import hashlib
 import json
+import os
 import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from harmonic.errors import InputError
+from stages.harness.partial import content_digest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 IMAGE_STAGES = ("download", "verify", "remove_hair", "resize")
@@ -60,11 +62,21 @@ def pipeline() -> dict[str, Any]:
     return stages
 
 
-def digest_of(params: Params, stages: Iterable[str]) -> str:
-    """12 hex digits over the parameters that dvc.yaml lists for these stages."""
-    keys = sorted({key for stage in stages for key in pipeline()[stage].get("params", [])})
-    values = [[key, value_of(params, key)] for key in [*keys, "archive"]]
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
+def digest_of(params: Params, stages: Sequence[str]) -> str:
+    """12 hex digits over all that dvc.yaml lists for these stages: parameters, code, archive."""
+    listed = [pipeline()[stage] for stage in stages]
+    keys = sorted({key for stage in listed for key in stage.get("params", [])})
+    code = sorted({dep for stage in listed for dep in stage["deps"] if in_repository(dep)})
+    record = {
+        "params": [[key, value_of(params, key)] for key in keys],
+        "code": [[dep, content_digest(REPOSITORY / dep)] for dep in code],
+        "archive": content_digest(Path(params["archive"])),
+    }
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def in_repository(dep: str) -> bool:
+    return dep.startswith(("harmonic/", "stages/"))
 
 
 def run_stages(folder: Path, params: Params, stages: Iterable[str]) -> None:
@@ -83,7 +95,11 @@ def run_stages(folder: Path, params: Params, stages: Iterable[str]) -> None:
         program, *arguments = shlex.split(command)
         program = sys.executable if program == "python" else program
         done = subprocess.run(
-            [program, *arguments], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+            [program, *arguments],
+            cwd=folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env=os.environ | {"DVC_STAGE": stage},  # so a stage ends with whoever started it
         )
         if done.returncode:
             last = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
@@ -123,6 +139,8 @@ def train_and_evaluate(folder: Path, data: Path, params: Params, *, evaluated: b
 
 def link(place: Path, target: Path) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
+    if place.is_symlink() and place.readlink() != target.resolve():
+        place.unlink()  # of another clone, whose code is another
     if not place.is_symlink():
         place.symlink_to(target.resolve())
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from benchmarks.grid.table import as_text
 from benchmarks.small_data.arms import ARMS
-from benchmarks.small_data.splits import LARGEST, Split
+from benchmarks.small_data.splits import LARGEST, TRAINING, Split
 from benchmarks.small_data.training import Budget
 from harmonic.errors import InputError
 
@@ -52,7 +52,7 @@ def search_tasks(preset: str, arms: Sequence[str], splits: Sequence[Split]) -> I
     chosen = PRESETS[preset]
     for lr, decay, arm in product(RATES, DECAYS, arms):
         budget = Budget(chosen.search_steps, chosen.batch_size, lr, decay)
-        row = key(f"small-data-{preset}-search", arm, 0, splits[0], LARGEST, budget)
+        row = key(f"small-data-{preset}-search", arm, 0, splits[0], TRAINING, budget)
         yield Task(row, splits[0], splits[0].training, budget, searched=True)
 
 
@@ -67,8 +67,11 @@ def run_tasks(
 ) -> Iterator[Task]:
     """Every arm on every split with every seed; rate and decay are those the search found best."""
     chosen = PRESETS[preset]
+    for count in sizes:
+        if not 1 <= count <= LARGEST:
+            raise InputError(f"--k {count}: 1 to {LARGEST} images a class")
     for count, seed, split, arm in product(sizes, seeds, splits, arms):
-        lr, decay = best_found(runs, f"small-data-{preset}-search", arm)
+        lr, decay = best_found(runs, f"small-data-{preset}-search", arm, splits[0].name)
         budget = Budget(chosen.steps, chosen.batch_size, lr, decay)
         row = key(f"small-data-{preset}", arm, seed, split, count, budget)
         yield Task(row, split, split.first(count, labels), budget, searched=False)
@@ -96,12 +99,14 @@ def key(
     }
 
 
-def best_found(runs: pd.DataFrame, preset: str, arm: str) -> tuple[float, float]:
+def best_found(runs: pd.DataFrame, preset: str, arm: str, split: str) -> tuple[float, float]:
     """Learning rate and weight decay of the best validation score; the first of equals.
 
+    Only a search on `split` counts: validation images of another protocol may be test images here.
     Raises InputError where the search of this arm is not complete.
     """
     rows = runs[(runs.preset == preset) & (runs.arm == arm)]
+    rows = rows[[json.loads(text)["split"] == split for text in rows.overrides]]
     if len(rows) < len(RATES) * len(DECAYS):
         raise InputError(
             f"{arm} has {len(rows)} of {len(RATES) * len(DECAYS)} runs of the search: "

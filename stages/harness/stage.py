@@ -152,6 +152,8 @@ def write_log(stage: Stage, started: datetime, seconds: float) -> None:
         "python": platform.python_version(),
         "cores": os.cpu_count(),
     }
+    if "torch" in sys.modules:
+        host["torch"] = str(sys.modules["torch"].__version__)
     record = {
         "stage": stage.name,
         "started": started.isoformat(timespec="seconds"),

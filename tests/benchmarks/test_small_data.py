@@ -174,9 +174,14 @@ def test_the_best_of_a_search_needs_the_whole_search() -> None:
     assert all(set(task.training) == set(split.training) for task in tasks)
     rows = pd.DataFrame([task.row for task in tasks])
     rows["val_balanced_accuracy"] = np.linspace(0, 1, len(rows))
-    assert best_found(rows, "small-data-small-search", "ortho") == (RATES[-1], DECAYS[-1])
+    assert best_found(rows, "small-data-small-search", "ortho", split.name) == (
+        RATES[-1],
+        DECAYS[-1],
+    )
     with pytest.raises(InputError, match="plain has 5 of 6 runs"):
-        best_found(rows.iloc[1:], "small-data-small-search", "plain")
+        best_found(rows.iloc[1:], "small-data-small-search", "plain", split.name)
+    with pytest.raises(InputError, match="plain has 0 of 6 runs"):
+        best_found(rows, "small-data-small-search", "plain", "gem0")
 
 
 def test_balanced_accuracy_is_the_mean_recall() -> None:
