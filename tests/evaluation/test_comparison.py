@@ -12,6 +12,7 @@ from harmonic.__main__ import main
 from harmonic.data.classes import CLASSES
 from harmonic.errors import InputError
 from harmonic.evaluation.comparison import compare
+from harmonic.evaluation.comparison_text import comparison_text
 from harmonic.evaluation.pooling import pooled_answers
 from harmonic.evaluation.predictions import write_predictions
 from harmonic.evaluation.runs import read_runs
@@ -255,7 +256,10 @@ def test_runs_of_other_splits_are_no_pair_and_the_report_makes_no_arm(tmp_path):
         metrics_alone(tmp_path / "a", "cnn", 0, 0.5, "split: {seed: 0}\n"),
         metrics_alone(tmp_path / "b", "harmonic", 0, 0.6, "split: {seed: 1}\n"),
     ]
-    assert [section.pairs for section in compare(read_runs(names))] == [(), ()]
+    sections = compare(read_runs(names))
+    assert [section.pairs for section in sections] == [(), ()]
+    text = comparison_text(sections, ["balanced_accuracy"])
+    assert text.count("is compared with nothing: no other arm has this test set") == 2
     (tmp_path / "b" / "params.yaml").write_text(
         "seed: 0\nmodel: harmonic\nsplit: {seed: 0}\nreport: {baseline: a}\n"
     )
