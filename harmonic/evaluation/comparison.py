@@ -22,9 +22,6 @@ from harmonic.evaluation.runs import Run
 METRICS = ("balanced_accuracy", "macro_f1", "macro_auc", "accuracy", "weighted_precision", "ece")
 """What is compared unless other metrics are named; the verdict is on the first."""
 
-NOT_AN_ARM = ("seed", "split.fold", "device", "archive")
-"""Parameters in which runs of one arm may differ."""
-
 AGREEMENT = 0.01
 """How far balanced accuracy may lie from what the predictions give, before a run is refused."""
 
@@ -77,7 +74,8 @@ def compare(
     Args:
         runs: see `read_runs`; folds of one arm and seed are pooled first.
         by: traits to group by; without, `arm` where runs have one, else all that differ.
-        reference: the arm the others are held against; without, the one named cnn, else the first.
+        reference: the arm the others are held against; without, the one named cnn, else the first
+            whose model is cnn, else the first.
         metrics: names in metrics.json, the verdict is on the first; without, those of METRICS that
             any run has.
         resamples, seed: of the bootstrap over lesions.
@@ -120,7 +118,7 @@ def grouping(runs: Sequence[Run]) -> tuple[str, ...]:
     """
     if any("arm" in run.traits for run in runs):
         return ("arm",)
-    keys = dict.fromkeys(key for run in runs for key in run.traits if key not in NOT_AN_ARM)
+    keys = dict.fromkeys(key for run in runs for key in run.kind)
     differing = [key for key in keys if len({run.traits.get(key) for run in runs}) > 1]
     seeds = [(run.seed, run.fold) for run in runs]
     if not differing and len(set(seeds)) < len(seeds):
@@ -178,7 +176,7 @@ def verdict(
     if difference is None:
         return f"{none} between {second} and {first}: nothing to make an interval of"
     low, high = difference.interval
-    shown = not low <= 0 <= high
+    shown = low > 0 or high < 0  # neither holds for NaN
     what = metric.replace("_", " ")
     word = "higher" if difference.value > 0 else "lower"
     amount = f"{abs(difference.value):.3f} {word} {what} [{low:+.3f}, {high:+.3f}]"
@@ -199,7 +197,10 @@ def _reference(arms: Sequence[Arm], wanted: str | None) -> Arm:
     names = [arm.name for arm in arms]
     if wanted is not None and wanted not in names:
         raise InputError(f"reference {wanted!r}: no such arm; there are {', '.join(names)}")
-    return arms[names.index(wanted or ("cnn" if "cnn" in names else names[0]))]
+    if wanted is not None or "cnn" in names:
+        return arms[names.index(wanted or "cnn")]
+    plain = [arm for arm in arms if arm.runs[0].traits.get("model") == "cnn"]
+    return (plain or list(arms))[0]
 
 
 def _pair(
@@ -210,33 +211,32 @@ def _pair(
     seeds = tuple(sorted(set(one) & set(other)))
     pairs = [(one[number], other[number]) for number in seeds]
     answered = bool(pairs) and all(a.answers and b.answers for a, b in pairs)
-    drawn = {"resamples": resamples, "seed": seed}
     differences: dict[str, Difference] = {}
-    judged: Difference | None = None
     test: tuple[int, int, float] | None = None
     lesions: int | None = None
     if answered:
         labels, ids, of_first, of_second = _aligned(pairs)
         lesions = len(np.unique(ids))
         test = only_one_right(labels, ids, of_first.mean(axis=0), of_second.mean(axis=0))
-    for name in metrics:
+
+    def difference(name: str, confidence: float = 0.95) -> Difference | None:
         if answered and name in STATISTICS:
-            differences[name] = paired_difference(
-                labels, ids, of_first, of_second, STATISTICS[name], **drawn
+            found: Difference | None = paired_difference(
+                *(labels, ids, of_first, of_second, STATISTICS[name]),
+                resamples=resamples,
+                seed=seed,
+                confidence=confidence,
             )
-        elif difference := _over_seeds(pairs, name):
-            differences[name] = difference
+        else:
+            found = _over_seeds(pairs, name, confidence)
+        return found if found and np.isfinite([found.value, *found.interval]).all() else None
+
+    for name in metrics:
+        if found := difference(name):
+            differences[name] = found
     judged = differences.get(metrics[0])
-    if answered and metrics[0] in STATISTICS and comparisons > 1:
-        judged = paired_difference(
-            labels,
-            ids,
-            of_first,
-            of_second,
-            STATISTICS[metrics[0]],
-            confidence=1 - 0.05 / comparisons,  # Bonferroni: one false alarm in 20 tables
-            **drawn,
-        )
+    if judged and comparisons > 1:  # Bonferroni: one false alarm in 20 tables
+        judged = difference(metrics[0], 1 - 0.05 / comparisons)
     return Pair(
         reference=first.name,
         arm=second.name,
@@ -263,7 +263,9 @@ def _aligned(pairs: Sequence[tuple[Run, Run]]) -> tuple[np.ndarray, ...]:
     return base.labels[order], base.lesions[order], np.array(stacks[0]), np.array(stacks[1])
 
 
-def _over_seeds(pairs: Sequence[tuple[Run, Run]], metric: str) -> Difference | None:
+def _over_seeds(
+    pairs: Sequence[tuple[Run, Run]], metric: str, confidence: float
+) -> Difference | None:
     """What the metrics alone allow: an interval over seeds, from two pairs of runs on."""
     if len(pairs) < 2 or any(metric not in run.metrics for pair in pairs for run in pair):
         return None
@@ -275,7 +277,7 @@ def _over_seeds(pairs: Sequence[tuple[Run, Run]], metric: str) -> Difference | N
         value=float((second - first).mean()),
         per_seed=tuple((second - first).tolist()),
         over_lesions=None,
-        over_seeds=seed_interval(second - first),
+        over_seeds=seed_interval(second - first, confidence),
         over_both=None,
     )
 

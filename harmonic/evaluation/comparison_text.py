@@ -19,6 +19,11 @@ def comparison_text(sections: Sequence[Section], metrics: Sequence[str]) -> str:
     parts = []
     for section in sections:
         parts.append(f"### {section.test_set or 'metrics alone'}\n\n{arms_table(section, metrics)}")
+        if not section.pairs:
+            parts.append(
+                f"\n**{section.arms[0].name}** is compared with nothing: no other arm has "
+                "this test set.\n"
+            )
         for pair in section.pairs:
             parts.append(f"\n**{pair.arm}** against **{pair.reference}**: {pair.verdict}.\n\n")
             if pair.differences:

@@ -6,20 +6,19 @@ from dataclasses import replace
 import numpy as np
 
 from harmonic.errors import InputError
+from harmonic.evaluation.answers import Answers
 from harmonic.evaluation.bootstrap import metrics_document
 from harmonic.evaluation.metrics import headline_metrics
-from harmonic.evaluation.runs import Answers, Run
+from harmonic.evaluation.runs import Run
 
 
 def pooled_answers(runs: Sequence[Run]) -> Answers:
     """The out-of-fold answers of all runs, sorted by image.
 
     Raises InputError where a run has no predictions, an image is tested twice, a lesion is tested
-    in two folds, or the folds are not 0 to n - 1, each once.
+    in two folds, or the runs are not one cross-validation (`check_folds`).
     """
-    folds = sorted(run.fold if run.fold is not None else -1 for run in runs)
-    if folds != list(range(len(runs))) or len(runs) < 2:
-        raise InputError(f"folds {folds}: needed are 0 to n - 1, each once (split.fold)")
+    check_folds(runs)
     parts = []
     for run in runs:
         if run.answers is None:
@@ -43,6 +42,33 @@ def pooled_answers(runs: Sequence[Run]) -> Answers:
         balanced=np.concatenate([part.balanced for part in parts])[order],
         natural=np.concatenate(natural)[order] if len(natural) == len(parts) else None,
     )
+
+
+def check_folds(runs: Sequence[Run]) -> None:
+    """Raises InputError where runs differ by more than the fold, or a fold is missing or doubled.
+
+    How many folds there are is what split.folds says; where that is not known, as many as runs.
+    """
+    for run in runs:
+        if run.fold is None:
+            raise InputError(f"run {run.name}: is no fold of a cross-validation (split.folds)")
+        if run.seed != runs[0].seed:
+            raise InputError(
+                f"run {run.name}: seed {run.seed}, but run {runs[0].name}: {runs[0].seed}; folds "
+                "to pool are of one seed"
+            )
+        for key in sorted({*run.kind, *runs[0].kind}):
+            mine, other = run.kind.get(key, "unknown"), runs[0].kind.get(key, "unknown")
+            if mine != other:
+                raise InputError(
+                    f"run {run.name}: {key} {mine}, but run {runs[0].name}: {other}; folds to pool "
+                    "differ in nothing else"
+                )
+    stated = runs[0].traits.get("split.folds", "")
+    count = int(stated) if stated.isdecimal() else max(2, len(runs))
+    folds = sorted(run.fold for run in runs if run.fold is not None)
+    if folds != list(range(count)):
+        raise InputError(f"folds {folds}: needed are 0 to {count - 1}, each once (split.fold)")
 
 
 def pooled_run(runs: Sequence[Run]) -> Run:

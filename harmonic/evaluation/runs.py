@@ -4,23 +4,23 @@ What a run needs is its metrics; with its predictions and the truth it can be co
 lesion, too. Everything is checked, as it comes from outside.
 """
 
-import io
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from harmonic.data.classes import CLASSES
-from harmonic.data.lesions import known_pairs, lesion_groups
 from harmonic.errors import InputError
-from harmonic.evaluation.checks import checked_probabilities
-from harmonic.evaluation.predictions import HEADER, PUBLISHED_TOLERANCE
+from harmonic.evaluation.answers import Answers, answers_from, read_csv, test_set_of
+from harmonic.evaluation.run_parameters import (
+    finite,
+    overrides_of,
+    test_set_of_parameters,
+    traits_of,
+    traits_of_folder,
+    whole_number,
+)
 
 TABLE_COLUMNS = ("preset", "arm", "seed", "model", "data")
 NOT_METRICS = {
@@ -28,19 +28,12 @@ NOT_METRICS = {
     *("torch", "parameters", "epochs", "best_epoch", "seconds", "images_per_second"),
     *("predictions",),
 }
-GRID_FOLDER = re.compile(r"(?P<arm>.+)-seed(?P<seed>\d+)(-fold(?P<fold>\d+))?")
-
-
-@dataclass(frozen=True)
-class Answers:
-    """What a run answered for each test image; row n of every field is the same image."""
-
-    image_ids: NDArray[np.str_]
-    labels: NDArray[np.int64]
-    lesions: NDArray[np.str_]
-    balanced: NDArray[np.float64]
-    """Probabilities (n, 7) under the balanced rule."""
-    natural: NDArray[np.float64] | None = None
+ONE_KIND = (
+    *("seed", "split.fold", "device", "exact", "archive", "train.launcher", "train.compile"),
+    *("remove_hair.cluster", "evaluate.resamples", "evaluate.seed"),
+)
+ONE_KIND_SECTIONS = ("find_lr", "compress", "report")
+"""Parameters in which runs of one kind may differ: chance, machine, and what is made of a run."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +42,7 @@ class Run:
 
     name: str
     seed: int
+    """0 where no params.yaml, table or name of the folder says one."""
     fold: int | None
     test_set: str
     """Runs of one test set can be paired."""
@@ -56,6 +50,15 @@ class Run:
     """What runs can be grouped by: parameters, or columns of the table."""
     metrics: Mapping[str, float]
     answers: Answers | None
+
+    @property
+    def kind(self) -> dict[str, str]:
+        """The traits that runs differing by chance or machine alone share."""
+        return {
+            key: value
+            for key, value in self.traits.items()
+            if key not in ONE_KIND and key.split(".")[0] not in ONE_KIND_SECTIONS
+        }
 
 
 def read_runs(names: Sequence[str], truth: Path | None = None) -> list[Run]:
@@ -92,30 +95,33 @@ def table_runs(path: Path) -> list[Run]:
     if missing := [name for name in TABLE_COLUMNS if name not in table.columns]:
         raise InputError(f"{path}: column {', '.join(missing)} is missing")
     truths: dict[Path, pd.DataFrame] = {}
+    overridden = [overrides_of(row, path) for row in table.to_dict("records")]
+    default = {key: "default" for overrides in overridden for key in overrides}
     runs = []
-    for row in table.to_dict("records"):
-        name = f"{row['arm']}-seed{row['seed']}"
+    for row, overrides in zip(table.to_dict("records"), overridden, strict=True):
+        seed = whole_number(row["seed"], f"{path}: {row['arm']}: seed")
+        name = f"{row['arm']}-seed{seed}"
         answers = None
         if isinstance(row.get("predictions"), str):
             predictions = path.parent / row["predictions"]
             place = path.parent / "predictions" / f"{row['data']}.csv.gz"
             if place not in truths:
                 truths[place] = read_csv(place.read_bytes, place)
-            answers = answers_from(read_csv(predictions.read_bytes, predictions), truths[place])
+            answered = read_csv(predictions.read_bytes, predictions)
+            answers = answers_from(answered, truths[place], None, str(predictions))
         fold = row.get("fold")
+        traits = {key: str(row[key]) for key in ("arm", "model")}
         runs.append(
             Run(
                 name=name,
-                seed=int(row["seed"]),
-                fold=None if fold is None or pd.isna(fold) else int(fold),
+                seed=seed,
+                fold=None if pd.isna(fold) else whole_number(fold, f"{path}: {name}: fold"),
                 test_set=f"{row['preset']}, data {row['data']}",
-                traits={key: str(row[key]) for key in ("arm", "model", "overrides") if key in row},
+                traits=default | overrides | traits,
                 metrics={
-                    key: float(value)
+                    key: finite(value, f"{path}: {name}: {key}")
                     for key, value in row.items()
-                    if key not in NOT_METRICS
-                    and isinstance(value, int | float)
-                    and np.isfinite(value)
+                    if key not in NOT_METRICS and not pd.isna(value)
                 },
                 answers=answers,
             )
@@ -165,100 +171,29 @@ def run_from(name: str, read: Callable[[str], bytes | None]) -> Run:
     if content is None:
         raise InputError(f"run {name}: reports/metrics.json is not there")
     try:
-        metrics = {key: float(value) for key, value in json.loads(content).items()}
-    except (ValueError, TypeError, AttributeError):
+        values = json.loads(content).items()
+    except (ValueError, AttributeError):
         raise InputError(f"run {name}: metrics.json is no flat table of numbers") from None
-    traits = traits_of(read("params.yaml"), name)
+    metrics = {key: finite(value, f"run {name}: metrics.json: {key}") for key, value in values}
+    traits = traits_of(read("params.yaml"), name) or traits_of_folder(name)
     predictions, split = read("reports/predictions.csv"), read("data/split.csv")
     answers = None
     if predictions is not None and split is not None:
-        table = read_csv(lambda: predictions, f"{name}: predictions.csv")
+        table = read_csv(lambda: predictions, f"run {name}: predictions.csv")
         natural = read("reports/predictions_natural.csv")
-        other = None if natural is None else read_csv(lambda: natural, f"{name}: natural rule")
-        answers = answers_from(table, read_csv(lambda: split, f"{name}: split.csv"), other)
-    grid = GRID_FOLDER.fullmatch(Path(name).name)
-    if not traits and grid:
-        traits = {"arm": grid["arm"], "seed": grid["seed"]}
-        if grid["fold"]:
-            traits |= {"split.fold": grid["fold"]}
-    folds = traits.get("split.folds", "None") != "None" or (grid is not None and grid["fold"])
+        other = None if natural is None else read_csv(lambda: natural, f"run {name}: natural rule")
+        truth = read_csv(lambda: split, f"run {name}: split.csv")
+        answers = answers_from(table, truth, other, f"run {name}")
+    in_folds = traits.get("split.folds", "None") != "None"
+    fold = traits.get("split.fold", "missing") if in_folds else None
     return Run(
         name=name,
-        seed=int(traits.get("seed", 0)),
-        fold=int(traits["split.fold"]) if folds else None,
-        test_set="" if answers is None else test_set_of(answers),
+        seed=whole_number(traits.get("seed", "missing"), f"run {name}: seed") if traits else 0,
+        fold=None if fold is None else whole_number(fold, f"run {name}: split.fold"),
+        test_set=test_set_of_parameters(traits, metrics)
+        if answers is None
+        else test_set_of(answers),
         traits=traits,
         metrics=metrics,
         answers=answers,
     )
-
-
-def traits_of(content: bytes | None, name: str) -> dict[str, str]:
-    """The parameters of a run, `train.level` for nested ones; empty without a params.yaml."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    if content is None:
-        return {}
-    try:
-        tree = YAML(typ="safe", pure=True).load(io.BytesIO(content))
-    except YAMLError:
-        raise InputError(f"run {name}: params.yaml is no YAML") from None
-    found: dict[str, str] = {}
-
-    def collect(prefix: str, branch: Any) -> None:
-        if isinstance(branch, dict):
-            for key, value in branch.items():
-                collect(f"{prefix}{key}.", value)
-        else:
-            found[prefix.rstrip(".")] = str(branch)
-
-    collect("", tree)
-    return found
-
-
-def answers_from(
-    predictions: pd.DataFrame, truth: pd.DataFrame, natural: pd.DataFrame | None = None
-) -> Answers:
-    """Predictions joined with lesion and diagnosis by the image's id.
-
-    Raises InputError for an image without a truth, or values that are no probabilities.
-    """
-    known = truth.rename(columns={"image_id": "image"})
-    if missing := [name for name in ("image", "lesion_id", "dx") if name not in known.columns]:
-        raise InputError(f"truth: column {', '.join(missing)} is missing")
-    if missing := [name for name in HEADER if name not in predictions.columns]:
-        raise InputError(f"predictions: column {', '.join(missing)} is missing")
-    known = known.set_index("image")
-    ids = predictions["image"].to_numpy(dtype=str)
-    if unknown := sorted(set(ids) - set(known.index)):
-        raise InputError(f"image {unknown[0]}: no truth for it, nor for {len(unknown) - 1} more")
-    mine = known.loc[ids]
-    if not mine.dx.isin(CLASSES).all():
-        raise InputError(f"truth: allowed dx are {', '.join(CLASSES)}")
-    rows = checked_probabilities(predictions[[*HEADER[1:]]], "predictions", PUBLISHED_TOLERANCE)
-    others = None
-    if natural is not None:
-        if natural["image"].to_numpy(dtype=str).tolist() != ids.tolist():
-            raise InputError("predictions of the two rules are not of the same images")
-        others = checked_probabilities(natural[[*HEADER[1:]]], "natural", PUBLISHED_TOLERANCE)
-    return Answers(
-        image_ids=ids,
-        labels=mine.dx.map(CLASSES.index).to_numpy(dtype=np.int64),
-        lesions=lesion_groups(ids.tolist(), mine.lesion_id, known_pairs()),
-        balanced=rows,
-        natural=others,
-    )
-
-
-def test_set_of(answers: Answers) -> str:
-    return f"{len(answers.image_ids)} images from {min(answers.image_ids)}"
-
-
-def read_csv(read: Callable[[], bytes], name: Path | str) -> pd.DataFrame:
-    try:
-        content = read()
-        compression = "gzip" if content[:2] == b"\x1f\x8b" else None
-        return pd.read_csv(io.BytesIO(content), compression=compression)
-    except (ValueError, OSError, EOFError) as error:
-        raise InputError(f"{name}: no readable CSV table ({error})") from None

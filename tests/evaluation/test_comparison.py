@@ -12,6 +12,7 @@ from harmonic.__main__ import main
 from harmonic.data.classes import CLASSES
 from harmonic.errors import InputError
 from harmonic.evaluation.comparison import compare
+from harmonic.evaluation.comparison_text import comparison_text
 from harmonic.evaluation.pooling import pooled_answers
 from harmonic.evaluation.predictions import write_predictions
 from harmonic.evaluation.runs import read_runs
@@ -158,12 +159,12 @@ def test_folds_are_pooled_into_one_evaluation(tmp_path, draw, capsys):
 
 def test_lesions_in_two_folds_are_refused(tmp_path, draw):
     test = draw(lesions=40, seed=0)
-    for fold in range(2):
+    for fold in range(3):
         a_run(tmp_path / f"fold{fold}", test, fold=fold, first=1000 * fold)
     split = tmp_path / "fold1" / "data" / "split.csv"
     split.write_text(split.read_text().replace("_1000,", "_0,"))
     with pytest.raises(InputError, match="in the test sets of two folds"):
-        pooled_answers(read_runs([str(tmp_path / "fold0"), str(tmp_path / "fold1")]))
+        pooled_answers(read_runs([str(tmp_path / f"fold{fold}") for fold in range(3)]))
 
 
 def test_a_revision_is_a_run(tmp_path, draw, monkeypatch):
@@ -209,3 +210,72 @@ def test_bad_values_get_one_clear_line(results, arguments, words, capsys):
     message = capsys.readouterr().err
     assert message.count("\n") == 1
     assert words in message
+
+
+def test_folds_of_another_kind_or_seed_and_missing_ones_are_refused(tmp_path, draw):
+    for fold in range(3):
+        a_run(tmp_path / f"fold{fold}", draw(lesions=40, seed=fold), fold=fold, first=1000 * fold)
+    names = [str(tmp_path / f"fold{fold}") for fold in range(3)]
+    params = tmp_path / "fold2" / "params.yaml"
+    content = params.read_text()
+    for old, new, words in (
+        ("model: cnn", "model: harmonic", "model harmonic"),
+        ("seed: 0", "seed: 1", "seed 1"),
+        ("seed: 0", "seed: null", "seed is None"),
+        ("fold: 2", "other: 2", "split.fold is missing"),
+    ):
+        params.write_text(content.replace(old, new))
+        with pytest.raises(InputError, match=words):
+            pooled_answers(read_runs(names))
+    params.write_text(content)
+    with pytest.raises(InputError, match="needed are 0 to 2"):
+        pooled_answers(read_runs(names[:2]))
+
+
+def test_metrics_that_are_no_numbers_and_doubled_rows_are_refused(tmp_path, draw):
+    a_run(tmp_path, draw(lesions=40, seed=0))
+    table = tmp_path / "reports" / "predictions.csv"
+    lines = table.read_text().splitlines(keepends=True)
+    table.write_text("".join([*lines, lines[1]]))
+    with pytest.raises(InputError, match="stands there twice"):
+        read_runs([str(tmp_path)])
+    (tmp_path / "reports" / "metrics.json").write_text('{"balanced_accuracy": NaN}')
+    with pytest.raises(InputError, match="balanced_accuracy is nan"):
+        read_runs([str(tmp_path)])
+
+
+def metrics_alone(folder, model, seed, score, more=""):
+    folder.mkdir()
+    (folder / "metrics.json").write_text(json.dumps({"balanced_accuracy": score}))
+    (folder / "params.yaml").write_text(f"seed: {seed}\nmodel: {model}\n{more}")
+    return str(folder)
+
+
+def test_runs_of_other_splits_are_no_pair_and_the_report_makes_no_arm(tmp_path):
+    names = [
+        metrics_alone(tmp_path / "a", "cnn", 0, 0.5, "split: {seed: 0}\n"),
+        metrics_alone(tmp_path / "b", "harmonic", 0, 0.6, "split: {seed: 1}\n"),
+    ]
+    sections = compare(read_runs(names))
+    assert [section.pairs for section in sections] == [(), ()]
+    text = comparison_text(sections, ["balanced_accuracy"])
+    assert text.count("is compared with nothing: no other arm has this test set") == 2
+    (tmp_path / "b" / "params.yaml").write_text(
+        "seed: 0\nmodel: harmonic\nsplit: {seed: 0}\nreport: {baseline: a}\n"
+    )
+    (section,) = compare(read_runs(names))
+    assert [arm.name for arm in section.arms] == ["cnn", "harmonic"]
+
+
+def test_intervals_over_seeds_are_wider_for_more_comparisons(tmp_path):
+    scores = {"cnn": (0.5, 0.5, 0.5), "harmonic": (0.51, 0.52, 0.54), "wide": (0.5, 0.6, 0.4)}
+    names = [
+        metrics_alone(tmp_path / f"{model}{seed}", model, seed, score)
+        for model, values in scores.items()
+        for seed, score in enumerate(values)
+    ]
+    (one,) = compare(read_runs(names[:6]), metrics=["balanced_accuracy"])
+    (two,) = compare(read_runs(names), metrics=["balanced_accuracy"])
+    assert "[" not in one.pairs[0].verdict
+    low = float(one.pairs[0].verdict.split("balanced accuracy ")[1].split(" to ")[0])
+    assert float(two.pairs[0].verdict.split("balanced accuracy ")[1].split(" to ")[0]) < low
