@@ -107,7 +107,10 @@ def killed(clone: Path) -> Callable[..., None]:
 
 PIPELINE: dict[str, Any] = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
 STAGE_ALONE = {
-    name: stage["cmd"].replace('"${archive}"', "data/no-archive").split()
+    name: stage["cmd"]
+    .replace('"${archive}"', "data/no-archive")
+    .replace("${train.launcher}", "python")
+    .split()
     for name, stage in PIPELINE.items()
 }
 
