@@ -70,3 +70,15 @@ def small_clone(folder: Path) -> Path:
 def lock(folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = YAML(typ="safe").load(folder / "dvc.lock")["stages"]
     return found
+
+
+def processes_in(folder: Path) -> list[str]:
+    """Command lines of the processes whose working directory is `folder`."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            if (place / "cwd").readlink() == folder.resolve():
+                found.append((place / "cmdline").read_text().replace("\0", " "))
+        except OSError:
+            continue
+    return found

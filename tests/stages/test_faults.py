@@ -12,7 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.stages.clones import DVC, SMALL, call, change_params, environment, lock
+from tests.stages.clones import (
+    DVC,
+    SMALL,
+    call,
+    change_params,
+    environment,
+    lock,
+    processes_in,
+)
 
 pytestmark = pytest.mark.slow
 STAGES = ["download", "verify", "remove_hair", "resize", "split"]
@@ -50,18 +58,6 @@ def at_work(clone: Path, stage: str) -> Callable[[], bool]:
     """Whether a stage has begun; in remove_hair, whether the workers have written something."""
     sign = "*/hairless/*.jpg" if stage == "remove_hair" else "*/"
     return lambda: any((clone / ".partial" / stage).glob(sign))
-
-
-def processes_in(folder: Path) -> list[str]:
-    """Command lines of the processes whose working directory is `folder`."""
-    found = []
-    for place in Path("/proc").glob("[0-9]*"):
-        try:
-            if (place / "cwd").readlink() == folder.resolve():
-                found.append((place / "cmdline").read_text().replace("\0", " "))
-        except OSError:
-            continue
-    return found
 
 
 @pytest.fixture
