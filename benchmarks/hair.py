@@ -36,6 +36,7 @@ Mask = NDArray[np.bool_]
 CLONE = "dullrazor"
 UNDILATED = "dullrazor, undilated"
 ORACLE = "oracle"
+MASK = "hair_mask_"  # begins the name of a mask; an image's own name would promise the image
 SHEET_ROWS = 12
 
 
@@ -195,7 +196,7 @@ def _kinds(table: pd.DataFrame) -> list[str]:
 
 def against_hand(images: Path, folder: Path) -> pd.DataFrame:
     """Mean agreement with the masks that were corrected by hand, and how many were there."""
-    masks = {path.stem: path for path in sorted(folder.glob("*.png"))}
+    masks = {path.stem.replace(MASK, "ISIC_"): path for path in sorted(folder.glob(f"{MASK}*.png"))}
     rows = []
     for name, content in stored(images, None, set(masks)):
         image, truth = decoded(content), read_mask(masks[name])
@@ -241,7 +242,7 @@ def main() -> None:
     )
     parser.add_argument("--images", type=Path, help="folder or zip of hairless .jpg (phantoms)")
     parser.add_argument("--ids", type=Path, help="file of the names to use, one a line (all)")
-    parser.add_argument("--truth", type=Path, help="folder of masks corrected by hand, <name>.png")
+    parser.add_argument("--truth", type=Path, help="folder of masks corrected by hand")
     parser.add_argument("--count", type=int, default=24, help="how many images, evenly (24)")
     parser.add_argument("--seed", type=int, default=0, help="of the hair and the phantoms (0)")
     parser.add_argument("--output", type=Path, help="also write the tables to this Markdown file")
