@@ -46,6 +46,7 @@ def compute_exactly(params: Params) -> None:
     """
     if not is_exact(params):
         return
+    os.environ.pop("NPY_ENABLE_CPU_FEATURES", None)  # NumPy would refuse to load with both
     loaded = [name for name in LIBRARIES if name in sys.modules]
     for name, value in VARIABLES.items():
         if loaded and os.environ.get(name) != value:

@@ -60,8 +60,8 @@ def train(
     Several processes train one network together; the first alone validates and writes, and its
     result alone is whole.
 
-    Raises InputError naming epoch, step and learning rate where the loss is not finite, and naming
-    the batch size and what would fit where memory runs out.
+    Raises InputError naming epoch, step and learning rate where a loss, or an output after an
+    epoch, is not finite, and naming the batch size and what would fit where memory runs out.
     """
     try:
         return train_on(
@@ -129,11 +129,16 @@ def train_on(
             if not processes.leads:
                 continue
 
+            last = (epoch + 1) * steps_an_epoch - 1
+            try:
+                metrics = validate(average, validation, statistics, device, learner.loss)
+            except FloatingPointError as error:  # no loss tells what the last step led to
+                raise InputError(diverged(str(error), last, epoch, steps, schedule)) from None
             record = {
                 "epoch": epoch + 1,
-                "lr": round(schedule.rate_at((epoch + 1) * steps_an_epoch - 1, steps), 9),
+                "lr": round(schedule.rate_at(last, steps), 9),
                 "train_loss": round(float(epoch_losses.mean()), 6),
-                **validate(average, validation, statistics, device, learner.loss),
+                **metrics,
             }
             progress = advanced(progress, record, average)
             save_checkpoint(checkpoint, progress, learner.model, average, learner.optimizer)
@@ -174,8 +179,13 @@ def check_finite(
     wrong = torch.nonzero(~torch.isfinite(losses))
     if len(wrong):
         step = epoch * steps_an_epoch + int(wrong[0])
-        raise InputError(
-            f"the loss is {float(losses[wrong[0]])} at step {step + 1} of {steps} "
-            f"(epoch {epoch + 1}, learning rate {schedule.rate_at(step, steps):.3g}); "
-            f"lower lr ({schedule.lr:g}); the last good checkpoint is of epoch {epoch}"
-        )
+        what = f"the loss is {float(losses[wrong[0]])}"
+        raise InputError(diverged(what, step, epoch, steps, schedule))
+
+
+def diverged(what: str, step: int, epoch: int, steps: int, schedule: Schedule) -> str:
+    return (
+        f"{what} at step {step + 1} of {steps} "
+        f"(epoch {epoch + 1}, learning rate {schedule.rate_at(step, steps):.3g}); "
+        f"lower lr ({schedule.lr:g}); the last good checkpoint is of epoch {epoch}"
+    )

@@ -1,5 +1,6 @@
 """What the validation set says of a network; it chooses the epoch."""
 
+import numpy as np
 import torch
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, roc_auc_score
 from torch import nn
@@ -19,8 +20,13 @@ def validate(
     device: torch.device,
     loss_of: Loss,
 ) -> dict[str, float]:
-    """Loss and metrics on the validation set, of the bare logits, one view, in float32."""
+    """Loss and metrics on the validation set, of the bare logits, one view, in float32.
+
+    Raises FloatingPointError where a logit is not finite.
+    """
     logits = predict_logits(model, validation.images, statistics, device, view_count=1)
+    if not np.isfinite(logits).all():
+        raise FloatingPointError("outputs for the validation set are not finite")
     labels = validation.labels
     probabilities = torch.from_numpy(logits).softmax(dim=1).numpy()
     targets = functional.one_hot(torch.from_numpy(labels), len(CLASSES)).double()

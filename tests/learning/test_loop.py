@@ -155,6 +155,22 @@ def test_a_loss_that_is_not_finite_stops_with_step_and_rate(
     assert not (tmp_path / "c").exists()
 
 
+def test_outputs_that_are_not_finite_after_the_last_step_stop_the_run(
+    training: LabelledImages,
+    validation: LabelledImages,
+    recipe: Recipe,
+    schedule: Schedule,
+    tmp_path: Path,
+) -> None:
+    """One step an epoch: its loss is that of the weights before it."""
+    wild = replace(schedule, lr=1e38, warmup=0.0)
+    once = replace(recipe, optimizer="sgd", batch_size=len(training.labels))
+    message = r"outputs .* not finite at step 1 of 4 \(epoch 1, learning rate .*\); lower lr"
+    with pytest.raises(InputError, match=message):
+        run(training, validation, once, wild, tmp_path / "c")
+    assert not (tmp_path / "c").exists()
+
+
 def test_the_average_follows_weights_and_statistics_and_copies_counters() -> None:
     average, model = nn.BatchNorm1d(2), nn.BatchNorm1d(2)
     with torch.no_grad():

@@ -55,6 +55,15 @@ def test_too_late_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     compute_exactly(params_with(exact=False))
 
 
+def test_numpy_loads_whatever_the_environment_asks_of_it() -> None:
+    code = (
+        "from stages.exact import compute_exactly; from stages.harness.params import load_params; "
+        "from pathlib import Path; compute_exactly(load_params(Path('params.yaml'))); import numpy"
+    )
+    wanted = os.environ | {"NPY_ENABLE_CPU_FEATURES": "X86_V3"}
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=wanted, check=True)
+
+
 STEPS = """
 import hashlib
 from pathlib import Path
