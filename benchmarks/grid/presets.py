@@ -5,6 +5,7 @@ A preset fixes the budget of a run, so that its rows can be compared; the name s
 full    what a GPU does in about a minute: the figures to cite
 small   at most five minutes a run on two cores: a smaller network, fewer epochs; good for
         differences between arms, not for the best accuracy
+long    what a processor core does in half an hour: how far the better recipe gets without a GPU
 search  learning rates for `small`, the same budget for every kind of network; runs end with the
         validation set, the test set is never read
 """
@@ -60,6 +61,20 @@ SMALL: Overrides = {
     "epochs": 10,
     "batch_size": 64,
 }
+LONG: Overrides = {
+    "source": "archive",
+    "image_size": 64,
+    "train.network": "small",
+    "train.width": 48,
+    "train.blocks": 2,
+    "train.precision": "bfloat16",
+    "epochs": 24,
+    "batch_size": 64,
+    "train.optimizer": "adamw",
+    "train.weight_decay": 0.05,
+    "train.ema": 0.998,
+    "train.zoom": 0.2,
+}
 FULL: Overrides = {
     "source": "archive",
     "image_size": 64,
@@ -96,6 +111,12 @@ def with_rates(arms: dict[str, Overrides]) -> dict[str, Overrides]:
 PRESETS: dict[str, Preset] = {
     "small": Preset(SMALL | NO_HAIR_REMOVAL, with_rates(KINDS | HAIR | SMALLER), seeds=(0, 1, 2)),
     "full": Preset(FULL | NO_HAIR_REMOVAL, with_rates(KINDS | HAIR | SMALLER), seeds=(0, 1, 2)),
+    "long": Preset(
+        LONG | NO_HAIR_REMOVAL,
+        # Of the two best rates on the validation set the lower one, as training is longer.
+        {"harmonic": {"lr": 0.004}, "cnn": {"model": "cnn", "lr": 0.002}},
+        seeds=(0, 1, 2),
+    ),
     "search": Preset(
         SMALL | {"epochs": 6},
         {
