@@ -29,7 +29,7 @@ class Preset:
 
 
 PRESETS = {
-    "small": Preset(64, "small", {"width": 32, "blocks": 1}, 32, steps=1750, search_steps=600),
+    "small": Preset(64, "small", {"width": 32, "blocks": 1}, 32, steps=875, search_steps=350),
     "full": Preset(224, "resnet-50", {}, 16, steps=17500, search_steps=4000),
 }
 RATES = (0.01, 0.03, 0.1)
