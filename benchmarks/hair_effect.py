@@ -11,9 +11,9 @@ differ.
 import sys
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
+from benchmarks.grid.answers import answers
 from benchmarks.grid.table import read_runs
 from harmonic.data.classes import CLASSES
 from harmonic.errors import InputError
@@ -25,29 +25,10 @@ REFERENCE = "none"
 RESAMPLES = 2000
 
 
-def answers(runs: pd.DataFrame, arm: str, results: Path) -> tuple[pd.DataFrame, np.ndarray]:
-    """The truth (image, lesion_id, dx) and the probabilities (seeds, images, 7) of an arm.
-
-    Raises InputError where there is no run, or runs of one arm answer different images.
-    """
-    rows = runs[(runs.preset == "small") & (runs.arm == arm) & runs.fold.isna()].sort_values("seed")
-    if rows.empty:
-        raise InputError(f"no rows of {arm}: run `python -m benchmarks.grid small --arms {arm}`")
-    truth = pd.read_csv(results / "predictions" / f"{rows.data.iloc[0]}.csv.gz")
-    found = []
-    for path in rows.predictions:
-        table = pd.read_csv(results / path)
-        if table.image.tolist() != truth.image.tolist():
-            raise InputError(f"{path}: answers other images than the truth of its data")
-        found.append(table[[name.upper() for name in CLASSES]].to_numpy())
-    probabilities = np.array(found)
-    return truth, probabilities / probabilities.sum(axis=2, keepdims=True)  # they were rounded
-
-
 def effect(runs: pd.DataFrame, method: str, results: Path) -> dict[str, Difference]:
     """Each figure with a method less without, paired over test lesions and seeds."""
-    truth, without = answers(runs, ARMS[REFERENCE], results)
-    same, after = answers(runs, ARMS[method], results)
+    truth, without = answers(runs, "small", ARMS[REFERENCE], results)
+    same, after = answers(runs, "small", ARMS[method], results)
     if not truth.equals(same) or len(without) != len(after):
         raise InputError(f"{method}: other test images or seeds than {REFERENCE}")
     labels = truth.dx.map(CLASSES.index).to_numpy()
