@@ -24,7 +24,8 @@ def work(stage: Stage) -> None:
     from harmonic.deploy.compression import (
         accuracy_over_bytes,
         as_table,
-        balanced_scores,
+        balanced_choice,
+        scores_of_choice,
         table_row,
     )
     from harmonic.deploy.export import export_onnx
@@ -62,11 +63,11 @@ def work(stage: Stage) -> None:
             tune if settings.epochs else None,
             settings.epochs,
         ):
-            scores = balanced_scores(
-                test.labels, test.groups, outputs(variant, test.images, device, view_count=1),
-                description.class_counts, description.imbalance,
-                resamples=settings.resamples, seed=settings.seed,
-            )  # fmt: skip
+            logits = outputs(variant, test.images, device, view_count=1)
+            chosen = balanced_choice(logits, description.class_counts, description.imbalance)
+            scores = scores_of_choice(
+                test.labels, test.groups, chosen, resamples=settings.resamples, seed=settings.seed
+            )
             reference = reference or scores
             rows.append(
                 {

@@ -20,7 +20,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     parser.add_argument("--by", help="group by these parameters or columns, e.g. model,train.level")
     parser.add_argument("--reference", metavar="ARM", help="the arm to hold others against (cnn)")
-    parser.add_argument("--only", metavar="TEXT", help="of a table, test sets whose name has this")
+    parser.add_argument("--only", metavar="TEXT", help="of a table, runs of this preset or data")
     parser.add_argument("--metrics", help="names in metrics.json, comma between; verdict: first")
     parser.add_argument("--truth", type=Path, help="CSV (image, lesion_id, dx) for bare folders")
     parser.add_argument("--resamples", type=int, default=2000, help="of the bootstrap (2000)")
@@ -42,9 +42,9 @@ def run(options: argparse.Namespace) -> None:
 
     runs = read_runs(options.runs, options.truth)
     if options.only is not None:
-        runs = [one for one in runs if options.only in one.test_set]
+        runs = [one for one in runs if options.only in named(one.test_set)]
         if not runs:
-            raise ValueError(f"--only {options.only}: in the name of no test set")
+            raise ValueError(f"--only {options.only}: the preset or data of no run")
     metrics = shared_metrics(runs, options.metrics.split(",") if options.metrics else None)
     sections = compare(
         runs,
@@ -76,3 +76,8 @@ def run(options: argparse.Namespace) -> None:
             ],
         )
         options.plot.write_bytes(drawing)
+
+
+def named(test_set: str) -> list[str]:
+    """Preset and data of "small, data 0123abc", as a table of runs names its test sets."""
+    return [test_set, *test_set.split(", data ")]

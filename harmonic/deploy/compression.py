@@ -27,22 +27,27 @@ class Scores:
         return float(low), float(high)
 
 
-def balanced_scores(
+def balanced_choice(
+    logits: NDArray[np.float64], class_counts: Sequence[int], imbalance: str
+) -> NDArray[np.int64]:
+    """The balanced rule's class of each row; a temperature would change none."""
+    scores = logits - np.log(np.asarray(class_counts)) if imbalance == "none" else logits
+    return np.asarray(scores.argmax(axis=1))
+
+
+def scores_of_choice(
     labels: NDArray[np.int64],
     lesions: NDArray[np.str_],
-    logits: NDArray[np.float64],
-    class_counts: Sequence[int],
-    imbalance: str,
+    chosen: NDArray[np.int64],
     *,
     resamples: int,
     seed: int,
 ) -> Scores:
-    """The balanced rule's choice does not depend on a temperature, so none is needed.
+    """Balanced accuracy of chosen classes.
 
     Equal seeds resample the same lesions, so the scores of two networks can be subtracted.
     """
-    scores = logits - np.log(np.asarray(class_counts)) if imbalance == "none" else logits
-    hits = scores.argmax(axis=1) == labels
+    hits = chosen == labels
     member = np.eye(len(CLASSES))[labels][:, np.unique(labels)]
     weights = resampled_weights(labels, lesions, resamples=resamples, seed=seed)
 

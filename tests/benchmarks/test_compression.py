@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.compression import chosen_runs, main
+from benchmarks.compression.__main__ import main
+from benchmarks.compression.networks import chosen_runs
+from benchmarks.grid.record import write_gzipped
 from benchmarks.grid.table import add_run, read_runs
 from harmonic.data.classes import CLASSES
 from harmonic.errors import InputError
@@ -41,6 +43,8 @@ def grid(tmp_path_factory: pytest.TempPathFactory) -> Path:
             np.save(place / "data/images.npy", images)
             pd.DataFrame(rows).to_csv(place / "data/split.csv", index=False)
             description = describe(**changes)
+            test = [{"image": row["image_id"], **row} for row in rows if row["split"] == "test"]
+            write_gzipped(folder / "predictions/abc.csv.gz", pd.DataFrame(test))
             save_model(
                 place / "models/model.safetensors",
                 trained(description).state_dict(),
@@ -60,9 +64,10 @@ def test_the_table_holds_every_form_of_every_network(
 ) -> None:
     output = tmp_path / "compression.md"
     words = ["small", "--runs", str(grid / "runs.csv"), "--work", str(grid / "work"),
-             "--output", str(output), "--resamples", "50"]  # fmt: skip
+             "--output", str(output), "--resamples", "50", "--commit", "c0ffee"]  # fmt: skip
     assert main(words) == 0
-    assert capsys.readouterr().out == output.read_text(encoding="utf-8")
+    first = output.read_text(encoding="utf-8")
+    assert capsys.readouterr().out == first
     table = pd.read_csv(output.with_suffix(".csv"), keep_default_na=False)
     assert (table.seeds == 2).all()
     assert set(table.model) == {"harmonic", "cnn"}
@@ -76,6 +81,11 @@ def test_the_table_holds_every_form_of_every_network(
         whole = rows[rows.weights == "float32"].iloc[0]
         assert (whole.share, whole.change) == (1, 0)
         assert b"<svg" in (tmp_path / f"compression-{model}.svg").read_bytes()
+    runs = read_runs(grid / "runs.csv")
+    assert main(words) == 0  # nothing is measured twice
+    assert capsys.readouterr().err.count("is there") == 8
+    assert read_runs(grid / "runs.csv").equals(runs)
+    assert output.read_text(encoding="utf-8") == first
 
 
 def test_runs_that_cannot_be_compared_are_refused(grid: Path, tmp_path: Path) -> None:

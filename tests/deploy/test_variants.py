@@ -7,7 +7,13 @@ import pytest
 import torch
 from sklearn.metrics import balanced_accuracy_score
 
-from harmonic.deploy.compression import accuracy_over_bytes, as_table, balanced_scores, table_row
+from harmonic.deploy.compression import (
+    accuracy_over_bytes,
+    as_table,
+    balanced_choice,
+    scores_of_choice,
+    table_row,
+)
 from harmonic.deploy.latency import milliseconds
 from harmonic.deploy.onnx_file import OnnxPredictor
 from harmonic.deploy.variants import multiply_adds, outputs, parameters, variants
@@ -81,7 +87,8 @@ def test_scores_are_the_library_s_and_pairs_cancel_what_they_share() -> None:
     logits = random.normal(size=(140, 7)) + 1.5 * np.eye(7)[labels]
     counts = [9, 1, 2, 3, 4, 5, 6]
     for imbalance in ("none", "class_weights"):
-        scores = balanced_scores(labels, lesions, logits, counts, imbalance, resamples=200, seed=1)
+        chosen = balanced_choice(logits, counts, imbalance)
+        scores = scores_of_choice(labels, lesions, chosen, resamples=200, seed=1)
         shifted = logits - np.log(counts) if imbalance == "none" else logits
         expected = balanced_accuracy_score(labels, shifted.argmax(axis=1))
         assert scores.value == pytest.approx(expected)
