@@ -21,6 +21,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument("--by", help="group by these parameters or columns, e.g. model,train.level")
     parser.add_argument("--reference", metavar="ARM", help="the arm to hold others against (cnn)")
     parser.add_argument("--only", metavar="TEXT", help="of a table, runs of this preset or data")
+    parser.add_argument("--arms", help="of a table, runs of these arms, comma between")
     parser.add_argument("--metrics", help="names in metrics.json, comma between; verdict: first")
     parser.add_argument("--truth", type=Path, help="CSV (image, lesion_id, dx) for bare folders")
     parser.add_argument("--resamples", type=int, default=2000, help="of the bootstrap (2000)")
@@ -45,6 +46,13 @@ def run(options: argparse.Namespace) -> None:
         runs = [one for one in runs if options.only in named(one.test_set)]
         if not runs:
             raise ValueError(f"--only {options.only}: the preset or data of no run")
+    if options.arms is not None:
+        wanted = options.arms.split(",")
+        there = {one.traits.get("arm") for one in runs}
+        if missing := [arm for arm in wanted if arm not in there]:
+            known = ", ".join(sorted(filter(None, there))) or "none"
+            raise ValueError(f"--arms {', '.join(missing)}: no run of it; there are: {known}")
+        runs = [one for one in runs if one.traits.get("arm") in wanted]
     metrics = shared_metrics(runs, options.metrics.split(",") if options.metrics else None)
     sections = compare(
         runs,

@@ -200,6 +200,7 @@ def test_predictions_of_another_run_are_refused(tmp_path, draw):
         (["{runs}", "--reference", "resnet"], "reference 'resnet'"),
         (["{runs}", "--metrics", "beauty"], "metric beauty"),
         (["{runs}", "--only", "huge"], "--only huge"),
+        (["{runs}", "--arms", "cnn,fnn"], "--arms fnn: no run of it; there are: cnn, "),
         (["{runs}", "--plot", "a.pdf"], "must end in .svg"),
         (["{runs}", "--markdown", "no/such/folder.md"], "--markdown"),
     ],
