@@ -61,7 +61,7 @@ class Least:
 # or lighter in green, as light hair is; more else is too, so those lines have to be longer.
 IN_RED = Least(strength=120.0, length=10.0)
 IN_BLUE = Least(strength=250.0, length=20.0)
-IN_GREEN = Least(strength=120.0, length=20.0)
+IN_GREEN = Least(strength=160.0, length=20.0)
 
 
 def directional_mask(image: Image) -> Mask:
