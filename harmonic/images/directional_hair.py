@@ -23,11 +23,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from harmonic.images.pieces import FloatArray, IntArray, connected_pieces
 from harmonic.images.ruler import ruler_ticks
 
 Image = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
-FloatArray = NDArray[np.float64]
 
 DIRECTIONS = 16
 ACROSS_LENGTH = 13.0
@@ -42,39 +42,71 @@ TEXTURE_WINDOW = 61.0
 """Side of the square in which the median depth stands for the texture."""
 LEAST_DEPTH = 10
 """In grey levels; what is fainter is no candidate."""
-LEAST_STRENGTH = 120.0
 SENSOR_NOISE = 6.0  # grey levels, added to the texture
-SHORTEST_DARK, SHORTEST_LIGHT = 10.0, 20.0
 BROADEST_PIECE = 10.0
 STEEPEST = 0.05  # share of the contrast that the ground may rise across a piece, a pixel
 AT_THE_BORDER = 2.0  # factor on the strength of a piece that the border of the image cuts short
 
 
-# Dark hair is looked for in red light, which blood and the pigment network hardly absorb. Light
-# hair differs from skin in green and blue alone; gaps between dark things look like short bits.
-_GREEN_AND_BLUE = np.array([[0.0, 0.5, 0.5]], dtype=np.float32)
+@dataclass(frozen=True)
+class Least:
+    """What a piece of line has to have to be hair."""
+
+    strength: float
+    length: float
+
+
+# Dark hair is looked for in red light, which blood and the pigment network hardly absorb. There
+# brown hair over a dull skin or a lesion can be as bright as what is around. It is darker in blue,
+# or lighter in green, as light hair is; more else is too, so those lines have to be longer.
+IN_RED = Least(strength=120.0, length=10.0)
+IN_BLUE = Least(strength=250.0, length=20.0)
+IN_GREEN = Least(strength=160.0, length=20.0)
 
 
 def directional_mask(image: Image) -> Mask:
     """Find dark and light hair in uint8 (H, W, 3), RGB: bool (H, W), undilated."""
     scale = image.shape[1] / 600.0
-    red = np.ascontiguousarray(image[..., 0])
-    depth, line_depths = _depths(red, scale)
-    candidate = _candidates(red, depth, scale) & (depth >= LEAST_DEPTH)
-    ticks = ruler_ticks(candidate, depth, scale)
-    dark = _hair_among(candidate & ~ticks, red, depth, line_depths, SHORTEST_DARK, scale)
+    red, green, blue = (np.ascontiguousarray(image[..., channel]) for channel in range(3))
+    surroundings = _surroundings(red, scale)
+    candidate = _candidates(red, surroundings, scale)
+    ticks = ruler_ticks(candidate, surroundings - red, scale)
+    dark = _hair_among(candidate & ~ticks, red, surroundings, IN_RED, scale)
 
-    green_and_blue = np.asarray(cv2.transform(image, _GREEN_AND_BLUE), dtype=np.uint8)
-    skin = _without(dark | ticks, green_and_blue, scale)
+    # Green and blue make up for what red lacks: at half the resolution that takes a quarter of the
+    # time. JPEG stores colours no finer. In a small image a hair would get lost.
+    if scale > 0.5:
+        known = _halved((dark | ticks).view(np.uint8) * 255) > 0
+        more = _brown_and_light_hair(_halved(green), _halved(blue), known, scale / 2)
+        more = more.repeat(2, axis=0).repeat(2, axis=1)[: red.shape[0], : red.shape[1]]
+    else:
+        more = _brown_and_light_hair(green, blue, dark | ticks, scale)
+    return np.asarray(dark | (more & ~ticks))
+
+
+def _halved(grey: Image) -> Image:
+    """The means over blocks of 2 × 2 pixels; an odd last row or column is doubled."""
+    height, width = grey.shape
+    even = cv2.copyMakeBorder(grey, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+    half = ((width + 1) // 2, (height + 1) // 2)
+    return np.asarray(cv2.resize(even, half, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def _brown_and_light_hair(green: Image, blue: Image, known: Mask, scale: float) -> Mask:
+    """The hair that is dark in blue or light in green, beside what is known to be dark."""
+    surroundings = _surroundings(blue, scale)
+    candidate = _candidates(blue, surroundings, scale) & ~known
+    brown = _hair_among(candidate, blue, surroundings, IN_BLUE, scale)
+
+    skin = _without(known | brown, green, scale)
     negative = 255 - skin
-    depth, line_depths = _depths(negative, scale)
-    candidate = _candidates(negative, depth, scale) & (depth >= LEAST_DEPTH)
+    surroundings = _surroundings(negative, scale)
     # The skin seen between dark hairs, or in the holes of a pigment network, is a light line too,
     # but it is not lighter than the skin around.
     side = round(TEXTURE_WINDOW * scale) | 1
-    candidate &= cv2.subtract(skin, cv2.blur(skin, (side, side))) >= LEAST_DEPTH
-    light = _hair_among(candidate, negative, depth, line_depths, SHORTEST_LIGHT, scale)
-    return dark | light
+    lighter = cv2.subtract(skin, cv2.blur(skin, (side, side))) >= LEAST_DEPTH
+    candidate = _candidates(negative, surroundings, scale) & lighter
+    return brown | _hair_among(candidate, negative, surroundings, IN_GREEN, scale)
 
 
 def _without(dark: Mask, grey: Image, scale: float) -> Image:
@@ -85,142 +117,109 @@ def _without(dark: Mask, grey: Image, scale: float) -> Image:
     return np.where(rim > 0, cv2.morphologyEx(grey, cv2.MORPH_CLOSE, square), grey)
 
 
+def _surroundings(grey: Image, scale: float) -> Image:
+    """The skin on both sides of each pixel: the largest of the closings along lines.
+
+    A closing along a line fills every dark structure that is shorter than the line in that
+    direction (Soille, "Morphological Image Analysis", ch. 8; DullRazor uses three directions).
+    Across a hair it gives the skin.
+    """
+    length = max(5, round(ACROSS_LENGTH * scale))
+    largest = np.zeros_like(grey)
+    for direction in range(DIRECTIONS):
+        closed = cv2.morphologyEx(grey, cv2.MORPH_CLOSE, _line(length, direction))
+        cv2.max(largest, closed, dst=largest)
+    return largest
+
+
+def _candidates(grey: Image, surroundings: Image, scale: float) -> Mask:
+    """Pixels of some depth within the half-maximum of a narrow dark cross-section.
+
+    Depth is how far a pixel lies below its surroundings. The half-maximum puts the edge of the mask
+    at the edge of the hair, whatever the contrast. The rim of a dark patch looks narrow to a line,
+    as short chords cross it; but a disc as wide as the line is long fits into the patch, and into
+    no hair.
+    """
+    depth = cv2.subtract(surroundings, grey)
+    side = max(3, round(NEIGHBOURHOOD * scale) | 1)
+    deepest = cv2.dilate(depth, np.ones((side, side), dtype=np.uint8))
+    disc = _disc(max(5, round(ACROSS_LENGTH * scale) | 1))
+    beside = cv2.morphologyEx(grey, cv2.MORPH_BLACKHAT, disc)
+    narrow = (cv2.add(depth, depth) >= deepest) & (cv2.add(beside, beside) >= depth)
+    return np.asarray(narrow & (depth >= LEAST_DEPTH))
+
+
 def _hair_among(
-    candidate: Mask,
-    grey: Image,
-    depth: Image,
-    line_depths: list[Image],
-    shortest: float,
-    scale: float,
+    candidate: Mask, grey: Image, surroundings: Image, least: Least, scale: float
 ) -> Mask:
-    """Of the candidates, bool (H, W), those in pieces of line with the strength of hair."""
-    shortest = max(shortest * scale, 5.0)
-    # What follows concerns the candidates alone; no part of a speck is long enough.
-    pixel = np.flatnonzero(_without_specks(candidate, shortest))
-    depth_there = depth.ravel()[pixel]
-    texture = _texture(depth, scale).ravel()[pixel]
-    slope_x, slope_y = (slope.ravel()[pixel] for slope in _slopes(grey, scale))
+    """Of the candidates, bool (H, W), those in pieces of line with the strength of hair.
+
+    The surroundings less the closing along a line are the depth of what is long in its direction
+    and narrow in another. For it dark structures are widened by a pixel on each side, lest a thin
+    hair be missed that runs between two directions or bends.
+    """
+    shortest = max(least.length * scale, 5.0)
+    least_area = shortest / np.sqrt(2)  # of a piece whose bounding box has that diagonal
     hair = np.zeros(grey.shape, dtype=bool)
-    for direction, line_depth in enumerate(line_depths):
-        line_there = line_depth.ravel()[pixel]
-        member = line_there >= LINE_SHARE * depth_there
-        if not member.any():
-            continue
-        piece = _pieces(grey.shape, pixel[member])
-        contrast = piece.mean(line_there[member])
+    # What follows concerns the candidates alone; no part of a speck is long enough.
+    pixel = np.flatnonzero(candidate)
+    patch = connected_pieces(grey.shape, pixel, least_area)
+    pixel = pixel[patch.member][(patch.length >= shortest)[patch.label]]
+    if not len(pixel):
+        return hair
+    skin = surroundings.ravel()[pixel]
+    depth = skin - grey.ravel()[pixel]
+    least_line_depth = np.ceil(LINE_SHARE * depth).astype(np.uint8)
+    texture = _texture(surroundings - grey, pixel, scale)
+    slope_x, slope_y = _slopes(grey, pixel, scale)
+    widened = cv2.erode(grey, cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3)))
+    length = max(9, round(ALONG_LENGTH * scale))
+    for direction in range(DIRECTIONS):
+        closed = cv2.morphologyEx(widened, cv2.MORPH_CLOSE, _line(length, direction))
+        line_depth = skin - np.minimum(closed.ravel()[pixel], skin)
+        on_line = np.flatnonzero(line_depth >= least_line_depth)
+        piece = connected_pieces(grey.shape, pixel[on_line], least_area)
+        there = on_line[piece.member]
+        contrast = piece.mean(line_depth[there])
         strength = piece.length**2 / piece.area
-        strength *= (contrast / (piece.mean(texture[member]) + SENSOR_NOISE)) ** 2
-        strength[piece.at_the_border] *= AT_THE_BORDER
-        good = strength >= LEAST_STRENGTH
+        strength *= (contrast / (piece.mean(texture[there]) + SENSOR_NOISE)) ** 2
+        strength[piece.from_border <= 1] *= AT_THE_BORDER
+        good = strength >= least.strength
         good &= piece.length >= shortest
         good &= piece.area <= BROADEST_PIECE * max(scale, 0.5) * piece.length
         # The rim of a lesion or of a gel bubble lies along a slope; a hair only crosses it.
         angle = np.pi * direction / DIRECTIONS
-        rise = (slope_y * np.cos(angle) - slope_x * np.sin(angle))[member]
+        rise = slope_y[there] * np.cos(angle) - slope_x[there] * np.sin(angle)
         good &= np.abs(piece.mean(rise)) * scale <= STEEPEST * contrast
         # Faint texture that touches a hair is no part of it.
-        deep = depth_there[member] >= 0.5 * piece.mean(depth_there[member])[piece.label]
-        hair.ravel()[pixel[member][good[piece.label] & deep]] = True
+        deep = depth[there] >= 0.5 * piece.mean(depth[there])[piece.label]
+        hair.ravel()[pixel[there[good[piece.label] & deep]]] = True
     return hair
 
 
-def _without_specks(mask: Mask, shortest: float) -> Mask:
-    _, labels, statistics, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
-    wide, high = statistics[:, cv2.CC_STAT_WIDTH], statistics[:, cv2.CC_STAT_HEIGHT]
-    long = np.hypot(wide - 1, high - 1) + 1.0 >= shortest
-    long[0] = False  # the background
-    return np.asarray(long[labels])
-
-
-@dataclass(frozen=True)
-class _Pieces:
-    """The n connected pieces of the lines in one direction."""
-
-    label: NDArray[np.int64]  # 0 to n - 1, of each pixel given to _pieces
-    area: FloatArray
-    length: FloatArray  # diagonal of the bounding box: the pieces are nearly straight
-    at_the_border: Mask
-
-    def mean(self, values: NDArray[np.generic]) -> FloatArray:
-        sums = np.bincount(self.label, weights=values, minlength=len(self.area))
-        return np.asarray(sums / self.area)
-
-
-def _pieces(shape: tuple[int, ...], pixel: NDArray[np.int64]) -> _Pieces:
-    mask = np.zeros(shape, dtype=np.uint8)
-    mask.ravel()[pixel] = 1
-    count, labels = cv2.connectedComponents(mask, connectivity=8)
-    label = labels.ravel()[pixel] - 1
-    # cv2.connectedComponentsWithStats would take four times as long for the same.
-    order = np.argsort(label, kind="stable")
-    starts = np.searchsorted(label[order], np.arange(count - 1))
-    y, x = np.divmod(pixel[order], shape[1])
-    left, right = np.minimum.reduceat(x, starts), np.maximum.reduceat(x, starts)
-    top, bottom = np.minimum.reduceat(y, starts), np.maximum.reduceat(y, starts)
-    outermost = np.minimum.reduce([left, top, shape[1] - 1 - right, shape[0] - 1 - bottom])
-    return _Pieces(
-        label=np.asarray(label, dtype=np.int64),
-        area=np.bincount(label, minlength=count - 1).astype(np.float64),
-        length=np.hypot(right - left, bottom - top) + 1.0,
-        at_the_border=outermost <= 1,
-    )
-
-
-def _depths(grey: Image, scale: float) -> tuple[Image, list[Image]]:
-    """How far each pixel lies below its surroundings, and how much of that each direction explains.
-
-    A closing along a line fills every dark structure that is shorter than the line in that
-    direction (Soille, "Morphological Image Analysis", ch. 8; DullRazor uses three directions).
-    Across a hair it gives the skin; along the hair, the hair itself. The largest closing less the
-    image is the depth; the largest less the closing in one direction is the depth of what is long
-    in that direction and narrow in another. For the latter dark structures are widened by a pixel
-    on each side, lest a thin hair be missed that runs between two directions or bends.
-    """
-    across_length = max(5, round(ACROSS_LENGTH * scale))
-    along_length = max(9, round(ALONG_LENGTH * scale))
-    widened = cv2.erode(grey, cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3)))
-    largest = np.zeros_like(grey)
-    along = []
-    for direction in range(DIRECTIONS):
-        across = cv2.morphologyEx(grey, cv2.MORPH_CLOSE, _line(across_length, direction))
-        cv2.max(largest, across, dst=largest)
-        along.append(cv2.morphologyEx(widened, cv2.MORPH_CLOSE, _line(along_length, direction)))
-    depth = np.asarray(cv2.subtract(largest, grey), dtype=np.uint8)
-    return depth, [np.asarray(cv2.subtract(largest, closed), dtype=np.uint8) for closed in along]
-
-
-def _candidates(grey: Image, depth: Image, scale: float) -> Mask:
-    """Pixels within the half-maximum of a narrow dark cross-section.
-
-    That puts the edge of the mask at the edge of the hair, whatever the contrast. The rim of a dark
-    patch looks narrow to a line, as short chords cross it; but a disc as wide as the line is long
-    fits into the patch, and into no hair.
-    """
-    side = max(3, round(NEIGHBOURHOOD * scale) | 1)
-    deepest = cv2.dilate(depth, np.ones((side, side), dtype=np.uint8))
-    disc = _disc(max(5, round(ACROSS_LENGTH * scale) | 1))
-    beside = cv2.subtract(cv2.morphologyEx(grey, cv2.MORPH_CLOSE, disc), grey)
-    return np.asarray((depth >= 0.5 * deepest) & (beside >= 0.5 * depth))
-
-
-def _texture(depth: Image, scale: float) -> FloatArray:
-    """The median depth around each pixel: hair hardly changes a median, a pigment network does."""
+def _texture(depth: Image, pixel: IntArray, scale: float) -> Image:
+    """The median depth around pixels: hair hardly changes a median, a pigment network does."""
     step = 4 if scale > 0.5 else 2
     side = max(3, round(TEXTURE_WINDOW * scale / step) | 1)
     median = cv2.medianBlur(np.ascontiguousarray(depth[::step, ::step]), side)
-    return np.asarray(cv2.resize(median, depth.shape[::-1]))
+    y, x = np.divmod(pixel, depth.shape[1])
+    return np.asarray(median[y // step, x // step], dtype=np.uint8)
 
 
-def _slopes(grey: Image, scale: float) -> tuple[FloatArray, FloatArray]:
-    """How steeply the smoothed image rises to the right and downwards, in grey levels a pixel."""
-    height, width = grey.shape
-    quarter = (max(width // 4, 1), max(height // 4, 1))
-    small = cv2.resize(grey, quarter, interpolation=cv2.INTER_AREA).astype(np.float32)
-    smooth = cv2.resize(cv2.GaussianBlur(small, (0, 0), 1.5 * scale), (width, height))
-    return (
-        np.asarray(cv2.Sobel(smooth, cv2.CV_32F, 1, 0, scale=1 / 8)),
-        np.asarray(cv2.Sobel(smooth, cv2.CV_32F, 0, 1, scale=1 / 8)),
+def _slopes(grey: Image, pixel: IntArray, scale: float) -> tuple[FloatArray, FloatArray]:
+    """How steeply the smoothed image rises to the right and downwards, in grey levels a pixel.
+
+    At a quarter of the resolution, in 256ths of a grey level: whole numbers, for which OpenCV
+    promises the same bits on every processor.
+    """
+    fine = _halved(_halved(grey)).astype(np.uint16) * 256
+    smooth = cv2.GaussianBlur(fine, (0, 0), 1.5 * scale)
+    y, x = np.divmod(pixel, grey.shape[1])
+    right, down = (
+        cv2.Sobel(smooth, cv2.CV_32F, *order)[y // 4, x // 4] / np.float64(8 * 4 * 256)
+        for order in ((1, 0), (0, 1))
     )
+    return right, down
 
 
 @lru_cache(maxsize=128)

@@ -11,9 +11,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from harmonic.images.pieces import FloatArray, IntArray, connected_pieces
+
 Image = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
-FloatArray = NDArray[np.float64]
 
 SHORTEST_TICK, LONGEST_TICK = 7.0, 60.0
 BROADEST_TICK = 9.0
@@ -31,61 +32,50 @@ def ruler_ticks(dark: Mask, depth: Image, scale: float) -> Mask:
     `depth`, uint8 (H, W), is how far each pixel lies below its surroundings; `scale` the width of
     the image over 600.
     """
-    found = np.zeros(dark.shape, dtype=bool)
+    found = np.zeros(dark.shape, dtype=np.uint8)
     for lowest in (FAINT, STRONG):
-        bars, labels = _bars(dark & (depth >= lowest), depth, scale)
+        pixel = np.flatnonzero(dark & (depth >= lowest))
+        bars, bar = _bars(dark.shape, pixel, depth.ravel()[pixel], scale)
         tick = _in_a_series(bars, scale) | _in_a_corner(bars, dark.shape, scale)
-        found |= np.isin(labels, bars.label[tick])
-    rim = cv2.dilate(found.view(np.uint8), np.ones((5, 5), dtype=np.uint8))
-    return rim > 0
+        found.ravel()[pixel[bar >= 0][tick[bar[bar >= 0]]]] = 1
+    return cv2.dilate(found, np.ones((5, 5), dtype=np.uint8)) > 0
 
 
 @dataclass(frozen=True)
 class _Bars:
-    """Connected components of about the shape of a tick, n of them."""
+    """Connected pieces of about the shape of a tick, n of them."""
 
-    label: NDArray[np.int64]
     centre: FloatArray  # (n, 2): x, y
     angle: FloatArray  # radians; a line has no sign, so π is 0 again
     breadth: FloatArray
     depth: FloatArray
 
 
-def _bars(mask: Mask, depth: Image, scale: float) -> tuple[_Bars, NDArray[np.int32]]:
-    """The bars among the connected components of a mask, and the image (H, W) of their labels."""
-    _, labels, statistics, centres = cv2.connectedComponentsWithStats(mask.view(np.uint8))
-    diagonal = np.hypot(statistics[:, cv2.CC_STAT_WIDTH], statistics[:, cv2.CC_STAT_HEIGHT])
-    area = statistics[:, cv2.CC_STAT_AREA].astype(np.float64)
-    suitable = (diagonal >= SHORTEST_TICK * scale) & (diagonal <= LONGEST_TICK * scale)
-    suitable &= area >= 8.0 * max(scale, 0.5) ** 2
-    suitable[0] = False  # the background
-    label = np.flatnonzero(suitable)
-    number = np.full(len(suitable), -1)
-    number[label] = np.arange(len(label))
-
-    pixel = np.flatnonzero(mask)
-    bar = number[labels.ravel()[pixel]]
-    pixel, bar = pixel[bar >= 0], bar[bar >= 0]
-    y, x = np.divmod(pixel, mask.shape[1])
-    x_off, y_off = x - centres[label][bar, 0], y - centres[label][bar, 1]
-
-    def mean(values: NDArray[np.generic]) -> FloatArray:
-        return np.bincount(bar, weights=values, minlength=len(label)) / area[label]
-
+def _bars(
+    shape: tuple[int, ...], pixel: IntArray, depth: NDArray[np.generic], scale: float
+) -> tuple[_Bars, IntArray]:
+    """The bars among listed pixels, and which bar each pixel is in (-1: none)."""
+    piece = connected_pieces(shape, pixel, 8.0 * max(scale, 0.5) ** 2)
+    y, x = np.divmod(pixel[piece.member], shape[1])
+    centre = np.column_stack([piece.mean(x), piece.mean(y)])
+    x_off, y_off = x - centre[piece.label, 0], y - centre[piece.label, 1]
     # A rectangle of length l has a variance of l² / 12 along its axis.
-    xx, yy, xy = mean(x_off**2), mean(y_off**2), mean(x_off * y_off)
+    xx, yy, xy = piece.mean(x_off**2), piece.mean(y_off**2), piece.mean(x_off * y_off)
     spread = np.hypot((xx - yy) / 2, xy)
     length = np.sqrt(12 * ((xx + yy) / 2 + spread) + 1)
     breadth = np.maximum(np.sqrt(12 * np.maximum((xx + yy) / 2 - spread, 0.0)), 1.0)
-    straight = (length >= 2.5 * breadth) & (breadth <= BROADEST_TICK * max(scale, 0.5))
+    diagonal = np.hypot(piece.width, piece.height)
+    suitable = (diagonal >= SHORTEST_TICK * scale) & (diagonal <= LONGEST_TICK * scale)
+    suitable &= (length >= 2.5 * breadth) & (breadth <= BROADEST_TICK * max(scale, 0.5))
     bars = _Bars(
-        label=label[straight],
-        centre=centres[label][straight],
-        angle=(0.5 * np.arctan2(2 * xy, xx - yy))[straight],
-        breadth=breadth[straight],
-        depth=mean(depth.ravel()[pixel])[straight],
+        centre=centre[suitable],
+        angle=(0.5 * np.arctan2(2 * xy, xx - yy))[suitable],
+        breadth=breadth[suitable],
+        depth=piece.mean(depth[piece.member])[suitable],
     )
-    return bars, np.asarray(labels, dtype=np.int32)
+    bar = np.full(len(pixel), -1)
+    bar[piece.member] = np.where(suitable, np.cumsum(suitable) - 1, -1)[piece.label]
+    return bars, bar
 
 
 def _seen_from(bars: _Bars, one: int) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
@@ -99,7 +89,7 @@ def _seen_from(bars: _Bars, one: int) -> tuple[FloatArray, FloatArray, FloatArra
 
 def _in_a_series(bars: _Bars, scale: float) -> Mask:
     """Bars beside two others, one before and one behind at equal distances."""
-    tick = np.zeros(len(bars.label), dtype=bool)
+    tick = np.zeros(len(bars.angle), dtype=bool)
     for one in range(len(tick)):
         across, along, turned, ratio = _seen_from(bars, one)
         distance = np.abs(across)
@@ -107,6 +97,8 @@ def _in_a_series(bars: _Bars, scale: float) -> Mask:
         beside &= (distance >= NEAREST * scale) & (distance <= FARTHEST * scale)
         beside &= np.abs(along) <= 0.9 * distance + 3 * scale
         others = np.flatnonzero(beside)
+        if len(others) < 2:
+            continue
         step, shift = across[others], along[others]
         smaller = np.minimum(distance[others][:, None], distance[others][None, :])
         opposite = np.abs(step[:, None] + step[None, :]) <= 0.07 * smaller + 1.2 * scale
@@ -125,7 +117,7 @@ def _in_a_corner(bars: _Bars, shape: tuple[int, ...], scale: float) -> Mask:
     distance = np.hypot(*(bars.centre[:, None] - corners).transpose(2, 0, 1))
     corner = distance.argmin(axis=1)
     possible = (distance.min(axis=1) <= 150 * scale) & (bars.depth >= PRINTED)
-    tick = np.zeros(len(bars.label), dtype=bool)
+    tick = np.zeros(len(bars.angle), dtype=bool)
     for one in np.flatnonzero(possible):
         across, along, turned, ratio = _seen_from(bars, int(one))
         step = np.abs(across)
