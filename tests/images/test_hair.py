@@ -48,6 +48,15 @@ def test_it_finds_the_hair_that_was_drawn(
     assert np.mean(scores) > 0.80
 
 
+@pytest.mark.parametrize("factor", [2, 5])
+def test_in_a_photograph_of_many_pixels_it_finds_the_same_hair(factor: int) -> None:
+    image, _ = add_hair(skin(450, 600), np.random.default_rng(3), density="medium", colour="dark")
+    large = np.asarray(Image.fromarray(image).resize((600 * factor, 450 * factor)))
+    found = hair_mask(large)
+    assert found.shape == large.shape[:2]
+    assert dice(found, hair_mask(image).repeat(factor, axis=0).repeat(factor, axis=1)) > 0.9
+
+
 def test_it_finds_light_hair_on_a_dark_lesion_at_all() -> None:
     image = (skin(300, 400) * 0.55).astype(np.uint8)
     hairy, truth = add_hair(image, np.random.default_rng(2), density="medium", colour="light")
