@@ -13,11 +13,12 @@ def sigint_ignored(number: int) -> tuple[int, bool]:
 
 
 def test_results_come_in_order_and_ctrl_c_stays_with_the_caller() -> None:
-    before = signal.getsignal(signal.SIGINT)
+    # Tests in the background of a shell start with Ctrl-C ignored.
+    started_with = signal.signal(signal.SIGINT, signal.default_int_handler)
     # Processes that an earlier test started may live on; another number of them is started anew.
     found = list(in_processes((delayed(sigint_ignored)(number) for number in range(20)), 3))
     assert found == [(number, True) for number in range(20)]
-    assert signal.getsignal(signal.SIGINT) is before is not signal.SIG_IGN
+    assert signal.signal(signal.SIGINT, started_with) is signal.default_int_handler
 
 
 def test_unordered_results_are_all_there() -> None:
