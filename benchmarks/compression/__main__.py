@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"compression: {error}", file=sys.stderr)
         return 1
     command = f"python -m benchmarks.compression {options.preset} --epochs {options.epochs}"
-    text = page(table, command, ", ".join(rows.commit.unique()))
+    text = page(table, command, rows)
     options.output.write_text(text, encoding="utf-8")
     table.to_csv(options.output.with_suffix(".csv"), index=False, lineterminator="\n")
     for model, part in table.groupby("model"):

@@ -17,7 +17,7 @@ from benchmarks.grid.table import add_run, as_text, read_runs
 from benchmarks.grid.work import claimed
 from harmonic.data.arrays import LabelledImages, read_labelled_images
 from harmonic.data.classes import CLASSES
-from harmonic.deploy.compression import balanced_choice
+from harmonic.deploy.compression import AFTER, TRAINED, balanced_choice
 from harmonic.deploy.variants import Variant, outputs, parameters, stored, variants
 from harmonic.description import Description
 from harmonic.errors import InputError
@@ -32,7 +32,6 @@ BASES = ("harmonic", "cnn")
 FAMILIES = ("level", "binary", "ternary")
 """What an arm's name says after its base, where it was trained in a smaller form."""
 CALIBRATION_IMAGES = 128
-TRAINED, AFTER = "trained so", "after training"
 LAST = "binary"
 """The last of the forms that a network is made smaller to."""
 

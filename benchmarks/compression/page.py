@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.compression.networks import TRAINED
 from harmonic.data.classes import CLASSES
-from harmonic.deploy.compression import Scores, scores_of_choice, table_row
+from harmonic.deploy.compression import TRAINED, Scores, scores_of_choice, table_row
 from harmonic.errors import InputError
 
 WHOLE = "float32"
@@ -24,7 +23,9 @@ def scored(runs: pd.DataFrame, preset: str, results: Path, resamples: int) -> pd
     if rows.empty:
         raise InputError(f"no smaller file of {preset} in the table")
     made = pd.DataFrame([json.loads(text) for text in rows.overrides], index=rows.index)
-    rows = rows.join(made[["weights", "made", "epochs"]].rename(columns={"epochs": "tuned"}))
+    rows = rows.join(
+        made[["weights", "made", "views", "epochs"]].rename(columns={"epochs": "tuned"})
+    )
     truth = {
         data: pd.read_csv(results / "predictions" / f"{data}.csv.gz") for data in rows.data.unique()
     }
@@ -87,14 +88,16 @@ def mean_of(scores: Any) -> Scores:
     )
 
 
-def page(table: pd.DataFrame, command: str, commits: str) -> str:
+def page(table: pd.DataFrame, command: str, rows: pd.DataFrame) -> str:
     """The table as Markdown; changes in points of balanced accuracy."""
+    commits = ", ".join(rows.commit.unique())
+    views = "one view" if (rows.views == 1).all() else "the mean of several views"
     lines = [
         "# Smaller files",
         "",
-        f"`{command}`, from rows of runs.csv, commit {commits}. Balanced accuracy on the test set, "
-        "mean over seeds; 95 % intervals over lesions; change in points from the float32 network "
-        "of the same seed.",
+        f"`{command}`, from rows of runs.csv, commit {commits}. Balanced accuracy on the test set "
+        f"from {views} of an image, mean over seeds; 95 % intervals over lesions; change in points "
+        "from the float32 network of the same seed.",
         "",
         "| network | weights | made small | seeds | bytes | share | parameters | balanced accuracy "
         "| change | by seed |",

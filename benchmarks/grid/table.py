@@ -11,16 +11,19 @@ import pandas as pd
 
 KEY = ["preset", "arm", "seed", "fold", "overrides", "data"]
 """What tells runs apart; `overrides` is the JSON of all that differs from params.yaml."""
-TEXT = ["preset", "arm", "overrides", "data", "commit", "torch", "device", "predictions"]
+TEXT = ["preset", "arm", "overrides", "data", "commit", "torch", "device", "predictions", "answers"]
 """Columns that stay as they are written, though they may look like numbers."""
+WHOLE = ["seed", "fold", "threads", "parameters", "epochs", "best_epoch", "seconds", "bytes"]
+WHOLE += ["test_images", "test_lesions"]
+"""Columns of whole numbers, also where some rows have none."""
 
 
 def read_runs(path: Path) -> pd.DataFrame:
     """All rows, as text in the key's columns; an empty table where there is no file."""
     if not path.exists():
         return pd.DataFrame(columns=KEY)
-    text = dict.fromkeys(TEXT, str)
-    return pd.read_csv(path, dtype=text | {"seed": "Int64", "fold": "Int64"})
+    kinds: dict[str, Any] = dict.fromkeys(TEXT, str) | dict.fromkeys(WHOLE, "Int64")
+    return pd.read_csv(path, dtype=kinds)
 
 
 def has_run(runs: pd.DataFrame, row: dict[str, Any]) -> bool:

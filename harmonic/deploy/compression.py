@@ -10,9 +10,19 @@ from numpy.typing import NDArray
 
 from harmonic.data.classes import CLASSES
 from harmonic.evaluation.bootstrap import QUANTILES, resampled_weights
-from harmonic.evaluation.plots.drawing import BLUE, GREY, ORANGE, house_style, one_panel, to_svg
+from harmonic.evaluation.plots.drawing import (
+    BLUE,
+    GREY,
+    INK,
+    ORANGE,
+    house_style,
+    one_panel,
+    to_svg,
+)
 
 DIGITS = 4
+AFTER, TUNED, TRAINED = "after training", "then fine-tuned", "trained so"
+"""When a network was made smaller."""
 
 
 @dataclass(frozen=True)
@@ -81,12 +91,19 @@ def as_table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     return table
 
 
+def how_made(row: dict[str, Any]) -> str:
+    """A variant's line in the legend; `when` is there where some were trained in a smaller form."""
+    if row.get("when") == TRAINED:
+        return TRAINED
+    return TUNED if row["epochs"] else AFTER
+
+
 def accuracy_over_bytes(table: pd.DataFrame) -> bytes:
     """SVG: balanced accuracy with interval over the bytes of each file, logarithmic."""
     with house_style():
         figure, axes = one_panel(6.4, 4.0)
-        for tuned, colour, label in ((False, BLUE, "as trained"), (True, ORANGE, "fine-tuned")):
-            rows = table[(table.epochs > 0) == tuned]
+        for made, colour in ((AFTER, BLUE), (TUNED, ORANGE), (TRAINED, INK)):
+            rows = table[[how_made(row) == made for row in table.to_dict("records")]]
             if rows.empty:
                 continue
             spread = [
@@ -94,14 +111,14 @@ def accuracy_over_bytes(table: pd.DataFrame) -> bytes:
                 rows.balanced_accuracy_high - rows.balanced_accuracy,
             ]
             axes.errorbar(
-                rows.bytes, rows.balanced_accuracy, yerr=spread, fmt="o", color=colour,
-                ecolor=GREY, elinewidth=0.8, capsize=2, label=label,
+                rows.bytes, rows.balanced_accuracy, yerr=spread, fmt="o", markersize=4,
+                color=colour, ecolor=GREY, elinewidth=0.8, capsize=2, label=made,
             )  # fmt: skip
-            for row in rows.itertuples():
-                axes.annotate(
-                    row.weights, (row.bytes, row.balanced_accuracy),
-                    xytext=(4, 4), textcoords="offset points", fontsize=7,
-                )  # fmt: skip
+        for row in table.drop_duplicates("weights").itertuples():
+            axes.annotate(
+                row.weights, (row.bytes, 1.02), xycoords=axes.get_xaxis_transform(),
+                rotation=90, ha="center", va="bottom", fontsize=7, annotation_clip=False,
+            )  # fmt: skip
         axes.set_xscale("log")
         axes.set_ylim(0, 1)
         axes.set_xlabel("bytes")

@@ -26,7 +26,7 @@ TABLE_COLUMNS = ("preset", "arm", "seed", "model", "data")
 NOT_METRICS = {
     *("preset", "arm", "seed", "fold", "model", "overrides", "commit", "data", "device", "threads"),
     *("torch", "parameters", "epochs", "best_epoch", "seconds", "images_per_second"),
-    *("predictions",),
+    *("bytes", "predictions", "answers"),
 }
 ONE_KIND = (
     *("seed", "split.fold", "device", "exact", "archive", "train.launcher", "train.compile"),
