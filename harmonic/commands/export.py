@@ -41,6 +41,11 @@ def run(options: argparse.Namespace) -> None:
 
     model, description = load_model(options.model)
     if output.suffix == ".safetensors":
+        if description.storage == "packed":
+            raise InputError(
+                f"model {options.model}: is packed already, and takes fewer bytes so than in any "
+                "other storage; .onnx can be made of it"
+            )
         save_stored(output, model, description, options.storage)
         print(f"{output}: {output.stat().st_size} bytes, {options.storage}")
         return

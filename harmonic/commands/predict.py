@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
         if options.json:
             documents.append(answer.document())
         else:
-            print(as_text(answer), flush=True)
+            tqdm.write(as_text(answer))  # above the bar, where there is one
     if options.json:
         print(json.dumps(documents, indent=2))
         print(NOTICE, file=sys.stderr)
@@ -69,11 +69,19 @@ def run(options: argparse.Namespace) -> int:
 def as_text(answer: "Answer") -> str:
     from harmonic.data.classes import CLASS_NAMES
 
+    name = printable(answer.image)
     if answer.error or answer.probabilities is None:
-        return f"{answer.image}: error: {answer.error}"
+        return f"{name}: error: {printable(answer.error or '')}"
     ranked = sorted(answer.probabilities.items(), key=lambda item: -item[1])
     figures = "  ".join(f"{name} {probability:.3f}" for name, probability in ranked)
-    return f"{answer.image}: {CLASS_NAMES[answer.prediction]}\n    {figures}"
+    return f"{name}: {CLASS_NAMES[answer.prediction]}\n    {figures}"
+
+
+def printable(text: str) -> str:
+    """Without what would break a line, steer a terminal, or be in no encoding."""
+    return "".join(
+        sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text
+    )
 
 
 def explained(

@@ -18,6 +18,8 @@ STANDARD_INPUT = "-"
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
 """What counts as an image in a folder; a file named itself may be called anything."""
 LARGEST_IMAGE_FILE = 2**28
+SMALLEST_SIDE = 28
+"""In pixels: what is smaller than any network's input shows no lesion."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +35,17 @@ class Source:
         if self.problem:
             raise InputError(self.problem)
         if self.name == STANDARD_INPUT:
-            return decode_rgb(io.BytesIO(standard_input()), "from standard input")
-        check_file(Path(self.name))
-        return read_rgb(Path(self.name))
+            image = decode_rgb(io.BytesIO(standard_input()), "from standard input")
+        else:
+            check_file(Path(self.name))
+            image = read_rgb(Path(self.name))
+        height, width = image.shape[:2]
+        if min(height, width) < SMALLEST_SIDE:
+            raise InputError(
+                f"image {self.name}: has {width} x {height} pixels; "
+                f"at least {SMALLEST_SIDE} a side are needed"
+            )
+        return image
 
 
 def find_images(words: Sequence[str]) -> list[Source]:
@@ -49,6 +59,8 @@ def find_images(words: Sequence[str]) -> list[Source]:
         if word == STANDARD_INPUT:
             again = word in words[:number]
             found.append(Source(word, "standard input was read already" if again else ""))
+        elif not word:
+            found.append(Source(word, "an empty word names no image"))
         elif Path(word).is_dir():
             inside = sorted(images_below(word))
             nothing = f"folder {word}: holds no image ({', '.join(SUFFIXES)})"
@@ -81,6 +93,8 @@ def check_file(path: Path) -> None:
 
 def standard_input() -> bytes:
     """One image's bytes. Raises InputError where there are none or too many."""
+    if sys.stdin is None:
+        raise InputError("standard input is closed; the bytes of one image are expected there")
     content = sys.stdin.buffer.read(LARGEST_IMAGE_FILE + 1)
     if not content:
         raise InputError("standard input is empty; the bytes of one image are expected there")

@@ -32,6 +32,7 @@ class OnnxPredictor:
 
     def __init__(self, path: Path, *, threads: int = 0, views: int | None = None) -> None:
         """threads: of ONNX Runtime; 0 leaves it the choice. views: the file's own without."""
+        self.path = path
         content, self.description = read_onnx(path)
         self.views = views
         options = onnxruntime.SessionOptions()
@@ -51,8 +52,19 @@ class OnnxPredictor:
         return np.asarray(outputs.mean(axis=0, dtype=np.float64))
 
     def run(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The network alone: normalised images (N, 3, size, size) to (N, classes)."""
-        (output,) = self.session.run([OUTPUT], {INPUT: np.ascontiguousarray(images)})
+        """The network alone: normalised images (N, 3, size, size) to (N, classes).
+
+        Raises InputError where the network fails, or answers another number of images.
+        """
+        try:
+            (output,) = self.session.run([OUTPUT], {INPUT: np.ascontiguousarray(images)})
+        except Exception as error:  # ONNX Runtime's exceptions have no common base
+            raise InputError(f"model {self.path}: {one_line(error)}") from None
+        needed = (len(images), len(self.description.classes))
+        if np.shape(output) != needed:
+            raise InputError(
+                f"model {self.path}: answers in shape {np.shape(output)}; {needed} is needed"
+            )
         return np.asarray(output)
 
 
@@ -130,6 +142,9 @@ def check_graph(model: onnx.ModelProto, description: Description) -> None:
             f"takes {str(inputs)[:100]} and gives {str(outputs)[:100]}; needed are {INPUT} "
             f"(3, {size}, {size}) and {OUTPUT} ({len(description.classes)})"
         )
+    ends = [value for value in (*graph.input, *graph.output) if value.name not in known]
+    if any(shape_of(value)[0] is not None for value in ends):
+        raise ValueError("takes a fixed number of images; any number is needed")
     if not any(OUTPUT in node.output for node in graph.node):
         raise ValueError(f"has no operator that computes {OUTPUT}")
     check_sizes(model)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from harmonic.description import Description, calibration_of
 from harmonic.errors import InputError
+from harmonic.images.hair import METHODS
 
 
 class Predictor(Protocol):
@@ -23,8 +24,8 @@ class Predictor(Protocol):
 def load_predictor(path: Path) -> Predictor:
     """The network in a .onnx or .safetensors file; torch is imported for the latter alone.
 
-    Raises InputError with one line for a file that is missing, damaged, foreign, too large, or not
-    calibrated.
+    Raises InputError with one line for a file that is missing, damaged, foreign, too large, odd, or
+    not calibrated.
     """
     predictor: Predictor
     if path.suffix == ".onnx":
@@ -42,4 +43,20 @@ def load_predictor(path: Path) -> Predictor:
     else:
         raise InputError(f"model {path}: its name must end in .safetensors or .onnx")
     calibration_of(predictor.description, str(path))
+    check_record(predictor.description, path)
     return predictor
+
+
+def check_record(description: Description, path: Path) -> None:
+    """Raises InputError for a record with which no image could be prepared or answered."""
+    if description.hair_method not in METHODS:
+        allowed = ", ".join(METHODS)
+        raise InputError(
+            f"model {path}: hair_method is {description.hair_method[:60]!r}; allowed are {allowed}"
+        )
+    if min(description.class_counts) < 1:
+        raise InputError(
+            f"model {path}: class_counts has {min(description.class_counts)}; 1 or more"
+        )
+    if min(description.std) <= 0:
+        raise InputError(f"model {path}: std has {min(description.std):g}; more than 0 is needed")

@@ -132,6 +132,10 @@ def test_a_packed_file_gives_the_same_outputs_to_the_bit(tmp_path: Path, kind: s
     with torch.inference_mode():
         assert torch.equal(loaded(images), model(images))
     assert main(["export", str(small), "-o", str(tmp_path / "packed.onnx")]) == 0
+    again = ["export", str(small), "-o", str(tmp_path / "again.safetensors"), "--storage"]
+    for storage in ("bfloat16", "packed"):  # neither would be smaller
+        assert main([*again, storage]) == 1
+    assert not (tmp_path / "again.safetensors").exists()
     small.write_bytes(small.read_bytes()[:-1])
     with pytest.raises(InputError, match="no whole safetensors file"):
         load_model(small)

@@ -82,9 +82,33 @@ def foreign_operator(model: onnx.ModelProto) -> None:
     model.graph.node[0].domain = "com.example"
 
 
+def fixed_batch(model: onnx.ModelProto) -> None:
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_value = 5
+
+
+def no_group(model: onnx.ModelProto) -> None:
+    """ONNX Runtime finds this out when it computes."""
+    (node, *_) = (node for node in model.graph.node if node.op_type == "Conv")
+    for attribute in node.attribute:
+        if attribute.name == "group":
+            attribute.i = 0
+
+
+def one_answer(model: onnx.ModelProto) -> None:
+    """The same logits, however many images are asked about."""
+    del model.graph.node[:], model.graph.initializer[:]
+    constant = numpy_helper.from_array(np.zeros((1, 7), dtype=np.float32))
+    model.graph.node.append(helper.make_node("Constant", [], ["logits"], value=constant))
+
+
 @pytest.mark.parametrize(
     ("change", "part"),
     [
+        (fixed_batch, "a fixed number of images"),
+        (lambda model: set_record(model, hair_method="shave"), "hair_method is 'shave'"),
+        (lambda model: set_record(model, class_counts=[0] * 7), "class_counts has 0"),
+        (lambda model: set_record(model, std=[0, 0.5, 0.5]), "std has 0"),
         (outside, "in another file"),
         (claims, "claim more values"),
         (bomb, "ConstantOfShape is not allowed"),
@@ -107,6 +131,21 @@ def test_a_changed_onnx_file_is_refused(
     changed: Callable[[Change], Path], change: Change, part: str
 ) -> None:
     refused(changed(change), part)
+
+
+@pytest.mark.parametrize(
+    ("change", "part"), [(no_group, "model "), (one_answer, "answers in shape")]
+)
+def test_a_network_that_fails_at_work_is_told_in_one_line(
+    changed: Callable[[Change], Path], change: Change, part: str
+) -> None:
+    path = changed(change)
+    images = np.zeros((2, 32, 32, 3), dtype=np.uint8)
+    with pytest.raises(InputError) as caught:
+        load_predictor(path).logits(images)
+    assert part in str(caught.value)
+    assert path.name in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_damaged_and_foreign_files_are_refused(tmp_path: Path, models: dict[str, Path]) -> None:

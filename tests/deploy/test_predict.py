@@ -217,3 +217,21 @@ def test_an_onnx_file_needs_no_torch(
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == expected
     assert "no medical device" in done.stderr
+
+
+def test_names_and_sizes_that_no_photograph_has_get_a_line_of_their_own(
+    models: dict[str, Path], photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A name that breaks the line, one that steers the terminal, one in no encoding; a speck."""
+    good = next(photographs.iterdir())
+    for name in ("new\nline.jpg", "esc\x1b[31mred.jpg", os.fsdecode(b"bad\xff.jpg")):
+        (tmp_path / name).write_bytes(good.read_bytes())
+    Image.new("RGB", (1, 300)).save(tmp_path / "speck.png")
+    assert main(["predict", str(models["onnx"]), str(tmp_path), "", str(good)]) == 1
+    lines = capsys.readouterr().out.splitlines()[1:]
+    answers = [line for line in lines if not line.startswith("    ")]
+    assert len(answers) == 6
+    assert all(line.isprintable() for line in lines)
+    assert sum(": error: " in line for line in answers) == 2
+    assert "has 1 x 300 pixels; at least 28 a side are needed" in "".join(answers)
+    assert "an empty word names no image" in "".join(answers)
