@@ -36,3 +36,10 @@ def test_the_effect_of_hair_removal_is_made_from_results() -> None:
     for row in rows:
         shown = row.split("|")[-3].strip().replace("+", "").replace("-", "−")
         assert shown in " ".join(readme.split())
+
+
+def test_what_smaller_files_cost_is_made_from_results() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    page = (ROOT / RESULTS / "compression.md").read_text(encoding="utf-8")
+    (row,) = (line for line in page.splitlines() if "| harmonic | level 2 | trained so" in line)
+    assert row.split("|")[-3].strip().replace("-", "−") in " ".join(readme.split())

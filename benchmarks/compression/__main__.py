@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"compression: {error}", file=sys.stderr)
         return 1
-    command = f"python -m benchmarks.compression {options.preset} --epochs {options.epochs}"
+    command = f"python -m benchmarks.compression {options.preset} --epochs {rows.tuned.max()}"
     text = page(table, command, rows)
     options.output.write_text(text, encoding="utf-8")
     table.to_csv(options.output.with_suffix(".csv"), index=False, lineterminator="\n")

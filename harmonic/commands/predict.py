@@ -69,12 +69,12 @@ def run(options: argparse.Namespace) -> int:
 def as_text(answer: "Answer") -> str:
     from harmonic.data.classes import CLASS_NAMES
 
-    name = printable(answer.image)
+    image = printable(answer.image)
     if answer.error or answer.probabilities is None:
-        return f"{name}: error: {printable(answer.error or '')}"
+        return f"{image}: error: {printable(answer.error or '')}"
     ranked = sorted(answer.probabilities.items(), key=lambda item: -item[1])
     figures = "  ".join(f"{name} {probability:.3f}" for name, probability in ranked)
-    return f"{name}: {CLASS_NAMES[answer.prediction]}\n    {figures}"
+    return f"{image}: {CLASS_NAMES[answer.prediction]}\n    {figures}"
 
 
 def printable(text: str) -> str:

@@ -13,13 +13,12 @@ from numpy.typing import NDArray
 
 from harmonic.errors import InputError
 from harmonic.images.decode import decode_rgb, read_rgb
+from harmonic.images.resize import SMALLEST
 
 STANDARD_INPUT = "-"
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
 """What counts as an image in a folder; a file named itself may be called anything."""
 LARGEST_IMAGE_FILE = 2**28
-SMALLEST_SIDE = 28
-"""In pixels: what is smaller than any network's input shows no lesion."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +39,11 @@ class Source:
             check_file(Path(self.name))
             image = read_rgb(Path(self.name))
         height, width = image.shape[:2]
-        if min(height, width) < SMALLEST_SIDE:
+        # What is smaller than any network's input shows no lesion.
+        if min(height, width) < SMALLEST:
             raise InputError(
                 f"image {self.name}: has {width} x {height} pixels; "
-                f"at least {SMALLEST_SIDE} a side are needed"
+                f"at least {SMALLEST} a side are needed"
             )
         return image
 
