@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from harmonic.data.classes import CLASSES
 from harmonic.errors import InputError
+from harmonic.sealing import UNSEALED
 
 KEY = "harmonic"
 """The name of the record in a model file's metadata, whatever the file's format."""
@@ -68,6 +69,8 @@ class Description(BaseModel):
     """None in a network that is not calibrated (yet); it cannot answer for single images."""
     provenance: Annotated[dict[str, str | int], Field(max_length=20)] = {}
     """What the network was trained on and how: digest of the data, seed, chosen epoch."""
+    sha256: Annotated[str, Field(min_length=len(UNSEALED), max_length=len(UNSEALED))] = UNSEALED
+    """Of the file that was read; see `harmonic.sealing`."""
 
     @model_validator(mode="after")
     def sizes_in_bounds(self) -> Self:
@@ -79,6 +82,10 @@ class Description(BaseModel):
             if isinstance(value, int) and not 0 <= value <= largest:
                 raise ValueError(f"{name} has {value}; 0 to {largest} is allowed")
         return self
+
+    def record(self) -> str:
+        """As JSON, for a file that is to be sealed."""
+        return self.model_copy(update={"sha256": UNSEALED}).model_dump_json()
 
     def statistics(self) -> ChannelStatistics:
         return ChannelStatistics(self.mean, self.std)

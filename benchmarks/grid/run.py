@@ -48,6 +48,7 @@ def runs_of(preset: str, arms: Sequence[str], seeds: Sequence[int], folds: int) 
         overrides = chosen.base | chosen.arms[arm] | {"seed": seed}
         if fold is not None:
             overrides |= {"split.folds": folds, "split.fold": fold}
+        overridden(overrides)  # what is not allowed is told before anything runs
         runs.append(Run(preset, arm, seed, fold, overrides, chosen.evaluated))
     return runs
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import pandas as pd
 
+from harmonic.errors import InputError
+
 KEY = ["preset", "arm", "seed", "fold", "overrides", "data"]
 """What tells runs apart; `overrides` is the JSON of all that differs from params.yaml."""
 TEXT = ["preset", "arm", "overrides", "data", "commit", "torch", "device", "predictions", "answers"]
@@ -19,11 +21,21 @@ WHOLE += ["test_images", "test_lesions"]
 
 
 def read_runs(path: Path) -> pd.DataFrame:
-    """All rows, as text in the key's columns; an empty table where there is no file."""
+    """All rows, as text in the key's columns; an empty table where there is no file.
+
+    Raises InputError where the file is no such table.
+    """
     if not path.exists():
         return pd.DataFrame(columns=KEY)
     kinds: dict[str, Any] = dict.fromkeys(TEXT, str) | dict.fromkeys(WHOLE, "Int64")
-    return pd.read_csv(path, dtype=kinds)
+    try:
+        runs = pd.read_csv(path, dtype=kinds)
+    except (ValueError, OSError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{path}: no table of runs ({reason})") from None
+    if missing := [column for column in KEY if column not in runs]:
+        raise InputError(f"{path}: no table of runs (it has no column {missing[0]})")
+    return runs
 
 
 def has_run(runs: pd.DataFrame, row: dict[str, Any]) -> bool:

@@ -24,6 +24,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from harmonic.errors import InputError
+from stages.harness.params import checked_params
 from stages.harness.partial import content_digest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -36,7 +37,7 @@ Params = dict[str, Any]
 def overridden(overrides: dict[str, Any]) -> Params:
     """The tree of params.yaml with values changed by dotted key.
 
-    Raises InputError for a key that params.yaml does not have.
+    Raises InputError for a key that params.yaml does not have, or a value it does not allow.
     """
     params: Params = YAML(typ="safe", pure=True).load(REPOSITORY / "params.yaml")
     for key, value in overrides.items():
@@ -47,6 +48,7 @@ def overridden(overrides: dict[str, Any]) -> Params:
         if last not in place:
             raise InputError(f"{key} is no key of params.yaml")
         place[last] = value
+    checked_params(params, "grid")
     return params
 
 

@@ -19,6 +19,7 @@ from harmonic.evaluation.plots.drawing import (
     one_panel,
     to_svg,
 )
+from harmonic.evaluation.rules import decision_rules
 
 DIGITS = 4
 AFTER, TUNED, TRAINED = "after training", "then fine-tuned", "trained so"
@@ -41,8 +42,8 @@ def balanced_choice(
     logits: NDArray[np.float64], class_counts: Sequence[int], imbalance: str
 ) -> NDArray[np.int64]:
     """The balanced rule's class of each row; a temperature would change none."""
-    scores = logits - np.log(np.asarray(class_counts)) if imbalance == "none" else logits
-    return np.asarray(scores.argmax(axis=1))
+    balanced, _ = decision_rules(logits, class_counts, imbalance=imbalance, temperature=1.0)
+    return balanced.argmax(axis=1)
 
 
 def scores_of_choice(

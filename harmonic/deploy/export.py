@@ -18,6 +18,7 @@ from harmonic.description import KEY, Description
 from harmonic.errors import InputError
 from harmonic.nn.binary import settled
 from harmonic.nn.surgery import fold
+from harmonic.sealing import sealed
 
 TOLERANCE = 1e-4
 """Largest difference allowed between ONNX Runtime's logits and torch's."""
@@ -71,13 +72,13 @@ def with_metadata(
     onnx.helper.set_model_props(
         graph,
         {
-            KEY: description.model_dump_json(),
+            KEY: description.record(),
             "notice": "no medical device: research software, never tested on patients",
             **provenance,
         },
     )
     graph.producer_name, graph.producer_version = "harmonic-networks", harmonic.__version__
-    return graph.SerializeToString(deterministic=True)
+    return sealed(graph.SerializeToString(deterministic=True))
 
 
 def export_onnx(

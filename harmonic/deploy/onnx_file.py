@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from harmonic.description import KEY, LARGEST_FILE, Description, calibration_of, read_description
 from harmonic.errors import InputError
+from harmonic.sealing import check_seal
 
 INPUT, OUTPUT = "images", "logits"
 OPERATORS = {
@@ -106,6 +107,7 @@ def read_onnx(path: Path) -> tuple[bytes, Description]:
     texts = {entry.key: entry.value for entry in model.metadata_props}
     description = read_description(texts.get(KEY), str(path))
     try:
+        check_seal(content, description.sha256)
         check_graph(model, description)
     except ValueError as error:
         raise InputError(f"model {path}: {one_line(error)}") from None

@@ -46,12 +46,22 @@ def resampling_matrix(length: int, size: int) -> scipy.sparse.csr_array:
     """The matrix (size, length) by which scikit-image resizes a line of `length` pixels.
 
     Its columns are the resized unit vectors. Each row sums to one: a constant stays constant.
+    Unit vectors too far apart to share a pixel of the result are resized as one: a row belongs to
+    the nearest of them.
     """
-    unit_vectors = np.eye(length)
-    matrix = skimage.transform.resize(
-        unit_vectors, (size, length), order=1, mode="reflect", anti_aliasing=size < length
+    factor = length / size
+    # scikit-image's Gaussian has deviation (factor - 1) / 2 and ends after four of them; the
+    # interpolation reaches one pixel further.
+    reach = int(4 * max(0.0, (factor - 1) / 2) + 0.5) + 2
+    spacing = min(length, 2 * reach + 1)
+    places = np.arange(length)
+    together = (places[:, None] % spacing == np.arange(spacing)).astype(np.float64)
+    resized = skimage.transform.resize(
+        together, (size, spacing), order=1, mode="reflect", anti_aliasing=size < length
     )
-    return scipy.sparse.csr_array(matrix)
+    centres = (np.arange(size) + 0.5) * factor - 0.5
+    near = np.abs(places - centres[:, None]) <= reach
+    return scipy.sparse.csr_array(np.where(near, resized[:, places % spacing], 0.0))
 
 
 def _to_aspect(image: NDArray[np.uint8], aspect: str) -> NDArray[np.uint8]:

@@ -17,6 +17,7 @@ from harmonic.description import KEY, LARGEST_FILE, Description, Storage, read_d
 from harmonic.errors import InputError
 from harmonic.nn.networks import build_network
 from harmonic.nn.packing import pack, unpack
+from harmonic.sealing import check_seal, sealed
 
 __all__ = ["Description", "described_network", "load_model", "save_model", "save_stored"]
 
@@ -38,7 +39,7 @@ def described_network(description: Description) -> nn.Module:
 def save_model(path: Path, state: Mapping[str, Tensor], description: Description) -> None:
     """Write weights and description; the same content gives the same bytes."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in sorted(state.items())}
-    path.write_bytes(save(tensors, metadata={KEY: description.model_dump_json()}))
+    path.write_bytes(sealed(save(tensors, metadata={KEY: description.record()})))
 
 
 def save_stored(path: Path, model: nn.Module, description: Description, storage: Storage) -> None:
@@ -62,7 +63,8 @@ def load_model(path: Path) -> tuple[nn.Module, Description]:
     """Read a model file; the network comes back in eval mode on the CPU, in float32.
 
     Raises InputError with one line where the file is missing, too large, no safetensors file, says
-    too little or something odd about its network, or its weights do not fit the network it names.
+    too little or something odd about its network, its weights do not fit the network it names,
+    or it was changed since it was written.
     """
     if not path.is_file():
         raise InputError(f"model {path} is not there")
@@ -77,11 +79,13 @@ def load_model(path: Path) -> tuple[nn.Module, Description]:
         raise InputError(f"model {path}: no whole safetensors file ({reason})") from None
     description = read_description(text, str(path))
     try:
+        check_seal(path.read_bytes(), description.sha256)
         check_size(description, tensors)
         model = described_network(description)
         if description.storage == "packed":
             model = unpack(model, tensors)
         else:
+            check_types(description, model.state_dict(), tensors)
             model.load_state_dict(tensors)
     except (ValueError, TypeError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:300]
@@ -99,3 +103,16 @@ def check_size(description: Description, tensors: Mapping[str, Tensor]) -> None:
     most = 8 * there if description.storage == "packed" else there
     if needed > 2 * most + SMALL:
         raise ValueError(f"its network has {needed} numbers, the file {there}")
+
+
+def check_types(
+    description: Description, state: Mapping[str, Tensor], tensors: Mapping[str, Tensor]
+) -> None:
+    """Raises ValueError where a tensor is of another type than its storage says: `load_state_dict`
+    would cast it in silence."""
+    for name in sorted(state.keys() & tensors.keys()):
+        needed = state[name].dtype
+        if description.storage == "bfloat16" and needed.is_floating_point:
+            needed = torch.bfloat16
+        if tensors[name].dtype != needed:
+            raise ValueError(f"weights {name} are {tensors[name].dtype}; {needed} is needed")

@@ -77,7 +77,7 @@ def by_moments(layer: "HarmonicConv2d", batch: Tensor, rows: Axis, columns: Axis
 def deviates_widely(batch: Tensor, mean: Tensor, variance: Tensor) -> bool:
     """Do all responses deviate so much from zero that centring the batch would gain no digits?
 
-    Centring takes a copy forward and another backward, an eighth of a training step on a CPU; a
+    Centring takes a copy forward and another backward, where a CPU's memory is the bottleneck; a
     mean of up to eight deviations costs at most three of float32's 24 bits. A GPU has the bandwidth
     to centre always, and would have to wait for the answer; so would a compiled graph.
     """

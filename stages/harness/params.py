@@ -224,6 +224,11 @@ def load_params(path: Path) -> Params:
         raise InputError(f"{path}{where}: no valid YAML ({what})") from None
     if not isinstance(tree, dict):
         raise InputError(f"{path}: must be a table of keys and values, found {shown(tree)}")
+    return checked_params(tree, str(path))
+
+
+def checked_params(tree: dict[str, Any], name: str) -> Params:
+    """Check what a params.yaml holds; raises InputError as `load_params` does, naming `name`."""
     try:
         return Params.model_validate(tree)
     except ValidationError as error:
@@ -232,7 +237,7 @@ def load_params(path: Path) -> Params:
             error.errors(include_url=False), key=lambda found: found["type"] != "extra_forbidden"
         )
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise InputError(f"{path}: {described(problems[0])}{more}") from None
+        raise InputError(f"{name}: {described(problems[0])}{more}") from None
 
 
 def described(problem: Any) -> str:

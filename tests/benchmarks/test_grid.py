@@ -94,6 +94,16 @@ def test_an_unknown_key_or_arm_is_refused_by_name() -> None:
         overridden({"train.depth": 3})
     with pytest.raises(InputError, match="cnm is not in small; it has harmonic, cnn"):
         runs_of("small", ["cnm"], [0], folds=0)
+    with pytest.raises(InputError, match="folds is 30"):
+        runs_of("small", ["cnn"], [0], folds=30)
+
+
+@pytest.mark.parametrize("content", [b"", b'a,b\n"', b"\xff\xfe", b"a,b\n1,2\n"])
+def test_a_file_that_is_no_table_of_runs_is_told(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "runs.csv"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="no table of runs"):
+        read_runs(path)
 
 
 def test_a_search_has_the_same_budget_for_every_kind() -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from harmonic.__main__ import main
@@ -15,6 +17,7 @@ from harmonic.deploy.onnx_file import read_onnx
 from harmonic.deploy.predictor import load_predictor
 from harmonic.description import KEY
 from harmonic.errors import InputError
+from harmonic.sealing import UNSEALED, sealed
 
 Change = Callable[[onnx.ModelProto], object]
 
@@ -33,9 +36,11 @@ def refused(path: Path, part: str) -> None:
 def changed(tmp_path: Path, models: dict[str, Path]) -> Callable[[Change], Path]:
     def write(change: Change) -> Path:
         model = onnx.load(models["onnx"])
+        set_record(model, sha256=UNSEALED)
         change(model)
+        content = model.SerializeToString()
         path = tmp_path / "changed.onnx"
-        path.write_bytes(model.SerializeToString())
+        path.write_bytes(sealed(content) if UNSEALED.encode() in content else content)
         return path
 
     return write
@@ -196,12 +201,37 @@ def test_a_few_bytes_do_not_fill_the_memory(
     content = models["safetensors"].read_bytes()
     (length,) = struct.unpack("<Q", content[:8])
     header = json.loads(content[8 : 8 + length])
-    description = json.loads(header["__metadata__"][KEY]) | record
+    description = json.loads(header["__metadata__"][KEY]) | record | {"sha256": UNSEALED}
     header["__metadata__"][KEY] = json.dumps(description)
     text = json.dumps(header).encode()
     path = tmp_path / "small.safetensors"
-    path.write_bytes(struct.pack("<Q", len(text)) + text + content[8 + length :])
+    path.write_bytes(sealed(struct.pack("<Q", len(text)) + text + content[8 + length :]))
     refused(path, "model ")
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+@pytest.mark.parametrize("suffix", ["onnx", "safetensors"])
+def test_a_file_with_one_changed_bit_is_refused(
+    tmp_path: Path, models: dict[str, Path], suffix: str, data: st.DataObject
+) -> None:
+    content = bytearray(models[suffix].read_bytes())
+    bit = data.draw(st.integers(0, 8 * len(content) - 1))
+    content[bit // 8] ^= 1 << bit % 8
+    path = tmp_path / f"changed.{suffix}"
+    path.write_bytes(content)
+    refused(path, "model ")
+
+
+@pytest.mark.parametrize("suffix", ["onnx", "safetensors"])
+def test_changed_weights_are_told_as_such(
+    tmp_path: Path, models: dict[str, Path], suffix: str
+) -> None:
+    content = bytearray(models[suffix].read_bytes())
+    content[-200 if suffix == "safetensors" else len(content) // 2] ^= 1
+    path = tmp_path / f"changed.{suffix}"
+    path.write_bytes(content)
+    refused(path, "its bytes are not those that were written")
 
 
 def test_the_command_prints_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

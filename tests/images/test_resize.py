@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harmonic.errors import InputError
-from harmonic.images.resize import ASPECTS, resize
+from harmonic.images.resize import ASPECTS, resampling_matrix, resize
 
 heights_and_widths = st.tuples(st.integers(20, 180), st.integers(20, 180))
 
@@ -66,3 +66,11 @@ def test_crop_keeps_the_middle_and_pad_keeps_everything() -> None:
 def test_it_refuses(size: int, aspect: str) -> None:
     with pytest.raises(InputError, match="allowed"):
         resize(np.zeros((30, 40, 3), dtype=np.uint8), size, aspect)
+
+
+@given(length=st.integers(1, 900), size=st.integers(28, 224))
+def test_the_matrix_is_the_resized_unit_vectors(length: int, size: int) -> None:
+    expected = skimage.transform.resize(
+        np.eye(length), (size, length), order=1, mode="reflect", anti_aliasing=size < length
+    )
+    np.testing.assert_array_equal(resampling_matrix(length, size).toarray(), expected)

@@ -37,6 +37,7 @@ from harmonic.learning.randomness import derived_seed, generator
 from harmonic.learning.settings import Augmentation, Recipe, choose_device, forward_precision
 from harmonic.nn.conv import HarmonicConv2d
 from harmonic.nn.networks import build_network
+from harmonic.sealing import UNSEALED, sealed
 
 
 def changed_at_random(images: Tensor, amount: Augmentation, random: torch.Generator) -> Tensor:
@@ -187,7 +188,7 @@ def test_a_model_file_holds_all_that_is_needed(tmp_path: Path, training: Labelle
         save_model(tmp_path / name, model.state_dict(), description())
     assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
     loaded, found = load_model(tmp_path / "one")
-    assert found == description()
+    assert found.record() == description().record()
     arguments = (training.images, found.statistics(), torch.device("cpu"))
     assert np.array_equal(
         predict_logits(model, *arguments, view_count=8),
@@ -202,10 +203,10 @@ def with_description(path: Path, **changes: object) -> Path:
     content = path.read_bytes()
     (length,) = struct.unpack("<Q", content[:8])
     header = json.loads(content[8 : 8 + length])
-    record = json.loads(header["__metadata__"]["harmonic"]) | changes
+    record = json.loads(header["__metadata__"]["harmonic"]) | {"sha256": UNSEALED} | changes
     header["__metadata__"]["harmonic"] = json.dumps(record)
     text = json.dumps(header).encode()
-    path.write_bytes(struct.pack("<Q", len(text)) + text + content[8 + length :])
+    path.write_bytes(sealed(struct.pack("<Q", len(text)) + text + content[8 + length :]))
     return path
 
 
@@ -242,4 +243,12 @@ def test_a_cut_model_file_is_refused(tmp_path: Path) -> None:
     save_model(path, described_network(description()).state_dict(), description())
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(InputError, match="no whole safetensors file"):
+        load_model(path)
+
+
+def test_weights_of_another_type_are_not_cast_in_silence(tmp_path: Path) -> None:
+    state = described_network(description()).state_dict()
+    path = tmp_path / "model"
+    save_model(path, {name: value.double() for name, value in state.items()}, description())
+    with pytest.raises(InputError, match=r"float64; torch\.(float32|int64) is needed"):
         load_model(path)
