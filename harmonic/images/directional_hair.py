@@ -23,6 +23,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from harmonic.images.glare import around_glare
 from harmonic.images.pieces import FloatArray, IntArray, connected_pieces
 from harmonic.images.ruler import ruler_ticks
 
@@ -43,6 +44,8 @@ TEXTURE_WINDOW = 61.0
 LEAST_DEPTH = 10
 """In grey levels; what is fainter is no candidate."""
 SENSOR_NOISE = 6.0  # grey levels, added to the texture
+LARGEST_GLARE_SHARE = 0.2
+"""Of a piece's pixels, how many may lie around glare."""
 BROADEST_PIECE = 10.0
 STEEPEST = 0.05  # share of the contrast that the ground may rise across a piece, a pixel
 AT_THE_BORDER = 2.0  # factor on the strength of a piece that the border of the image cuts short
@@ -59,9 +62,9 @@ class Least:
 # Dark hair is looked for in red light, which blood and the pigment network hardly absorb. There
 # brown hair over a dull skin or a lesion can be as bright as what is around. It is darker in blue,
 # or lighter in green, as light hair is; more else is too, so those lines have to be longer.
-IN_RED = Least(strength=120.0, length=10.0)
+IN_RED = Least(strength=150.0, length=10.0)
 IN_BLUE = Least(strength=250.0, length=20.0)
-IN_GREEN = Least(strength=160.0, length=20.0)
+IN_GREEN = Least(strength=320.0, length=20.0)
 
 
 def directional_mask(image: Image) -> Mask:
@@ -71,16 +74,18 @@ def directional_mask(image: Image) -> Mask:
     surroundings = _surroundings(red, scale)
     candidate = _candidates(red, surroundings, scale)
     ticks = ruler_ticks(candidate, surroundings - red, scale)
-    dark = _hair_among(candidate & ~ticks, red, surroundings, IN_RED, scale)
+    glare = around_glare(image, scale)
+    dark = _hair_among(candidate & ~ticks, glare, red, surroundings, IN_RED, scale)
 
     # Green and blue make up for what red lacks: at half the resolution that takes a quarter of the
     # time. JPEG stores colours no finer. In a small image a hair would get lost.
     if scale > 0.5:
         known = _halved((dark | ticks).view(np.uint8) * 255) > 0
-        more = _brown_and_light_hair(_halved(green), _halved(blue), known, scale / 2)
+        glare = _halved(glare.view(np.uint8) * 255) > 0
+        more = _brown_and_light_hair(_halved(green), _halved(blue), known, glare, scale / 2)
         more = more.repeat(2, axis=0).repeat(2, axis=1)[: red.shape[0], : red.shape[1]]
     else:
-        more = _brown_and_light_hair(green, blue, dark | ticks, scale)
+        more = _brown_and_light_hair(green, blue, dark | ticks, glare, scale)
     return np.asarray(dark | (more & ~ticks))
 
 
@@ -92,11 +97,13 @@ def _halved(grey: Image) -> Image:
     return np.asarray(cv2.resize(even, half, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
-def _brown_and_light_hair(green: Image, blue: Image, known: Mask, scale: float) -> Mask:
+def _brown_and_light_hair(
+    green: Image, blue: Image, known: Mask, glare: Mask, scale: float
+) -> Mask:
     """The hair that is dark in blue or light in green, beside what is known to be dark."""
     surroundings = _surroundings(blue, scale)
     candidate = _candidates(blue, surroundings, scale) & ~known
-    brown = _hair_among(candidate, blue, surroundings, IN_BLUE, scale)
+    brown = _hair_among(candidate, glare, blue, surroundings, IN_BLUE, scale)
 
     skin = _without(known | brown, green, scale)
     negative = 255 - skin
@@ -106,7 +113,7 @@ def _brown_and_light_hair(green: Image, blue: Image, known: Mask, scale: float) 
     side = round(TEXTURE_WINDOW * scale) | 1
     lighter = cv2.subtract(skin, cv2.blur(skin, (side, side))) >= LEAST_DEPTH
     candidate = _candidates(negative, surroundings, scale) & lighter
-    return brown | _hair_among(candidate, negative, surroundings, IN_GREEN, scale)
+    return brown | _hair_among(candidate, glare, negative, surroundings, IN_GREEN, scale)
 
 
 def _without(dark: Mask, grey: Image, scale: float) -> Image:
@@ -150,9 +157,11 @@ def _candidates(grey: Image, surroundings: Image, scale: float) -> Mask:
 
 
 def _hair_among(
-    candidate: Mask, grey: Image, surroundings: Image, least: Least, scale: float
+    candidate: Mask, glare: Mask, grey: Image, surroundings: Image, least: Least, scale: float
 ) -> Mask:
     """Of the candidates, bool (H, W), those in pieces of line with the strength of hair.
+
+    What lies around glare is no hair, unless it goes on far beyond.
 
     The surroundings less the closing along a line are the depth of what is long in its direction
     and narrow in another. For it dark structures are widened by a pixel on each side, lest a thin
@@ -172,6 +181,7 @@ def _hair_among(
     least_line_depth = np.ceil(LINE_SHARE * depth).astype(np.uint8)
     texture = _texture(surroundings - grey, pixel, scale)
     slope_x, slope_y = _slopes(grey, pixel, scale)
+    shining = glare.ravel()[pixel]
     widened = cv2.erode(grey, cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3)))
     length = max(9, round(ALONG_LENGTH * scale))
     for direction in range(DIRECTIONS):
@@ -186,6 +196,7 @@ def _hair_among(
         strength[piece.from_border <= 1] *= AT_THE_BORDER
         good = strength >= least.strength
         good &= piece.length >= shortest
+        good &= piece.mean(shining[there]) <= LARGEST_GLARE_SHARE
         good &= piece.area <= BROADEST_PIECE * max(scale, 0.5) * piece.length
         # The rim of a lesion or of a gel bubble lies along a slope; a hair only crosses it.
         angle = np.pi * direction / DIRECTIONS

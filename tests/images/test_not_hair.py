@@ -113,3 +113,29 @@ def test_a_pigment_network() -> None:
     patch = np.exp(-((((x - 300) ** 2 + (y - 225) ** 2) / 120.0**2) ** 2))
     image -= (60.0 * lines * patch)[..., None]
     assert hair_mask(np.clip(image, 0, 255).astype(np.uint8)).mean() < 0.002
+
+
+def between_lights(brightness: int) -> np.ndarray:
+    """Dark bars, each beside a line of light."""
+    image = skin()
+    for x in range(260, 340, 14):
+        bar(image, np.array([x, 40.0]), np.array([x, 100.0]))
+        image[40:100, x + 6 : x + 9] = brightness
+    return image
+
+
+def test_what_is_dark_between_glints() -> None:
+    assert hair_mask(between_lights(240)).mean() > 0.002
+    assert not hair_mask(between_lights(255)).any()
+
+
+def test_a_hair_may_touch_a_glint() -> None:
+    image = skin()
+    path = np.column_stack([np.linspace(50.0, 550.0, 40), np.full(40, 60.0)])
+    scene, truth = paint_hairs(
+        image / 255.0, [Strand(path, np.full(40, 3.0))], "dark", np.random.default_rng(0)
+    )
+    hairy = np.round(np.clip(scene, 0, 1) * 255).astype(np.uint8)
+    hairy[50:56, 300:306] = 255
+    found = hair_mask(hairy)
+    assert 2 * (found & truth).sum() / (found.sum() + truth.sum()) > 0.85
