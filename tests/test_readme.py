@@ -43,3 +43,11 @@ def test_what_smaller_files_cost_is_made_from_results() -> None:
     page = (ROOT / RESULTS / "compression.md").read_text(encoding="utf-8")
     (row,) = (line for line in page.splitlines() if "| harmonic | level 2 | trained so" in line)
     assert row.split("|")[-3].strip().replace("-", "−") in " ".join(readme.split())
+
+
+def test_what_little_data_show_is_made_from_results() -> None:
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    page = (ROOT / RESULTS / "small_data.md").read_text(encoding="utf-8")
+    for arm in ("plain-first", "ortho-first", "l1-first"):
+        (row,) = (line for line in page.splitlines() if f"| {arm} | clean test |" in line)
+        assert row.split("|")[3].strip().replace("-", "−") in readme

@@ -1,24 +1,17 @@
-"""What the runs with little data say, as a page: every figure from results/runs.csv.
-
-    python -m benchmarks.small_data.analysis > results/small_data.md
+"""What the runs with little data say, as tables and verdicts.
 
 Differences are paired: two arms on the same split with the same seed. An interval is Student's t
 over the pairs; splits share test images, so it is rather too narrow than too wide.
 """
 
 import json
-import sys
-from pathlib import Path
 
 import pandas as pd
 
-from benchmarks.grid.table import read_runs
 from benchmarks.small_data.arms import ARMS
-from benchmarks.small_data.splits import LARGEST
 from harmonic.errors import InputError
 from harmonic.evaluation.paired import seed_interval
 
-RUNS = Path("results/runs.csv")
 REFERENCE = "plain"
 INGREDIENTS = {
     "smaller kernels at the start": ("plain", "plain-scaled"),
@@ -51,17 +44,30 @@ def paired(rows: pd.DataFrame, first: str, second: str, score: str) -> pd.Series
     return ((table[second] - table[first]) * 100).dropna()
 
 
-def difference(rows: pd.DataFrame, first: str, second: str, score: str) -> str:
-    """As text: mean, 95 % interval, number of pairs, and what it shows."""
-    points = paired(rows, first, second, score)
+UNSHOWN = "no difference can be shown"
+
+
+def verdict(points: pd.Series) -> str:
+    """What paired differences show: "better", "worse", UNSHOWN, or "too few pairs"."""
     interval = seed_interval(points)
     if interval is None:
-        return f"– | {len(points)} | too few pairs"
+        return "too few pairs"
     low, high = interval
-    verdict = "no difference can be shown"
-    if low > 0 or high < 0:
-        verdict = f"{'better' if low > 0 else 'worse'}"
-    return f"{points.mean():+.1f} [{low:+.1f}, {high:+.1f}] | {len(points)} | {verdict}"
+    return "better" if low > 0 else "worse" if high < 0 else UNSHOWN
+
+
+def with_interval(points: pd.Series) -> str:
+    """Mean and 95 % interval, in points."""
+    interval = seed_interval(points)
+    if interval is None:
+        return "–"
+    return f"{points.mean():+.1f} [{interval[0]:+.1f}, {interval[1]:+.1f}]"
+
+
+def difference(rows: pd.DataFrame, first: str, second: str, score: str) -> str:
+    """Cells of a table: mean with interval, number of pairs, and what it shows."""
+    points = paired(rows, first, second, score)
+    return f"{with_interval(points)} | {len(points)} | {verdict(points)}"
 
 
 def scores(rows: pd.DataFrame) -> list[str]:
@@ -85,16 +91,62 @@ def scores(rows: pd.DataFrame) -> list[str]:
     return lines
 
 
+def others(rows: pd.DataFrame) -> list[str]:
+    """The arms that have runs, in the order of ARMS, but for the one they are compared with."""
+    return [arm for arm in ARMS if arm in set(rows.arm) and arm != REFERENCE]
+
+
+def by_leak(rows: pd.DataFrame, arm: str) -> pd.Series:
+    """How much further ahead of plain an arm is on the published test than on the clean one."""
+    published, clean = (paired(rows, REFERENCE, arm, score) for score in SCORES.values())
+    return published - clean
+
+
 def leak(rows: pd.DataFrame) -> list[str]:
     """Does the leak change what is found? The same differences on both tests."""
     lines = [
         "| against plain | on | difference, points | pairs | verdict |",
         "|---|---|--:|--:|---|",
     ]
-    for arm in (arm for arm in ARMS if arm in set(rows.arm) and arm != REFERENCE):
+    for arm in others(rows):
         for name, score in SCORES.items():
             lines.append(f"| {arm} | {name} | {difference(rows, REFERENCE, arm, score)} |")
+        points = by_leak(rows, arm)
+        shown = "the leak favours it" if verdict(points) == "better" else verdict(points)
+        shown = "the leak favours plain" if shown == "worse" else shown
+        lines.append(
+            f"| {arm} | first − second | {with_interval(points)} | {len(points)} | {shown} |"
+        )
     return lines
+
+
+def leak_verdict(rows: pd.DataFrame) -> str:
+    means = rows.groupby("arm")[list(SCORES.values())].mean()
+    orders = [means[score].sort_values(ascending=False).index.tolist() for score in SCORES.values()]
+    text = f"On the published test the order is {', '.join(orders[0])}; on the clean test it is "
+    text += "the same." if orders[0] == orders[1] else f"{', '.join(orders[1])}."
+    moved = [arm for arm in others(rows) if verdict(by_leak(rows, arm)) in ("better", "worse")]
+    return text + (
+        f" The leak changes the distance from plain of {', '.join(moved)}."
+        if moved
+        else " No arm's distance from plain is changed by the leak so that it could be shown."
+    )
+
+
+def ingredient_verdict(rows: pd.DataFrame) -> str:
+    """One sentence a finding: what helps, what harms, what cannot be told."""
+    score = SCORES["clean test"]
+    found: dict[str, list[str]] = {}
+    for name, (first, second) in INGREDIENTS.items():
+        shown = verdict(paired(rows, first, second, score))
+        found.setdefault(shown, []).append(name)
+    words = {
+        "better": "Better with",
+        "worse": "Worse with",
+        UNSHOWN: "No difference can be shown for",
+        "too few pairs": "Not run:",
+    }
+    return " ".join(f"{words[key]} {'; '.join(found[key])}." for key in words if key in found)
 
 
 def ingredients(rows: pd.DataFrame) -> list[str]:
@@ -113,50 +165,50 @@ def sizes(rows: pd.DataFrame) -> list[str]:
     lines = ["| images a class | against plain | difference, points | pairs | verdict |",
              "|--:|---|--:|--:|---|"]  # fmt: skip
     for count, part in rows.groupby("images_per_class"):
-        for arm in (arm for arm in ARMS if arm in set(part.arm) and arm != REFERENCE):
+        for arm in others(part):
             found = difference(part, REFERENCE, arm, "clean_balanced_accuracy")
             lines.append(f"| {count} | {arm} | {found} |")
     return lines
 
 
-def page(rows: pd.DataFrame, preset: str) -> str:
-    largest = rows[rows.images_per_class == LARGEST]
-    commits = ", ".join(sorted(set(rows.commit)))
-    return "\n".join(
-        [
-            f"## Preset {preset}: {len(rows)} runs, commit {commits}",
-            "",
-            f"Balanced accuracy in per cent, {LARGEST} images a class, mean ± deviation.",
-            "",
-            *scores(largest),
-            "",
-            "### Does the leak change the ranking?",
-            "",
-            *leak(largest),
-            "",
-            "### Which ingredient carries a gain? (clean test)",
-            "",
-            *ingredients(largest),
-            "",
-            "### Does a gain grow as data shrink? (clean test)",
-            "",
-            *sizes(rows),
-            "",
-        ]
-    )
+def size_verdict(rows: pd.DataFrame) -> str:
+    """For each arm with runs of several sizes: its gain with fewest images less that with most."""
+    score = SCORES["clean test"]
+    sentences = []
+    for arm in others(rows):
+        gains = {
+            count: paired(part, REFERENCE, arm, score)
+            for count, part in rows.groupby("images_per_class")
+        }
+        counts = [count for count, points in gains.items() if len(points)]
+        if len(counts) < 2:
+            continue
+        least, most = min(counts), max(counts)
+        growth = (gains[least] - gains[most]).dropna()
+        words = {"better": "it grows", "worse": "it shrinks"}.get(verdict(growth), verdict(growth))
+        sentences.append(
+            f"{arm}: the gain over plain with {least} images a class less that with {most} is "
+            f"{with_interval(growth)} points over {len(growth)} pairs: {words}."
+        )
+    return " ".join(sentences) or "Only one size was run."
 
 
-def main() -> int:
-    runs = read_runs(RUNS)
-    presets = [name for name in ("full", "small") if (runs.preset == f"small-data-{name}").any()]
-    try:
-        for preset in presets or ["small"]:
-            print(page(finished(runs, preset), preset))
-    except InputError as error:
-        print(f"small_data: {error}", file=sys.stderr)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def searched(runs: pd.DataFrame, preset: str) -> list[str]:
+    """What the search found for each arm, and where that is the end of what was tried."""
+    rows = runs[runs.preset == f"small-data-{preset}-search"].reset_index(drop=True)
+    said = pd.DataFrame([json.loads(text) for text in rows.overrides])
+    rows = rows.join(said[["lr", "weight_decay"]])
+    lines = [
+        "| arm | runs | learning rate | weight decay | balanced accuracy, validation |",
+        "|---|--:|--:|--:|--:|",
+    ]
+    for arm in (arm for arm in ARMS if arm in set(rows.arm)):
+        part = rows[rows.arm == arm]
+        best = part.loc[part.val_balanced_accuracy.idxmax()]
+        edge = " (the largest tried)" if best.lr == rows.lr.max() else ""
+        edge = " (the smallest tried)" if best.lr == rows.lr.min() else edge
+        score = 100 * best.val_balanced_accuracy
+        lines.append(
+            f"| {arm} | {len(part)} | {best.lr:g}{edge} | {best.weight_decay:g} | {score:.1f} |"
+        )
+    return lines

@@ -6,9 +6,21 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy import stats
 from torch import nn
 
+from benchmarks.grid.table import as_text
+from benchmarks.small_data.analysis import (
+    UNSHOWN,
+    finished,
+    ingredient_verdict,
+    leak_verdict,
+    paired,
+    size_verdict,
+    verdict,
+)
 from benchmarks.small_data.arms import ARMS, build, initial_scale
+from benchmarks.small_data.page import main as write_page
 from benchmarks.small_data.splits import LARGEST, TEST, drawn, published
 from benchmarks.small_data.tasks import DECAYS, RATES, best_found, search_tasks
 from benchmarks.small_data.training import Budget, balanced_accuracy, cropped, trained
@@ -188,3 +200,77 @@ def test_balanced_accuracy_is_the_mean_recall() -> None:
     assert balanced_accuracy(np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1])) == pytest.approx(
         (2 / 3 + 1) / 2, abs=1e-5
     )
+
+
+def runs_of(gains: dict[str, tuple[float, float]], counts: tuple[int, ...] = (80,)) -> pd.DataFrame:
+    """Three splits × three seeds: plain at 0.5, others ahead by (published, clean) and noise."""
+    random, rows = np.random.default_rng(0), []
+    for count in counts:
+        for split, seed in ((split, seed) for split in range(3) for seed in range(3)):
+            for arm, (published_gain, clean_gain) in ({"plain": (0.0, 0.0)} | gains).items():
+                noise = random.normal(0, 0.005, 2)
+                overrides = {"split": f"gem{split}", "images_per_class": count}
+                rows.append(
+                    {
+                        "preset": "small-data-small",
+                        "arm": arm,
+                        "seed": seed,
+                        "fold": None,
+                        "commit": "abc",
+                        "data": "def",
+                        "overrides": as_text(overrides | {"lr": 0.1, "weight_decay": 0.01}),
+                        "balanced_accuracy": 0.5 + published_gain * 80 / count + noise[0],
+                        "clean_balanced_accuracy": 0.5 + clean_gain * 80 / count + noise[1],
+                    }
+                )
+    return pd.DataFrame(rows)
+
+
+def test_verdicts_are_those_of_a_paired_t_test() -> None:
+    rows = finished(runs_of({"ortho": (0.0, 0.0), "l1": (0.02, 0.02)}), "small")
+    for arm in ("ortho", "l1"):
+        points = paired(rows, "plain", arm, "clean_balanced_accuracy")
+        assert len(points) == 9
+        shown = stats.ttest_1samp(points, 0).pvalue < 0.05
+        assert (verdict(points) != UNSHOWN) == shown
+    assert verdict(points) == "better"
+    assert verdict(-points) == "worse"
+    assert verdict(points[:1]) == "too few pairs"
+
+
+def test_a_leak_that_lifts_one_arm_is_said() -> None:
+    rows = finished(runs_of({"ortho": (0.06, 0.01), "l1": (0.03, 0.03)}), "small")
+    text = leak_verdict(rows)
+    assert "order is ortho, l1, plain; on the clean test it is l1, ortho, plain." in text
+    assert text.endswith("The leak changes the distance from plain of ortho.")
+
+
+def test_the_ingredient_that_carries_a_gain_is_named() -> None:
+    rows = finished(runs_of({"plain-first": (0.04, 0.04), "ortho-first": (0.01, 0.01)}), "small")
+    text = ingredient_verdict(rows)
+    assert "Better with a normalised harmonic first layer." in text
+    assert "Worse with harmonic layers, orthonormal, on top of the first layer." in text
+    assert "Not run: smaller kernels at the start" in text
+
+
+def test_a_gain_that_grows_with_fewer_images_is_said() -> None:
+    rows = finished(runs_of({"ortho": (0.01, 0.01)}, counts=(10, 80)), "small")
+    assert "with 10 images a class less that with 80" in size_verdict(rows)
+    assert size_verdict(rows).endswith("it grows.")
+
+
+def test_the_page_is_made_of_the_rows_and_refuses_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table, output = tmp_path / "runs.csv", tmp_path / "page.md"
+    arguments = ["--results", str(table), "--output", str(output)]
+    assert write_page(arguments) == 1
+    assert "no rows small-data-small" in capsys.readouterr().err
+    rows = runs_of({"ortho": (0.02, 0.01)}, counts=(20, 80))
+    search = rows.assign(preset="small-data-small-search", val_balanced_accuracy=0.5)
+    pd.concat([rows, search]).to_csv(table, index=False)
+    assert write_page(arguments) == 0
+    page = output.read_text(encoding="utf-8")
+    mean = 100 * rows[rows.arm == "plain"].iloc[-9:].balanced_accuracy.mean()
+    assert f"| plain | 9 | {mean:.1f} ±" in page
+    assert (tmp_path / "page-small.svg").read_bytes().startswith(b"<?xml")
