@@ -51,3 +51,11 @@ def test_what_little_data_show_is_made_from_results() -> None:
     for arm in ("plain-first", "ortho-first", "l1-first"):
         (row,) = (line for line in page.splitlines() if f"| {arm} | clean test |" in line)
         assert row.split("|")[3].strip().replace("-", "−") in readme
+
+
+def test_how_far_a_core_gets_is_made_from_results() -> None:
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    page = (ROOT / RESULTS / "accuracy.md").read_text(encoding="utf-8")
+    (row,) = (line for line in page.splitlines() if line.startswith("| long | harmonic |"))
+    for figure in row.split("|")[6:11]:
+        assert figure.strip() in readme
