@@ -45,7 +45,9 @@ LEAST_DEPTH = 10
 """In grey levels; what is fainter is no candidate."""
 SENSOR_NOISE = 6.0  # grey levels, added to the texture
 LARGEST_GLARE_SHARE = 0.2
-"""Of a piece's pixels, how many may lie around glare."""
+"""Of a piece's pixels, how many may lie around glints, unless it is strong beyond doubt."""
+BEYOND_DOUBT = 10.0
+"""In multiples of the least strength."""
 BROADEST_PIECE = 10.0
 STEEPEST = 0.05  # share of the contrast that the ground may rise across a piece, a pixel
 AT_THE_BORDER = 2.0  # factor on the strength of a piece that the border of the image cuts short
@@ -161,7 +163,7 @@ def _hair_among(
 ) -> Mask:
     """Of the candidates, bool (H, W), those in pieces of line with the strength of hair.
 
-    What lies around glare is no hair, unless it goes on far beyond.
+    What lies around glints is no hair, unless it goes on far beyond or is strong beyond doubt.
 
     The surroundings less the closing along a line are the depth of what is long in its direction
     and narrow in another. For it dark structures are widened by a pixel on each side, lest a thin
@@ -196,7 +198,8 @@ def _hair_among(
         strength[piece.from_border <= 1] *= AT_THE_BORDER
         good = strength >= least.strength
         good &= piece.length >= shortest
-        good &= piece.mean(shining[there]) <= LARGEST_GLARE_SHARE
+        in_clear_view = piece.mean(shining[there]) <= LARGEST_GLARE_SHARE
+        good &= in_clear_view | (strength >= BEYOND_DOUBT * least.strength)
         good &= piece.area <= BROADEST_PIECE * max(scale, 0.5) * piece.length
         # The rim of a lesion or of a gel bubble lies along a slope; a hair only crosses it.
         angle = np.pi * direction / DIRECTIONS

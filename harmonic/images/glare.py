@@ -14,8 +14,12 @@ AROUND = 17.0
 
 
 def around_glare(image: NDArray[np.uint8], scale: float) -> NDArray[np.bool_]:
-    """Of an image, uint8 (H, W, 3), what lies in a disc around glare: bool (H, W)."""
-    glare = (image.min(axis=2) >= GLARE).view(np.uint8)
+    """Of an image, uint8 (H, W, 3), what lies in a disc around a glint: bool (H, W).
+
+    A glint is smaller than that disc; larger bright areas are skin in too much light.
+    """
+    bright = (image.min(axis=2) >= GLARE).view(np.uint8)
     side = max(3, round(AROUND * scale) | 1)
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-    return np.asarray(cv2.dilate(glare, disc).view(np.bool_))
+    glints = cv2.subtract(bright, cv2.morphologyEx(bright, cv2.MORPH_OPEN, disc))
+    return np.asarray(cv2.dilate(glints, disc).astype(np.bool_))

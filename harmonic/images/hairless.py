@@ -78,7 +78,10 @@ def remove_hair_from_file(source: Path, target: Path, method: str) -> bool:
         return not same_bytes(source, target)
     cv2.setNumThreads(1)  # the workers of joblib already use every core
     image = read_rgb(source)
-    cleaned = remove_hair(image, method=method)
+    try:
+        cleaned = remove_hair(image, method=method)
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from None
     if np.array_equal(cleaned, image):
         unfinished = target.with_name(f"{target.name}.unfinished")
         shutil.copyfile(source, unfinished)

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from harmonic.errors import InputError
-from harmonic.images.decode import read_rgb
+from harmonic.images.decode import read_rgb, write_jpeg
 from harmonic.images.hair import remove_hair
-from harmonic.images.hairless import remove_hair_from_files
+from harmonic.images.hairless import remove_hair_from_file, remove_hair_from_files
 from harmonic.images.strands import add_hair
 
 HAIRY, BARE = ("a", "b"), ("c", "d")
@@ -89,3 +89,9 @@ def test_a_cluster_that_is_not_there_says_so(photographs: Path, tmp_path: Path) 
         remove_hair_from_files(
             "a", photographs, tmp_path / "out", "none", cluster="no-cluster://127.0.0.1:1"
         )
+
+
+def test_a_file_whose_image_is_a_line_is_named(tmp_path: Path) -> None:
+    write_jpeg(tmp_path / "line.jpg", np.zeros((1, 3000, 3), dtype=np.uint8))
+    with pytest.raises(InputError, match=r"line\.jpg: hair removal of an image of 3000 x 1"):
+        remove_hair_from_file(tmp_path / "line.jpg", tmp_path / "out.jpg", "directional")
