@@ -7,6 +7,7 @@ For every arm with two seeds or more: its single networks, and their ensemble, w
 the mean of their probabilities. An interval is over resampled test lesions.
 """
 
+import argparse
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -75,7 +76,13 @@ def page(runs: pd.DataFrame, results: Path) -> str:
     return "\n".join([*head, *found, ""])
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.accuracy",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.parse_args(arguments)
     try:
         print(page(read_runs(RESULTS / "runs.csv"), RESULTS), end="")
     except InputError as error:

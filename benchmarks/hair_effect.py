@@ -8,6 +8,7 @@ after each method; test lesions and seeds are paired. `compare` keeps them apart
 differ.
 """
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -63,7 +64,13 @@ def page(runs: pd.DataFrame, results: Path) -> str:
     return "\n".join([*lines, ""])
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.hair_effect",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.parse_args(arguments)
     try:
         print(page(read_runs(RESULTS / "runs.csv"), RESULTS), end="")
     except InputError as error:

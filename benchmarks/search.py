@@ -7,6 +7,7 @@ Every kind of network was given the same learning rates, epochs and seed; the be
 the highest balanced accuracy on the validation set. The test set was not read.
 """
 
+import argparse
 import json
 import sys
 from pathlib import Path
@@ -63,7 +64,13 @@ def markdown(scores: pd.DataFrame, commits: list[str]) -> str:
     )
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.search",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.parse_args(arguments)
     try:
         runs = read_runs(RUNS)
         scores = searched(runs)

@@ -37,6 +37,7 @@ def work(stage: Stage) -> None:
     import pandas as pd
     from tqdm import tqdm
 
+    from harmonic.evaluation.agreement import disagreements
     from harmonic.evaluation.report import render_card, render_report
     from harmonic.evaluation.report_contents import Kernels, Predictions, ReportContents
     from harmonic.evaluation.report_figures import draw_figures
@@ -47,7 +48,7 @@ def work(stage: Stage) -> None:
     reads = stage.reads
     model, description = load_model(reads.model)
     split = pd.read_csv(reads.split, dtype=str)
-    metrics = read_json(reads.metrics)
+    metrics = read_metrics(reads.metrics)
     image_ids, balanced, natural, labels = predictions_of(
         reads.predictions, reads.predictions_natural, split
     )
@@ -78,6 +79,7 @@ def work(stage: Stage) -> None:
         operating_points=pd.read_csv(reads.operating_points),
         subgroups=pd.read_csv(reads.subgroups, dtype={"value": str}),
         comparison=against_baseline(stage),
+        doubts=disagreements(metrics, labels, balanced, natural),
         hair_pairs=hair_pairs(reads.raw / "images", reads.hairless, split.image_id.tolist()),
     )
     with tqdm(total=2, desc="report", unit="part", disable=None) as bar:
@@ -88,6 +90,8 @@ def work(stage: Stage) -> None:
         stage.writes.report.write_text(render_report(contents), encoding="utf-8")
         stage.writes.card.write_text(render_card(contents), encoding="utf-8")
         bar.update()
+    for line in contents.doubts:
+        print(f"report: warning: {line}", file=sys.stderr)
     print("report: open reports/report.html")
 
 
@@ -96,8 +100,22 @@ def read_json(path: Path) -> dict[str, Any]:
     return found
 
 
+def read_metrics(path: Path) -> dict[str, float]:
+    """The figures of metrics.json; raises InputError for one that is no number or not there."""
+    from harmonic.errors import InputError
+    from harmonic.evaluation.run_parameters import finite
+
+    metrics = {name: finite(value, f"{path}: {name}") for name, value in read_json(path).items()}
+    if "temperature" not in metrics:
+        raise InputError(f"{path}: temperature is missing; `evaluate` writes it")
+    return metrics
+
+
 def predictions_of(balanced: Path, natural: Path, split: Any) -> tuple[list[str], Any, Any, Any]:
-    """Ids, probabilities by both rules (n, 7), and labels (n,) of the test images."""
+    """Ids, probabilities by both rules (n, 7), and labels (n,) of the test images.
+
+    Raises InputError where the tables do not answer the test images of the split, each once.
+    """
     from harmonic.data.classes import CLASSES
     from harmonic.errors import InputError
     from harmonic.evaluation.predictions import read_predictions
@@ -106,6 +124,14 @@ def predictions_of(balanced: Path, natural: Path, split: Any) -> tuple[list[str]
     others, by_natural_rule = read_predictions(natural)
     if image_ids != others:
         raise InputError(f"{balanced} and {natural} are not of the same images")
+    in_test = set(split[split.split == "test"].image_id)
+    if strange := sorted(set(image_ids) - in_test):
+        raise InputError(f"{balanced}: image {strange[0]} is no test image of split.csv")
+    if missing := sorted(in_test - set(image_ids)):
+        raise InputError(
+            f"{balanced}: test image {missing[0]} has no answer; {len(image_ids)} of "
+            f"{len(in_test)} have one"
+        )
     labels = split.set_index("image_id").dx.loc[image_ids].map(CLASSES.index).to_numpy()
     return image_ids, by_balanced_rule, by_natural_rule, labels
 
@@ -166,14 +192,17 @@ def against_baseline(stage: Stage) -> Any:
         "data/split.csv": stage.reads.split,
     }
     here = run_from("this run", lambda path: paths[path].read_bytes() if path in paths else None)
+    baseline = read_runs([name])[0]
+    if baseline.test_set != here.test_set:
+        raise InputError(
+            f"report.baseline {name}: its test set is {baseline.test_set}, that of this run "
+            f"{here.test_set}; only runs of one test set can be compared"
+        )
     runs = [
         replace(run, traits={"arm": title}, seed=0, fold=None)
-        for title, run in ((f"baseline {name}", read_runs([name])[0]), ("this run", here))
+        for title, run in ((f"baseline {name}", baseline), ("this run", here))
     ]
-    sections = compare(runs, reference=runs[0].traits["arm"])
-    if not sections[0].pairs:
-        raise InputError(f"report.baseline {name}: not of the test set of this run")
-    return sections[0].pairs[0]
+    return compare(runs, reference=runs[0].traits["arm"])[0].pairs[0]
 
 
 def hair_pairs(before: Path, after: Path, image_ids: list[str]) -> list[Any]:

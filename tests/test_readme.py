@@ -59,3 +59,12 @@ def test_how_far_a_core_gets_is_made_from_results() -> None:
     (row,) = (line for line in page.splitlines() if line.startswith("| long | harmonic |"))
     for figure in row.split("|")[6:11]:
         assert figure.strip() in readme
+
+
+def test_what_layers_cost_is_made_from_results() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    page = (ROOT / RESULTS / "layers.md").read_text(encoding="utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| network 'small'")]
+    assert len(rows) == 5
+    for row in rows:
+        assert row in readme

@@ -7,6 +7,11 @@ class, and in the number of lesions and photographs a lesion:
 
     leaky training set = common images + siblings of test lesions
     clean training set = common images + as many photographs of as many other lesions
+
+Lesions change places by the photographs that the test set left of them. So a sibling's lesion has
+one more photograph in all, in the test set, than the one it makes room for, and lesions that were
+photographed often may differ from others in more than that: what is measured is the siblings and
+this small difference of kind.
 """
 
 from dataclasses import dataclass

@@ -1,5 +1,6 @@
 """results/leak.csv and its predictions summed up: what the siblings add, class by class."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,11 +19,12 @@ from harmonic.evaluation.paired import (
     paired_difference,
     sensitivity_of,
 )
-from harmonic.evaluation.plots.differences import forest_plot
+from harmonic.evaluation.plots.differences import Row, forest_plot
 from harmonic.evaluation.predictions import PUBLISHED_TOLERANCE, read_predictions
 
 FEWEST = 20
 """Test images below which no figure is given."""
+LABEL = "with siblings in training − without"
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,10 @@ def read_studies(results: Path) -> list[Study]:
         runs = rows[rows.groupby("seed").arm.transform("nunique") == len(ARMS)]
         if runs.empty:
             continue
-        truth = pd.read_csv(results / "predictions" / f"leak-{name}" / "truth.csv.gz")
+        place = results / "predictions" / f"leak-{name}" / "truth.csv.gz"
+        if not place.is_file():
+            raise InputError(f"{place}, the test images of a study in {path}, is not there")
+        truth = pd.read_csv(place)
         found: dict[str, list[NDArray[np.float64]]] = {arm: [] for arm in ARMS}
         for run in runs.sort_values("seed").itertuples():
             image_ids, rows_of_run = read_predictions(
@@ -120,13 +125,18 @@ def table(studies: list[Study], resamples: int) -> str:
         seeds = study.runs.seed.nunique()
         clean = study.runs[study.runs.arm == "clean"].iloc[0]
         leaky = study.runs[study.runs.arm == "leaky"].iloc[0]
+        settings = json.loads(first.settings)
         parts.append(
-            f"\nData {first.data}, commit {first.commit}, {seeds} seeds an arm, settings "
+            f"\n`python -m benchmarks.leak --archive ARCHIVE --seeds {seeds} "
+            f"--epochs {settings['epochs']} --width {settings['train']['width']} "
+            f"--image-size {settings['image_size']} --design-seed {first.design_seed}`, "
+            f"commit {' and '.join(study.runs.commit.unique())}, data {first.data}, settings "
             f"`{first.settings}`. Training: {clean.training_images} images of "
             f"{clean.training_lesions} lesions without, {leaky.training_images} of "
             f"{leaky.training_lesions} with siblings; the same {len(study.labels)} test images of "
             f"{len(np.unique(study.lesions))} lesions, balanced rule. In brackets 95 % intervals "
-            "over test lesions and over seeds together.\n\n"
+            "over test lesions and over seeds together, each for itself: of so many figures one "
+            "may exclude zero by chance.\n\n"
             "| figure | test images | with a sibling | without leak | with leak | inflation |\n"
             "|---|--:|--:|--:|--:|--:|\n"
         )
@@ -143,10 +153,14 @@ def table(studies: list[Study], resamples: int) -> str:
 
 def figure(studies: list[Study], resamples: int) -> bytes:
     """SVG of the study with the most runs: each inflation with its interval."""
+    return forest_plot(inflations(studies, resamples), LABEL)
+
+
+def inflations(studies: list[Study], resamples: int) -> list[Row]:
+    """Of the study with the most runs: name, inflation and interval, without the AUC of classes."""
     study = max(studies, key=lambda one: len(one.runs))
-    rows = [
+    return [
         (title, difference.value, difference.interval)
         for title, _, _, difference in comparisons(study, resamples)
         if not title.startswith("AUC")
     ]
-    return forest_plot(rows, "with siblings in training − without")

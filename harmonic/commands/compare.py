@@ -9,7 +9,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "compare",
         help="what differs between finished runs, with intervals and a verdict",
         description="Groups runs into arms, pairs them over seeds and lesions, and says what "
-        "differs: means, paired differences with 95 %% intervals, McNemar's test, a verdict.",
+        "differs: means, paired differences with 95 % intervals, McNemar's test, a verdict.",
     )
     parser.add_argument(
         "runs",

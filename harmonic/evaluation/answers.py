@@ -36,7 +36,8 @@ def answers_from(
 
     Args:
         predictions: under the balanced rule; columns of HEADER.
-        truth: columns image (or image_id), lesion_id, dx; may hold more images.
+        truth: columns image (or image_id), lesion_id, dx; may hold more images. With a column
+            split, the images of the set `test` must be answered, all of them and no others.
         natural: the same images in the same order under the natural rule, None where not kept.
         name: of the run, for messages.
 
@@ -57,9 +58,11 @@ def answers_from(
     if unknown := sorted(set(ids) - set(known.index)):
         more = f" ({len(unknown)} images in all)" if len(unknown) > 1 else ""
         raise InputError(f"{name}: image {unknown[0]}: no truth for it{more}")
+    if "split" in known.columns:
+        check_whole(set(ids), known, name)
     mine = known.loc[ids]
-    if not mine.dx.isin(CLASSES).all():
-        raise InputError(f"{name}: truth: allowed dx are {', '.join(CLASSES)}")
+    if strange_dx := sorted(set(mine.dx.astype(str)) - set(CLASSES)):
+        raise InputError(f"{name}: truth: dx {strange_dx[0]}; allowed are {', '.join(CLASSES)}")
     if mine.lesion_id.isna().any():
         raise InputError(f"{name}: truth: image {ids[mine.lesion_id.isna()][0]} has no lesion_id")
     others = None
@@ -74,6 +77,18 @@ def answers_from(
         balanced=rows,
         natural=others,
     )
+
+
+def check_whole(answered: set[str], known: pd.DataFrame, name: str) -> None:
+    """Raises InputError unless exactly the test images of a split (index: image) are answered."""
+    in_test = set(known.index[known.split == "test"])
+    if strange := sorted(answered - in_test):
+        raise InputError(f"{name}: image {strange[0]}: is no test image of its split")
+    if missing := sorted(in_test - answered):
+        raise InputError(
+            f"{name}: test image {missing[0]}: has no answer; {len(answered)} of {len(in_test)} "
+            "have one"
+        )
 
 
 def check_once(image_ids: NDArray[np.str_], name: str) -> None:

@@ -147,8 +147,8 @@ def arms_of(runs: Sequence[Run], keys: Sequence[str]) -> list[Arm]:
         seeds = [run.seed for run in members]
         if twice := {one for one in seeds if seeds.count(one) > 1}:
             raise InputError(
-                f"arm {name}: two runs of seed {min(twice)} on one test set; group with --by, or "
-                "leave one out"
+                f"arm {name}: two runs of seed {min(twice)} on the test set {members[0].test_set}; "
+                "name one with --only or --arms, group with --by, or leave one out"
             )
     return [
         Arm(name, tuple(sorted(members, key=lambda run: run.seed)))

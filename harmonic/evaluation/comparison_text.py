@@ -9,8 +9,11 @@ from harmonic.evaluation.comparison import Pair, Section
 NOTE = (
     "Differences are the arm's minus the reference's, of the runs that share a seed, with 95 % "
     "intervals: over lesions (bootstrap, the trained networks held), over seeds (Student's t, the "
-    "test set held), and over both. The verdict goes by the last. ± is the standard deviation over "
-    "seeds.\n"
+    "test set held), and over both. The verdict is on the first figure alone, goes by the last "
+    "interval, and is the more cautious the more arms there are (Bonferroni). Runs are paired by "
+    "seed; with few seeds the interval over them depends much on that. McNemar's test holds the "
+    "trained networks fixed, so it can be sure where the verdict is not. ± is the standard "
+    "deviation over seeds.\n"
 )
 
 
@@ -18,7 +21,11 @@ def comparison_text(sections: Sequence[Section], metrics: Sequence[str]) -> str:
     """Markdown: for each test set the arms, the differences and the verdicts."""
     parts = []
     for section in sections:
-        parts.append(f"### {section.test_set or 'metrics alone'}\n\n{arms_table(section, metrics)}")
+        parts.append(f"### {section.test_set or 'metrics alone'}\n\n")
+        commits = sorted({run.commit for arm in section.arms for run in arm.runs if run.commit})
+        if commits:
+            parts.append(f"Runs of commit {', '.join(commits)}.\n\n")
+        parts.append(arms_table(section, metrics))
         if not section.pairs:
             parts.append(
                 f"\n**{section.arms[0].name}** is compared with nothing: no other arm has "

@@ -8,6 +8,7 @@ import numpy as np
 from harmonic.errors import InputError
 from harmonic.evaluation.answers import Answers
 from harmonic.evaluation.bootstrap import metrics_document
+from harmonic.evaluation.lesion_level import lesion_metrics
 from harmonic.evaluation.metrics import headline_metrics
 from harmonic.evaluation.runs import Run
 
@@ -89,14 +90,13 @@ def pooled_run(runs: Sequence[Run]) -> Run:
 
 
 def pooled_document(answers: Answers, *, resamples: int, seed: int) -> dict[str, float]:
-    """`metrics_document` of pooled answers; raises InputError without the natural rule's."""
+    """`metrics_document` and `lesion_metrics` of pooled answers.
+
+    Raises InputError without the natural rule's.
+    """
     if answers.natural is None:
         raise InputError("pooling: predictions_natural.csv of a run is missing")
-    return metrics_document(
-        answers.labels,
-        answers.lesions,
-        answers.balanced,
-        answers.natural,
-        resamples=resamples,
-        seed=seed,
+    drawn = (answers.labels, answers.lesions, answers.balanced, answers.natural)
+    return metrics_document(*drawn, resamples=resamples, seed=seed) | lesion_metrics(
+        *drawn, resamples=resamples, seed=seed
     )

@@ -79,6 +79,7 @@ class ReportContents:
         per_class, operating_points, subgroups: tables to be shown, their columns as headings; a
             column with `_low` and `_high` beside it becomes one with intervals.
         comparison: this run against a baseline on the same test set.
+        doubts: what of the files does not fit together (`agreement.disagreements`).
     """
 
     metrics: Mapping[str, float]
@@ -100,3 +101,4 @@ class ReportContents:
     operating_points: pd.DataFrame | None = None
     subgroups: pd.DataFrame | None = None
     comparison: Pair | None = None
+    doubts: Sequence[str] = ()

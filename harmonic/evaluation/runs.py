@@ -50,6 +50,8 @@ class Run:
     """What runs can be grouped by: parameters, or columns of the table."""
     metrics: Mapping[str, float]
     answers: Answers | None
+    commit: str = ""
+    """Of the code that made it; empty where that is not known."""
 
     @property
     def kind(self) -> dict[str, str]:
@@ -89,7 +91,7 @@ def read_runs(names: Sequence[str], truth: Path | None = None) -> list[Run]:
 def table_runs(path: Path) -> list[Run]:
     """A run for each row of results/runs.csv."""
     try:
-        table = pd.read_csv(path, dtype={"data": str, "predictions": str})
+        table = pd.read_csv(path, dtype={"data": str, "predictions": str, "commit": str})
     except (ValueError, OSError) as error:
         raise InputError(f"{path}: no CSV table ({str(error).splitlines()[0]})") from None
     if missing := [name for name in TABLE_COLUMNS if name not in table.columns]:
@@ -124,6 +126,7 @@ def table_runs(path: Path) -> list[Run]:
                     if key not in NOT_METRICS and not pd.isna(value)
                 },
                 answers=answers,
+                commit="" if pd.isna(row.get("commit")) else str(row["commit"]),
             )
         )
     return runs
@@ -131,6 +134,8 @@ def table_runs(path: Path) -> list[Run]:
 
 def folder_run(folder: Path, truth: Path | None) -> Run:
     """The run whose files are in `folder`: a checkout of this project, or a copy of reports/."""
+    if truth is not None and not truth.is_file():
+        raise InputError(f"truth {truth}: no such file")
     reports = folder / "reports" if (folder / "reports").is_dir() else folder
     split = truth or folder / "data" / "split.csv"
 

@@ -280,3 +280,36 @@ def test_intervals_over_seeds_are_wider_for_more_comparisons(tmp_path):
     assert "[" not in one.pairs[0].verdict
     low = float(one.pairs[0].verdict.split("balanced accuracy ")[1].split(" to ")[0])
     assert float(two.pairs[0].verdict.split("balanced accuracy ")[1].split(" to ")[0]) < low
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda rows: rows.iloc[:-2], "has no answer"),
+        (lambda rows: rows.assign(image=[*rows.image[:-1], "ISIC_9999999"]), "no truth for it"),
+    ],
+)
+def test_test_images_without_an_answer_are_refused(tmp_path, draw, spoil, words):
+    test = draw(lesions=40, seed=0)
+    a_run(tmp_path, test)
+    for rule in ("", "_natural"):
+        path = tmp_path / "reports" / f"predictions{rule}.csv"
+        spoil(pd.read_csv(path)).to_csv(path, index=False)
+    with pytest.raises(InputError, match=words):
+        read_runs([str(tmp_path)])
+
+
+def test_answers_for_training_images_are_refused(tmp_path, draw):
+    a_run(tmp_path, draw(lesions=40, seed=0))
+    path = tmp_path / "data" / "split.csv"
+    split = pd.read_csv(path)
+    split.loc[3, "split"] = "train"
+    split.to_csv(path, index=False)
+    with pytest.raises(InputError, match="image ISIC_0000003: is no test image"):
+        read_runs([str(tmp_path)])
+
+
+def test_a_truth_that_is_not_there_is_said(tmp_path, draw, capsys):
+    a_run(tmp_path / "run", draw(lesions=40, seed=0))
+    assert main(["compare", str(tmp_path / "run"), "--truth", str(tmp_path / "none.csv")]) == 1
+    assert "none.csv: no such file" in capsys.readouterr().err
