@@ -27,11 +27,14 @@ RESAMPLES = 2000
 
 
 def effect(runs: pd.DataFrame, method: str, results: Path) -> dict[str, Difference]:
-    """Each figure with a method less without, paired over test lesions and seeds."""
+    """Each figure with a method less without, paired over test lesions and the seeds of both."""
+    whole = runs[(runs.preset == "small") & runs.fold.isna()]
+    seeds = [set(whole[whole.arm == ARMS[name]].seed) for name in (REFERENCE, method)]
+    runs = whole[whole.seed.isin(seeds[0] & seeds[1])]
     truth, without = answers(runs, "small", ARMS[REFERENCE], results)
     same, after = answers(runs, "small", ARMS[method], results)
     if not truth.equals(same) or len(without) != len(after):
-        raise InputError(f"{method}: other test images or seeds than {REFERENCE}")
+        raise InputError(f"{method}: other test images than {REFERENCE}")
     labels = truth.dx.map(CLASSES.index).to_numpy()
     return {
         name: paired_difference(
