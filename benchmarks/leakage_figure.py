@@ -27,7 +27,7 @@ def picture(results: Path, resamples: int) -> bytes:
         draw_epochs(left, post)
         left.set_title("The blog post's protocol: two independent draws")
         draw_forest(right, inflations(leak, resamples), LABEL)
-        right.set_title("The same test images, training with and without siblings")
+        right.set_title("What siblings of test lesions in training add")
         return to_svg(figure)
 
 

@@ -22,10 +22,38 @@ def test_the_comparison_is_made_from_results() -> None:
     tables = comparison[comparison.index("| arm") : comparison.index("McNemar")].rstrip()
     assert tables in readme
     leak = (ROOT / RESULTS / "leak.md").read_text(encoding="utf-8")
-    for row in ("balanced accuracy, all test images", "AUC, nv"):
-        cells = next(line for line in leak.splitlines() if line.startswith(f"| {row} ")).split("|")
-        interval = cells[-2].strip().split(" ", 1)[1].replace("+", "").replace("-", "−")
-        assert interval in " ".join(readme.split())
+    words = " ".join(readme.split())
+    for row, named in {
+        "balanced accuracy, all test images": "{} balanced accuracy {}",
+        "balanced accuracy, with a sibling in training": "{} balanced accuracy {}",
+        "macro AUC, all test images": "{} macro AUC {}",
+    }.items():
+        (line,) = (line for line in leak.splitlines() if line.startswith(f"| {row} "))
+        shown = line.split("|")[-2].strip().replace("+", "").replace("-", "−")
+        assert named.format(*shown.split(" ", 1)) in words
+    assert f"{leak.split('--seeds ')[1].split()[0]} seeds".replace("6", "six") in words
+
+
+def test_the_post_taken_apart_is_made_from_results() -> None:
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    page = (ROOT / RESULTS / "post_protocol.md").read_text(encoding="utf-8")
+    first, second = page.split("as it did: precision ")[1].split(", recall")[0].split(", ")
+    (seen,) = (line for line in page.splitlines() if "| of it, images trained on |" in line)
+    (unseen,) = (line for line in page.splitlines() if "| lesions never trained on |" in line)
+    assert f"{first} and {second}" in readme
+    assert f"{seen.split('|')[3].split()[0]} on the test images that it was trained on" in readme
+    assert f"{unseen.split('|')[3].strip()} balanced accuracy on lesions" in readme
+
+
+def test_the_cross_validation_is_made_from_results() -> None:
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    page = (ROOT / RESULTS / "comparison.md").read_text(encoding="utf-8")
+    pooled = page[page.index("### 5 folds pooled") :].splitlines()
+    rows = {line.split("|")[1].strip(): line.split("|") for line in pooled if line.startswith("| ")}
+    harmonic, cnn = (f"{float(rows[arm][3]):.3f}" for arm in ("harmonic", "cnn"))
+    value, interval = (rows["balanced accuracy"][place].strip() for place in (2, 3))
+    assert f"the two have {harmonic} and {cnn}" in readme
+    assert f"of {float(value):.3f} {interval.replace('+', '')} over lesions" in readme
 
 
 def test_the_effect_of_hair_removal_is_made_from_results() -> None:
