@@ -60,7 +60,7 @@ def test_many_equal_images_make_one_row_each() -> None:
         max_size=12,
     ),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_it_finds_what_a_comparison_of_all_pairs_finds(
     rows: list[tuple[list[int], int, int]],
 ) -> None:

@@ -40,7 +40,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(images=st.integers(FEWEST_IMAGES, 3000), seed=st.integers(0, 2**31))
 def test_a_plan_is_a_sound_table(images: int, seed: int) -> None:
     table, photographs = plan_sample(images, seed)

@@ -27,7 +27,7 @@ def labelled_groups(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
 
 
 @given(data=labelled_groups(), seed=st.integers(0, 2**32 - 1))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_no_group_is_divided_and_every_set_has_every_class(
     data: tuple[np.ndarray, np.ndarray], seed: int
 ) -> None:
@@ -43,7 +43,7 @@ def test_no_group_is_divided_and_every_set_has_every_class(
 
 
 @given(data=labelled_groups(), seed=st.integers(0, 100))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_the_order_of_the_rows_does_not_matter(
     data: tuple[np.ndarray, np.ndarray], seed: int
 ) -> None:
@@ -54,7 +54,7 @@ def test_the_order_of_the_rows_does_not_matter(
 
 
 @given(data=labelled_groups(), seed=st.integers(0, 100))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_class_shares_are_met_to_within_a_lesion(
     data: tuple[np.ndarray, np.ndarray], seed: int
 ) -> None:

@@ -32,7 +32,7 @@ def labelled_groups(draw: st.DrawFn, fewest: int = 20) -> tuple[np.ndarray, np.n
 
 @pytest.mark.parametrize("folds", [2, 3, 5])
 @given(data=labelled_groups(), seed=st.integers(0, 2**32 - 1))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_every_image_is_tested_once_and_no_group_is_divided(
     folds: int, data: tuple[np.ndarray, np.ndarray], seed: int
 ) -> None:
@@ -50,7 +50,7 @@ def test_every_image_is_tested_once_and_no_group_is_divided(
 
 
 @given(data=labelled_groups(), seed=st.integers(0, 2**32 - 1))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_classes_are_spread_over_folds_as_evenly_as_scikit_learn_does(
     data: tuple[np.ndarray, np.ndarray], seed: int
 ) -> None:
@@ -70,7 +70,7 @@ def test_classes_are_spread_over_folds_as_evenly_as_scikit_learn_does(
 
 
 @given(data=labelled_groups(fewest=60), seed=st.integers(0, 2**32 - 1), more=st.integers(1, 50))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_new_lesions_move_no_old_one(
     data: tuple[np.ndarray, np.ndarray], seed: int, more: int
 ) -> None:

@@ -65,7 +65,7 @@ def test_intervals_are_the_percentiles_of_a_plain_loop(draw):
         np.testing.assert_allclose(found[name], expected, atol=1e-10, err_msg=name)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 10_000))
 def test_an_interval_holds_its_estimate(draw, seed):
     drawn = draw(lesions=400, seed=seed)
@@ -75,7 +75,7 @@ def test_an_interval_holds_its_estimate(draw, seed):
         assert low < high
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 10_000))
 def test_the_order_of_images_does_not_matter(draw, seed):
     drawn = draw(lesions=30, seed=seed)

@@ -85,7 +85,7 @@ def test_each_name_is_of_the_rule_it_says(drawn):
         assert both[name] == swapped[f"{name}_balanced_rule"]
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(st.integers(0, 1000))
 def test_the_order_of_images_does_not_matter(draw, seed):
     drawn = draw(lesions=30, seed=seed)

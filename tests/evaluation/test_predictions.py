@@ -12,7 +12,7 @@ from harmonic.evaluation.predictions import HEADER, read_predictions, write_pred
 GOOD = "image,MEL,NV,BCC,AKIEC,BKL,DF,VASC\nISIC_1,0.4,0.1,0.1,0.1,0.1,0.1,0.1\n"
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(1, 30), st.integers(0, 1000))
 def test_what_is_written_is_read(tmp_path_factory, count, seed):
     path = tmp_path_factory.mktemp("predictions") / "predictions.csv"

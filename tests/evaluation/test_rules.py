@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.special import softmax
@@ -20,7 +20,6 @@ ways = st.sampled_from(["logit_adjustment", "class_weights", "none"])
 temperatures = st.floats(0.05, 20)
 
 
-@settings(deadline=None)
 @given(some_logits, some_counts, ways, temperatures)
 def test_both_rules_give_distributions_related_by_bayes(logits, counts, way, temperature):
     balanced, natural = decision_rules(logits, counts, imbalance=way, temperature=temperature)
@@ -33,7 +32,6 @@ def test_both_rules_give_distributions_related_by_bayes(logits, counts, way, tem
     np.testing.assert_allclose(natural, joint / joint.sum(axis=1, keepdims=True), atol=1e-9)
 
 
-@settings(deadline=None)
 @given(some_logits, ways, temperatures)
 def test_equal_frequencies_make_the_rules_equal(logits, way, temperature):
     balanced, natural = decision_rules(
@@ -42,7 +40,6 @@ def test_equal_frequencies_make_the_rules_equal(logits, way, temperature):
     np.testing.assert_allclose(balanced, natural, atol=1e-12)
 
 
-@settings(deadline=None)
 @given(some_logits, some_counts, st.integers(-100, 100), ways)
 def test_a_constant_added_to_all_logits_changes_nothing(logits, counts, constant, way):
     logits = logits.astype(np.float64)

@@ -102,7 +102,7 @@ def test_dots_blobs_and_a_dark_border_are_no_hair() -> None:
     assert hair_mask(image).mean() < 0.002
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(angle=st.floats(0.0, np.pi), width=st.floats(1.5, 4.5))
 def test_one_hair_at_any_angle_and_width(angle: float, width: float) -> None:
     along = np.linspace(-90.0, 90.0, 20)[:, None] * np.array([np.cos(angle), np.sin(angle)])
@@ -131,7 +131,7 @@ def test_every_method_keeps_shape_and_leaves_its_input_alone(method: str) -> Non
         np.testing.assert_array_equal(remove_hair(image, method), removed)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     shape=st.tuples(st.integers(1, 70), st.integers(1, 70)),
     seed=st.integers(0, 99),

@@ -12,7 +12,7 @@ from harmonic.images.resize import ASPECTS, resampling_matrix, resize
 heights_and_widths = st.tuples(st.integers(20, 180), st.integers(20, 180))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     shape=heights_and_widths,
     size=st.integers(28, 224),
@@ -29,7 +29,7 @@ def test_a_constant_image_stays_constant(
     assert (resized == np.array(colour)).all()
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(shape=heights_and_widths, size=st.integers(28, 224), seed=st.integers(0, 99))
 def test_it_agrees_with_scikit_image(shape: tuple[int, int], size: int, seed: int) -> None:
     image = np.random.default_rng(seed).integers(0, 256, size=(*shape, 3), dtype=np.uint8)

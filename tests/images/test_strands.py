@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from harmonic.images.strands import COLOURS, DENSITIES, Strand, add_hair, bezier, rasterise
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     width=st.floats(0.9, 6.0),
     angle=st.floats(0.0, np.pi),

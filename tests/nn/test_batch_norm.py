@@ -44,7 +44,7 @@ def unfolded_moments(images, rows, columns):
     return mean, centred @ centred.mT / samples.shape[2]
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(rows=axes(), columns=axes(), seed=st.integers(0, 1000), offset=st.sampled_from([0, 1000]))
 def test_moments_are_those_of_the_patches_with_their_gradients(rows, columns, seed, offset):
     torch.manual_seed(seed)
@@ -107,7 +107,7 @@ def step(layer, images, statistics):
     return [output, *gradients, layer.running_mean.clone(), layer.running_var.clone()]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(case=layers())
 def test_moments_and_maps_give_the_same_step(case):
     layer, images = case

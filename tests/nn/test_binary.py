@@ -32,7 +32,7 @@ def used(model: nn.Module) -> nn.Module:
 
 
 @given(st.integers(0, 10**6), st.sampled_from(KINDS))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_scales_are_the_least_squares_ones_for_their_signs(seed: int, kind: str) -> None:
     weight = torch.randn(5, 3, 9, generator=torch.Generator().manual_seed(seed)).double()
     signs, scales = signs_and_scales(weight, kind)

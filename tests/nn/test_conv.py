@@ -41,7 +41,7 @@ def convolutions(draw):
     return conv, torch.randn(*batch, conv.in_channels, *size, dtype=torch.float64)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(case=convolutions(), norm=st.sampled_from(["ortho", "l1", "none"]))
 def test_the_harmonized_layer_is_the_convolution(case, norm):
     conv, images = case
@@ -67,7 +67,7 @@ def test_the_harmonized_layer_is_the_convolution(case, norm):
         assert getattr(folded, name) == getattr(conv, name)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(case=convolutions(), level=st.integers(1, 9))
 def test_a_folded_layer_with_batch_norm_is_the_layer_in_eval_mode(case, level):
     conv, images = case
