@@ -71,7 +71,8 @@ def work(stage: Stage) -> None:
             name: value
             for name, value in read_json(reads.lr_range / "suggestion.json").items()
             if value is not None
-        },
+        }
+        | {"used_lr": stage.params.lr},
         spectra=layer_spectra(model),
         kernels=None if kernels is None else Kernels(*kernels),
         cases=confident_cases(model, description, reads.images, split, test, labels, natural),

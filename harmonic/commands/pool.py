@@ -11,8 +11,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         help="the folds of a cross-validation as one evaluation of every image",
         description="Joins the test answers of runs with split.fold 0 to n - 1, so that every "
         "image is answered by the network that did not see its lesion, and evaluates them all. "
-        "Writes metrics.json, per_class.csv, predictions.csv and predictions_natural.csv, which "
-        "`compare` reads as a run.",
+        "Writes metrics.json, per_class.csv, predictions.csv, predictions_natural.csv and "
+        "data/split.csv (the truth), which `compare` reads as a run.",
     )
     parser.add_argument(
         "runs", nargs="+", metavar="RUN", help="DVC experiment, git revision, or folder of a run"
@@ -27,7 +27,7 @@ def run(options: argparse.Namespace) -> None:
     if options.output.exists() and not options.output.is_dir():
         raise ValueError(f"--output {options.output}: is a file, give a folder")
     from harmonic.evaluation.bootstrap import per_class_document
-    from harmonic.evaluation.pooling import pooled_answers, pooled_document
+    from harmonic.evaluation.pooling import pooled_answers, pooled_document, truth_table
     from harmonic.evaluation.predictions import write_predictions
     from harmonic.evaluation.runs import read_runs
 
@@ -41,6 +41,10 @@ def run(options: argparse.Namespace) -> None:
     if answers.natural is not None:
         write_predictions(options.output / "predictions_natural.csv", ids, answers.natural)
     table.to_csv(options.output / "per_class.csv", index=False, lineterminator="\n")
+    (options.output / "data").mkdir(exist_ok=True)
+    truth_table(answers).to_csv(
+        options.output / "data" / "split.csv", index=False, lineterminator="\n"
+    )
     text = json.dumps(document, indent=2, sort_keys=True) + "\n"
     (options.output / "metrics.json").write_text(text, encoding="utf-8")
     print(

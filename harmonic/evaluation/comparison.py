@@ -90,6 +90,9 @@ def compare(
     pooled = pool_folds(runs, keys)
     for run in pooled:
         _check_agreement(run)
+    known = sorted({arm_name(run, keys) for run in pooled})
+    if reference is not None and reference not in known:
+        raise InputError(f"reference {reference!r}: no such arm; there are {', '.join(known)}")
     sections = []
     for test_set in dict.fromkeys(run.test_set for run in pooled):
         arms = arms_of([run for run in pooled if run.test_set == test_set], keys)
@@ -194,11 +197,11 @@ def verdict(
 
 
 def _reference(arms: Sequence[Arm], wanted: str | None) -> Arm:
+    """The arm that is wanted where this test set has it, else cnn, else a plain one, else any."""
     names = [arm.name for arm in arms]
-    if wanted is not None and wanted not in names:
-        raise InputError(f"reference {wanted!r}: no such arm; there are {', '.join(names)}")
-    if wanted is not None or "cnn" in names:
-        return arms[names.index(wanted or "cnn")]
+    for name in (wanted, "cnn"):
+        if name in names:
+            return arms[names.index(name)]
     plain = [arm for arm in arms if arm.runs[0].traits.get("model") == "cnn"]
     return (plain or list(arms))[0]
 

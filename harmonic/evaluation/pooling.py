@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 
+from harmonic.data.classes import CLASSES
 from harmonic.errors import InputError
 from harmonic.evaluation.answers import Answers
 from harmonic.evaluation.bootstrap import metrics_document
@@ -86,6 +88,18 @@ def pooled_run(runs: Sequence[Run]) -> Run:
         test_set=f"{len(runs)} folds pooled, {len(answers.labels)} images",
         metrics=metrics,
         answers=answers,
+    )
+
+
+def truth_table(answers: Answers) -> pd.DataFrame:
+    """Lesion and diagnosis of every image, in the form of split.csv; all of them were tested."""
+    return pd.DataFrame(
+        {
+            "image_id": answers.image_ids,
+            "lesion_id": answers.lesions,
+            "dx": np.array(CLASSES)[answers.labels],
+            "split": "test",
+        }
     )
 
 

@@ -71,7 +71,8 @@ class ReportContents:
         logs: the content of logs/<stage>.json, in the order of the stages: stage, seconds, host.
         split: data/split.csv with image_id, lesion_id, dx, split.
         history: models/history.csv.
-        lr_curve, lr_suggestion: reports/lr_range/curve.csv and suggestion.json.
+        lr_curve, lr_suggestion: reports/lr_range/curve.csv and suggestion.json; with used_lr,
+            the rate that training took.
         spectra: for each harmonic layer the mean energy (K, K) of its frequencies.
         hair_pairs: a few images before and after hair removal.
         kernels: of the first layer.

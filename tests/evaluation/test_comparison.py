@@ -135,6 +135,18 @@ def a_run(folder, test, model="cnn", level=None, seed=0, fold=None, first=0):
     return score
 
 
+def test_a_reference_may_be_missing_on_some_test_sets_but_not_on_all(tmp_path, draw):
+    for name in ("cnn", "wide"):
+        a_run(tmp_path / name, draw(lesions=40, seed=1), name)
+    a_run(tmp_path / "cnn-other", draw(lesions=40, seed=2), "cnn", first=500)
+    runs = read_runs([str(tmp_path / name) for name in ("cnn", "wide", "cnn-other")])
+    first, other = compare(runs, by=["model"], reference="wide", resamples=20)
+    assert first.pairs[0].reference == "wide"
+    assert other.arms[0].name == "cnn"
+    with pytest.raises(InputError, match="reference 'none': no such arm; there are cnn, wide"):
+        compare(runs, by=["model"], reference="none", resamples=20)
+
+
 def test_folds_are_pooled_into_one_evaluation(tmp_path, draw, capsys):
     tests = [draw(lesions=40, seed=fold) for fold in range(3)]
     first = 0
@@ -151,6 +163,10 @@ def test_folds_are_pooled_into_one_evaluation(tmp_path, draw, capsys):
     expected = sk.balanced_accuracy_score(answers.labels, answers.balanced.argmax(axis=1))
     assert metrics["balanced_accuracy"] == pytest.approx(expected, abs=1e-4)
     assert metrics["test_images"] == first
+    assert "lesion_balanced_accuracy" in metrics
+    (again,) = read_runs([str(output)])
+    assert again.answers is not None
+    assert np.array_equal(again.answers.labels, answers.labels)
     (section,) = compare(read_runs(names), resamples=20)
     assert section.arms[0].values("balanced_accuracy") == [pytest.approx(expected)]
     with pytest.raises(InputError, match=r"folds \[0, 2\]"):

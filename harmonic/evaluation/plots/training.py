@@ -56,7 +56,8 @@ def lr_range_curve(curve: pd.DataFrame, suggestion: Mapping[str, float]) -> byte
 
     Args:
         curve: columns lr (above 0), loss, smoothed_loss; a row a step.
-        suggestion: any of suggested_lr, steepest_lr, diverged_lr; empty for none.
+        suggestion: any of suggested_lr, steepest_lr, diverged_lr, and used_lr of the training that
+            followed; empty for none.
     """
     _need(curve, ("lr", "loss", "smoothed_loss"), "learning-rate curve")
     with house_style():
@@ -65,6 +66,7 @@ def lr_range_curve(curve: pd.DataFrame, suggestion: Mapping[str, float]) -> byte
         axes.plot(curve["lr"], curve["smoothed_loss"], color=BLUE, label="smoothed")
         for key, colour, dashes in (
             ("suggested_lr", ORANGE, "-"),
+            ("used_lr", BLUE, "-."),
             ("steepest_lr", GREY, ":"),
             ("diverged_lr", GREY, "--"),
         ):
@@ -79,7 +81,7 @@ def lr_range_curve(curve: pd.DataFrame, suggestion: Mapping[str, float]) -> byte
         axes.set_ylim(floor - 0.1 * (ceiling - floor), ceiling)
         axes.set_xlabel("learning rate")
         axes.set_ylabel("loss")
-        axes.legend()
+        figure.legend(loc="outside upper center", ncols=3)
         return to_svg(figure)
 
 
