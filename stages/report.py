@@ -106,7 +106,9 @@ def read_metrics(path: Path) -> dict[str, float]:
     from harmonic.errors import InputError
     from harmonic.evaluation.run_parameters import finite
 
-    metrics = {name: finite(value, f"{path}: {name}") for name, value in read_json(path).items()}
+    metrics = read_json(path)
+    for name, value in metrics.items():
+        finite(value, f"{path}: {name}")
     if "temperature" not in metrics:
         raise InputError(f"{path}: temperature is missing; `evaluate` writes it")
     return metrics

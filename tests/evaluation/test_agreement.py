@@ -1,5 +1,7 @@
 """Figures and predictions of one run agree; of two runs they do not, and the report says so."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +12,7 @@ from harmonic.evaluation.agreement import disagreements
 from harmonic.evaluation.bootstrap import metrics_document
 from harmonic.evaluation.predictions import write_predictions
 from harmonic.evaluation.report import ReportContents, render_card, render_report
-from stages.report import predictions_of
+from stages.report import predictions_of, read_metrics
 
 
 @pytest.fixture(scope="module")
@@ -52,3 +54,15 @@ def test_the_report_answers_the_test_images_and_no_others(tmp_path, change, word
         write_predictions(path, answered, np.full((len(answered), 7), 1 / 7))
     with pytest.raises(InputError, match=words):
         predictions_of(*paths, split)
+
+
+def test_figures_are_read_as_they_are_and_must_be_numbers(tmp_path):
+    path = tmp_path / "metrics.json"
+    path.write_text(json.dumps({"test_images": 280, "temperature": 1.5}))
+    assert repr(read_metrics(path)["test_images"]) == "280"  # a count stays a whole number
+    path.write_text(json.dumps({"ece": None, "temperature": 1.5}))
+    with pytest.raises(InputError, match="ece is None; allowed is a finite number"):
+        read_metrics(path)
+    path.write_text(json.dumps({"ece": 0.1}))
+    with pytest.raises(InputError, match="temperature is missing"):
+        read_metrics(path)
