@@ -64,7 +64,7 @@ def page(runs: pd.DataFrame, results: Path) -> str:
         "commit and data: mean and deviation of single networks over seeds, on test lesions that",
         "training never saw; weighted precision and recall under the natural rule. The ensemble",
         "answers with the mean of the seeds' probabilities; its 95 % interval is over lesions.",
-        "Minutes are a run's, on the threads that its row names.",
+        "Minutes are a run's, on the threads that its row names, where it ran in one go.",
         "",
         "| preset | arm | parameters | epochs | seeds | balanced accuracy | macro AUC "
         "| precision | recall | ensemble | its AUC | minutes |",

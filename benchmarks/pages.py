@@ -18,10 +18,12 @@ from harmonic.errors import InputError
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 COMPARE = "harmonic compare results/runs.csv --only small"
+LONG = "harmonic compare results/runs.csv --only long"
 KINDS = "cnn,harmonic,harmonic-level3,harmonic-l1,harmonic-level2"
 PRINTED = {
     "comparison.md": f"{COMPARE} --arms cnn,harmonic --plot results/comparison.svg",
     "kinds.md": f"{COMPARE} --arms {KINDS} --plot results/kinds.svg",
+    "comparison_long.md": f"{LONG} --plot results/comparison_long.svg",
     "accuracy.md": "benchmarks.accuracy",
     "search.md": "benchmarks.search",
     "hair_effect.md": "benchmarks.hair_effect",

@@ -5,7 +5,8 @@ A preset fixes the budget of a run, so that its rows can be compared; the name s
 full    what a GPU does in about a minute: the figures to cite
 small   at most five minutes a run on two cores: a smaller network, fewer epochs; good for
         differences between arms, not for the best accuracy
-long    what a processor core does in half an hour: how far the better recipe gets without a GPU
+long    what a processor core does in about half an hour: how far the better recipe gets
+        without a GPU
 search  learning rates for `small`, the same budget for every kind of network; runs end with the
         validation set, the test set is never read
 """

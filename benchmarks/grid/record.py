@@ -11,7 +11,7 @@ import pandas as pd
 from harmonic.learning.model_file import load_model
 
 
-def measured(folder: Path, seconds: float, *, evaluated: bool) -> dict[str, Any]:
+def measured(folder: Path, *, evaluated: bool) -> dict[str, Any]:
     """What a finished run says of itself."""
     model, _ = load_model(folder / "models/model.safetensors")
     log = json.loads((folder / "logs/train.json").read_text())
@@ -24,8 +24,7 @@ def measured(folder: Path, seconds: float, *, evaluated: bool) -> dict[str, Any]
         "parameters": sum(weights.numel() for weights in model.parameters()),
         "epochs": len(history),
         "best_epoch": int(best.epoch),
-        "seconds": round(seconds),
-        "images_per_second": log["images_per_second"],
+        "images_per_second": log["images_per_second"] or None,
         "val_balanced_accuracy": best.val_balanced_accuracy,
         "val_macro_auc": best.val_macro_auc,
     }

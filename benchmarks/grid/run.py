@@ -75,16 +75,18 @@ def do(run: Run, archive: Path, work: Path, results: Path, commit: str) -> str:
     if has_run(read_runs(results), row):
         return "is there"
     folder = work / run.preset / row["data"] / run.name
+    begun_before = folder.exists()  # a run taken up again cannot say how long it took
     with claimed(folder) as mine:
         if not mine:
             return "is another process's"
         started = time.perf_counter()
         train_and_evaluate(folder, data, params, evaluated=run.evaluated)
-        row |= measured(folder, time.perf_counter() - started, evaluated=run.evaluated)
+        seconds = None if begun_before else round(time.perf_counter() - started)
+        row |= {"seconds": seconds, **measured(folder, evaluated=run.evaluated)}
         if run.evaluated:
             row["predictions"] = keep_predictions(
                 folder, data, results.parent, Path(run.preset) / named(run), row["data"]
             )
         add_run(results, row)
     score = "balanced_accuracy" if run.evaluated else "val_balanced_accuracy"
-    return f"{score} {row[score]:.3f}, {row['seconds']:.0f} s"
+    return f"{score} {row[score]:.3f}, {'taken up again' if begun_before else f'{seconds} s'}"

@@ -109,7 +109,8 @@ def test_set_of(answers: Answers) -> str:
 def _probabilities(table: pd.DataFrame, name: str) -> NDArray[np.float64]:
     if missing := [column for column in HEADER if column not in table.columns]:
         raise InputError(f"{name}: column {', '.join(missing)} is missing")
-    return checked_probabilities(table[[*HEADER[1:]]], name, PUBLISHED_TOLERANCE)
+    image_ids = table[HEADER[0]].astype(str).tolist()
+    return checked_probabilities(table[[*HEADER[1:]]], name, PUBLISHED_TOLERANCE, image_ids)
 
 
 def read_csv(read: Callable[[], bytes], name: Path | str) -> pd.DataFrame:

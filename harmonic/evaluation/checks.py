@@ -34,8 +34,13 @@ def checked_lesions(lesions: Sequence[str] | NDArray, count: int) -> NDArray[np.
     return array
 
 
-def checked_scores(scores: ArrayLike, name: str) -> NDArray[np.float64]:
-    """Finite network outputs as float64 (n, 7), n >= 1. Raises InputError naming `name`."""
+def checked_scores(
+    scores: ArrayLike, name: str, image_ids: Sequence[str] = ()
+) -> NDArray[np.float64]:
+    """Finite network outputs as float64 (n, 7), n >= 1.
+
+    Raises InputError naming `name` and the row, by its image where `image_ids` (n) are given.
+    """
     array = np.asarray(scores)
     if array.ndim != 2 or array.shape[0] == 0 or array.shape[1] != len(CLASSES):
         raise InputError(f"{name}: shape {array.shape}; allowed is (images, {len(CLASSES)})")
@@ -46,37 +51,44 @@ def checked_scores(scores: ArrayLike, name: str) -> NDArray[np.float64]:
     if bad_rows.size:
         row, column = bad_rows[0], bad_columns[0]
         raise InputError(
-            f"{name}: row {row}, class {CLASSES[column]} is {array[row, column]};"
+            f"{name}: {_row(row, image_ids)}, class {CLASSES[column]} is {array[row, column]};"
             " every entry must be a finite number"
         )
     return array
 
 
 def checked_probabilities(
-    probabilities: ArrayLike, name: str, tolerance: float = ROW_SUM_TOLERANCE
+    probabilities: ArrayLike,
+    name: str,
+    tolerance: float = ROW_SUM_TOLERANCE,
+    image_ids: Sequence[str] = (),
 ) -> NDArray[np.float64]:
     """A distribution over the classes for each image, float64 (n, 7), rows made to sum to one.
 
-    Raises InputError naming `name` for NaN, an entry outside 0 to 1, and a row whose sum differs
-    from one by more than `tolerance`; what is left of the difference is rounding, and the rows are
-    divided by it.
+    Raises InputError naming `name` and the row (by its image where `image_ids` are given) for NaN,
+    an entry outside 0 to 1, and a row whose sum differs from one by more than `tolerance`; what is
+    left of the difference is rounding, and the rows are divided by it.
     """
-    array = checked_scores(probabilities, name)
+    array = checked_scores(probabilities, name, image_ids)
     outside = np.argwhere((array < 0) | (array > 1 + tolerance))
     if outside.size:
         row, column = outside[0]
         raise InputError(
-            f"{name}: row {row}, class {CLASSES[column]} is {array[row, column]:g};"
+            f"{name}: {_row(row, image_ids)}, class {CLASSES[column]} is {array[row, column]:g};"
             " allowed is 0 to 1"
         )
     sums = array.sum(axis=1)
     wrong = np.nonzero(np.abs(sums - 1) > tolerance)[0]
     if wrong.size:
         raise InputError(
-            f"{name}: row {wrong[0]} sums to {sums[wrong[0]]:.6g};"
+            f"{name}: {_row(wrong[0], image_ids)} sums to {sums[wrong[0]]:.6g};"
             f" allowed is 1 within {tolerance:g}"
         )
     return array / sums[:, None]
+
+
+def _row(row: int, image_ids: Sequence[str]) -> str:
+    return f"image {image_ids[row]}" if len(image_ids) > row else f"row {row}"
 
 
 def checked_pair(

@@ -32,7 +32,8 @@ def write_predictions(path: Path, image_ids: Sequence[str], probabilities: Array
     Every number has a point and DIGITS digits after it (the scorer refuses columns of integers).
     Raises InputError for probabilities that are none, and ids that are empty, doubled, or not n.
     """
-    rows = checked_probabilities(probabilities, f"probabilities for {path.name}")
+    name = f"probabilities for {path.name}"
+    rows = checked_probabilities(probabilities, name, image_ids=image_ids)
     if len(image_ids) != len(rows):
         raise InputError(f"{path.name}: {len(image_ids)} image ids for {len(rows)} rows")
     _check_ids(image_ids, path.name)
@@ -48,9 +49,9 @@ def read_predictions(
 ) -> tuple[list[str], NDArray[np.float64]]:
     """Image ids (n) and probabilities float64 (n, 7) of a table of this form, gzipped if named .gz.
 
-    Raises InputError naming file and line: no such file, another header, a row of another length,
-    text where a number belongs, NaN, a row whose sum is further than `tolerance` from one, an image
-    named twice.
+    Raises InputError naming the file, and the line or image: no such file, another header, a row of
+    another length, text where a number belongs, NaN, a row whose sum is further than `tolerance`
+    from one, an image named twice.
     """
     try:
         opened = gzip.open if path.suffix == ".gz" else open
@@ -73,7 +74,7 @@ def read_predictions(
             raise InputError(f"{path}: line {line}: {error}") from None
     image_ids = [row[0] for row in rows[1:]]
     _check_ids(image_ids, str(path))
-    return image_ids, checked_probabilities(values, str(path), tolerance)
+    return image_ids, checked_probabilities(values, str(path), tolerance, image_ids)
 
 
 def _check_ids(image_ids: Sequence[str], name: str) -> None:

@@ -58,6 +58,14 @@ def test_a_row_a_run_and_no_run_twice(
     assert both.seed.tolist() == [0, 0, 1, 1]
     pd.testing.assert_frame_equal(both.head(2), first)
 
+    # A run taken up again does not call its last part's time its own.
+    assert (both.seconds > 0).all()
+    (tmp_path / "runs.csv").unlink()
+    assert run_grid(archive, tmp_path, "--seeds", "0") == 0
+    again = read_runs(tmp_path / "runs.csv")
+    assert again.seconds.isna().all()
+    assert again.balanced_accuracy.tolist() == first.balanced_accuracy.tolist()
+
     # The row's figure follows from the predictions kept beside it.
     row = both.iloc[2]
     kept = pd.read_csv(tmp_path / row.predictions)
