@@ -114,9 +114,12 @@ def _probabilities(table: pd.DataFrame, name: str) -> NDArray[np.float64]:
 
 
 def read_csv(read: Callable[[], bytes], name: Path | str) -> pd.DataFrame:
+    """The table; raises InputError naming it where `read` finds no file or it is none."""
     try:
         content = read()
         compression = "gzip" if content[:2] == b"\x1f\x8b" else None
         return pd.read_csv(io.BytesIO(content), compression=compression)
+    except FileNotFoundError:
+        raise InputError(f"{name}: is not there, though the table of runs names it") from None
     except (ValueError, OSError, EOFError) as error:
         raise InputError(f"{name}: no readable CSV table ({error})") from None

@@ -77,15 +77,19 @@ def compare(
         reference: the arm the others are held against; without, the one named cnn, else the first
             whose model is cnn, else the first.
         metrics: names in metrics.json, the verdict is on the first; without, those of METRICS that
-            any run has.
+            any run has. Runs that have none of them are left out.
         resamples, seed: of the bootstrap over lesions.
 
     Raises:
-        InputError: two runs of one arm and seed, an unknown trait, reference or metric, or
-            predictions that do not give the metrics beside them.
+        InputError: two runs of one arm and seed, an unknown trait, reference or metric, a run
+            without the first of its metrics, or predictions that do not give the metrics beside
+            them.
     """
     metrics = shared_metrics(runs, metrics)
-    runs = [run for run in runs if metrics[0] in run.metrics]
+    runs = [run for run in runs if set(metrics) & set(run.metrics)]
+    for run in runs:
+        if metrics[0] not in run.metrics:
+            raise InputError(f"run {run.name}: has no {metrics[0]}; the verdict is on it")
     keys = tuple(by) or grouping(runs)
     pooled = pool_folds(runs, keys)
     for run in pooled:
@@ -177,7 +181,7 @@ def verdict(
     """What may be said of second against first; the intervals are meant for `comparisons`."""
     none = "no difference can be shown"
     if difference is None:
-        return f"{none} between {second} and {first}: nothing to make an interval of"
+        return f"{none} between {second} and {first}: too few runs of a common seed"
     low, high = difference.interval
     shown = low > 0 or high < 0  # neither holds for NaN
     what = metric.replace("_", " ")

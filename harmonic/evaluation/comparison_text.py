@@ -33,6 +33,8 @@ def comparison_text(sections: Sequence[Section], metrics: Sequence[str]) -> str:
             )
         for pair in section.pairs:
             parts.append(f"\n**{pair.arm}** against **{pair.reference}**: {pair.verdict}.\n\n")
+            if alone := without_partner(section, pair):
+                parts.append(f"Left out, as the other has no run of that seed: {alone}.\n\n")
             if pair.differences:
                 parts.append(differences_table(pair))
             if pair.only_one_right is not None:
@@ -54,6 +56,16 @@ def arms_table(section: Section, metrics: Sequence[str]) -> str:
             cells.append(mean_and_deviation(arm.values(name)))
         rows.append(cells)
     return markdown(rows)
+
+
+def without_partner(section: Section, pair: Pair) -> str:
+    """The seeds that only one arm of the pair has: "cnn 3, 4; harmonic 0"."""
+    named = []
+    for arm in section.arms:
+        alone = [str(run.seed) for run in arm.runs if run.seed not in pair.seeds]
+        if arm.name in (pair.reference, pair.arm) and alone:
+            named.append(f"{arm.name} {', '.join(alone)}")
+    return "; ".join(named)
 
 
 def differences_table(pair: Pair) -> str:

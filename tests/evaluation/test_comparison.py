@@ -284,6 +284,29 @@ def test_runs_of_other_splits_are_no_pair_and_the_report_makes_no_arm(tmp_path):
     assert [arm.name for arm in section.arms] == ["cnn", "harmonic"]
 
 
+def test_runs_without_a_partner_of_their_seed_are_named(tmp_path):
+    scores = {("cnn", 1): 0.5, ("cnn", 2): 0.6, ("harmonic", 0): 0.6, ("harmonic", 1): 0.7}
+    names = [
+        metrics_alone(tmp_path / f"{model}{seed}", model, seed, score)
+        for (model, seed), score in scores.items()
+    ]
+    text = comparison_text(compare(read_runs(names)), ["balanced_accuracy"])
+    assert "Left out, as the other has no run of that seed: cnn 2; harmonic 0." in text
+    assert "no difference can be shown between harmonic and cnn: too few runs" in text
+
+
+def test_a_run_without_the_figure_judged_is_refused(results, tmp_path):
+    table = pd.read_csv(results / "runs.csv")
+    table.loc[0, "balanced_accuracy"] = np.nan
+    (tmp_path / "predictions").symlink_to(results / "predictions")
+    table.to_csv(tmp_path / "runs.csv", index=False)
+    with pytest.raises(InputError, match="run harmonic-seed0: has no balanced_accuracy"):
+        compare(read_runs([str(tmp_path / "runs.csv")]), resamples=10)
+    (tmp_path / "predictions").unlink()
+    with pytest.raises(InputError, match="is not there, though the table of runs names it"):
+        read_runs([str(tmp_path / "runs.csv")])
+
+
 def test_intervals_over_seeds_are_wider_for_more_comparisons(tmp_path):
     scores = {"cnn": (0.5, 0.5, 0.5), "harmonic": (0.51, 0.52, 0.54), "wide": (0.5, 0.6, 0.4)}
     names = [
