@@ -88,7 +88,7 @@ def test_how_far_a_core_gets_is_made_from_results() -> None:
     for figure in row.split("|")[6:11]:
         assert figure.strip() in readme
     (plain,) = (line for line in page.splitlines() if line.startswith("| long | cnn |"))
-    assert f"cnn has {plain.split('|')[6].strip()}" in readme
+    assert f"cnn, four seeds, has {plain.split('|')[6].strip()}" in readme
     compared = (ROOT / RESULTS / "comparison_long.md").read_text(encoding="utf-8")
     (row,) = (line for line in compared.splitlines() if line.startswith("| balanced accuracy  |"))
     _, _, value, _, _, over_both, _ = row.split("|")
