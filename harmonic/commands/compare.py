@@ -74,13 +74,9 @@ def run(options: argparse.Namespace) -> None:
             metrics[0],
             [(arm.name, arm.values(metrics[0])) for arm in section.arms],
             [
-                (
-                    pair.arm,
-                    pair.differences[metrics[0]].value,
-                    pair.differences[metrics[0]].interval,
-                )
+                (pair.arm, pair.judged.value, pair.judged.interval)
                 for pair in section.pairs
-                if metrics[0] in pair.differences
+                if pair.judged is not None
             ],
         )
         options.plot.write_bytes(drawing)

@@ -27,11 +27,18 @@ def run(options: argparse.Namespace) -> None:
     if options.output.exists() and not options.output.is_dir():
         raise ValueError(f"--output {options.output}: is a file, give a folder")
     from harmonic.evaluation.bootstrap import per_class_document
-    from harmonic.evaluation.pooling import pooled_answers, pooled_document, truth_table
+    from harmonic.evaluation.pooling import (
+        check_all_answered,
+        pooled_answers,
+        pooled_document,
+        truth_table,
+    )
     from harmonic.evaluation.predictions import write_predictions
     from harmonic.evaluation.runs import read_runs
 
     answers = pooled_answers(read_runs(options.runs, options.truth))
+    if options.truth is not None:
+        check_all_answered(answers, options.truth)
     drawn = {"resamples": options.resamples, "seed": 0}
     document = pooled_document(answers, **drawn)
     table = per_class_document(answers.labels, answers.lesions, answers.balanced, **drawn)

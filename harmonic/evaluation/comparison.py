@@ -48,6 +48,8 @@ class Pair:
     differences: dict[str, Difference]
     only_one_right: tuple[int, int, float] | None
     """McNemar's test on lesions, of the seeds' averaged probabilities."""
+    judged: Difference | None
+    """Of the first metric, its intervals widened for as many comparisons as there are."""
     verdict: str
 
 
@@ -181,7 +183,7 @@ def verdict(
     """What may be said of second against first; the intervals are meant for `comparisons`."""
     none = "no difference can be shown"
     if difference is None:
-        return f"{none} between {second} and {first}: too few runs of a common seed"
+        return f"{none} between {second} and {first}: no interval can be made of it"
     low, high = difference.interval
     shown = low > 0 or high < 0  # neither holds for NaN
     what = metric.replace("_", " ")
@@ -251,6 +253,7 @@ def _pair(
         lesions=lesions,
         differences=differences,
         only_one_right=test,
+        judged=judged,
         verdict=verdict(judged, metrics[0], first.name, second.name, comparisons),
     )
 

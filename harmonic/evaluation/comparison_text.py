@@ -9,11 +9,12 @@ from harmonic.evaluation.comparison import Pair, Section
 NOTE = (
     "Differences are the arm's minus the reference's, of the runs that share a seed, with 95 % "
     "intervals: over lesions (bootstrap, the trained networks held), over seeds (Student's t, the "
-    "test set held), and over both. The verdict is on the first figure alone, goes by the last "
-    "interval, and is the more cautious the more arms there are (Bonferroni). Runs are paired by "
+    "test set held), and over both. The verdict is on the first figure alone and goes by the last "
+    "interval, made wider where there are more comparisons (Bonferroni). Runs are paired by "
     "seed; with few seeds the interval over them depends much on that. McNemar's test holds the "
     "trained networks fixed, so it can be sure where the verdict is not. ± is the standard "
-    "deviation over seeds.\n"
+    "deviation over seeds. Differences with an interval over lesions come from the answers; where "
+    "these were kept with few decimals, ties can move them by a case from the means above.\n"
 )
 
 
@@ -35,6 +36,8 @@ def comparison_text(sections: Sequence[Section], metrics: Sequence[str]) -> str:
             parts.append(f"\n**{pair.arm}** against **{pair.reference}**: {pair.verdict}.\n\n")
             if alone := without_partner(section, pair):
                 parts.append(f"Left out, as the other has no run of that seed: {alone}.\n\n")
+            if unanswered := without_answers(section, pair):
+                parts.append(f"No interval over lesions, for want of answers of: {unanswered}.\n\n")
             if pair.differences:
                 parts.append(differences_table(pair))
             if pair.only_one_right is not None:
@@ -66,6 +69,13 @@ def without_partner(section: Section, pair: Pair) -> str:
         if arm.name in (pair.reference, pair.arm) and alone:
             named.append(f"{arm.name} {', '.join(alone)}")
     return "; ".join(named)
+
+
+def without_answers(section: Section, pair: Pair) -> str:
+    """The runs of the pair whose answers are not known: "cnn-seed3, cnn-seed4"."""
+    arms = [arm for arm in section.arms if arm.name in (pair.reference, pair.arm)]
+    paired = [run for arm in arms for run in arm.runs if run.seed in pair.seeds]
+    return ", ".join(run.name for run in paired if run.answers is None)
 
 
 def differences_table(pair: Pair) -> str:

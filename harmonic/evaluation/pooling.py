@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from harmonic.data.classes import CLASSES
 from harmonic.errors import InputError
-from harmonic.evaluation.answers import Answers
+from harmonic.evaluation.answers import Answers, read_csv
 from harmonic.evaluation.bootstrap import metrics_document
 from harmonic.evaluation.lesion_level import lesion_metrics
 from harmonic.evaluation.metrics import headline_metrics
@@ -72,6 +73,19 @@ def check_folds(runs: Sequence[Run]) -> None:
     folds = sorted(run.fold for run in runs if run.fold is not None)
     if folds != list(range(count)):
         raise InputError(f"folds {folds}: needed are 0 to {count - 1}, each once (split.fold)")
+
+
+def check_all_answered(answers: Answers, truth: Path) -> None:
+    """Raises InputError where an image of the table `truth` is in no fold's test set.
+
+    Bare folders do not say how many folds there are; this tells when the last ones are missing.
+    """
+    table = read_csv(truth.read_bytes, truth).rename(columns={"image_id": "image"})
+    if missing := sorted(set(table["image"].astype(str)) - set(answers.image_ids.tolist())):
+        raise InputError(
+            f"truth {truth}: image {missing[0]}: in no fold's test set ({len(missing)} such "
+            "images); is a fold missing?"
+        )
 
 
 def pooled_run(runs: Sequence[Run]) -> Run:

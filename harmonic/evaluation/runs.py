@@ -100,7 +100,12 @@ def table_runs(path: Path) -> list[Run]:
     overridden = [overrides_of(row, path) for row in table.to_dict("records")]
     default = {key: "default" for overrides in overridden for key in overrides}
     runs = []
-    for row, overrides in zip(table.to_dict("records"), overridden, strict=True):
+    for number, (row, overrides) in enumerate(
+        zip(table.to_dict("records"), overridden, strict=True), start=1
+    ):
+        for column in ("preset", "arm", "data"):
+            if pd.isna(row[column]):
+                raise InputError(f"{path}: row {number}: {column} is empty; every run needs one")
         seed = whole_number(row["seed"], f"{path}: {row['arm']}: seed")
         name = f"{row['arm']}-seed{seed}"
         answers = None

@@ -1,6 +1,7 @@
 """Runs read from tables, folders and revisions; grouped, paired, judged."""
 
 import json
+import shutil
 import subprocess
 
 import numpy as np
@@ -173,6 +174,23 @@ def test_folds_are_pooled_into_one_evaluation(tmp_path, draw, capsys):
         pooled_answers(read_runs(names[:2]))
 
 
+def test_bare_folders_whose_last_fold_is_missing_are_not_pooled(tmp_path, draw, capsys):
+    first, truths, names = 0, [], []
+    for fold in range(3):
+        test = draw(lesions=40, seed=fold)
+        a_run(tmp_path / "whole", test, fold=fold, first=first)
+        names.append(str((tmp_path / "whole/reports").rename(tmp_path / f"net-seed0-fold{fold}")))
+        truths.append(pd.read_csv(tmp_path / "whole/data/split.csv"))
+        shutil.rmtree(tmp_path / "whole")
+        first += len(test.labels)
+    pd.concat(truths).drop(columns="split").to_csv(tmp_path / "truth.csv", index=False)
+    more = ["--output", str(tmp_path / "pooled"), "--truth", str(tmp_path / "truth.csv")]
+    assert main(["pool", *names[:2], *more, "--resamples", "20"]) == 1
+    assert "in no fold's test set" in capsys.readouterr().err
+    assert not (tmp_path / "pooled").exists()
+    assert main(["pool", *names, *more, "--resamples", "20"]) == 0
+
+
 def test_lesions_in_two_folds_are_refused(tmp_path, draw):
     test = draw(lesions=40, seed=0)
     for fold in range(3):
@@ -292,7 +310,7 @@ def test_runs_without_a_partner_of_their_seed_are_named(tmp_path):
     ]
     text = comparison_text(compare(read_runs(names)), ["balanced_accuracy"])
     assert "Left out, as the other has no run of that seed: cnn 2; harmonic 0." in text
-    assert "no difference can be shown between harmonic and cnn: too few runs" in text
+    assert "no difference can be shown between harmonic and cnn: no interval can be made" in text
 
 
 def test_a_run_without_the_figure_judged_is_refused(results, tmp_path):
@@ -305,6 +323,26 @@ def test_a_run_without_the_figure_judged_is_refused(results, tmp_path):
     (tmp_path / "predictions").unlink()
     with pytest.raises(InputError, match="is not there, though the table of runs names it"):
         read_runs([str(tmp_path / "runs.csv")])
+
+
+@pytest.mark.parametrize("column", ["preset", "arm", "data"])
+def test_a_row_of_no_kind_is_refused(results, tmp_path, column):
+    table = pd.read_csv(results / "runs.csv")
+    table.loc[3, column] = None
+    table.to_csv(tmp_path / "runs.csv", index=False)
+    (tmp_path / "predictions").symlink_to(results / "predictions")
+    with pytest.raises(InputError, match=f"row 4: {column} is empty"):
+        read_runs([str(tmp_path / "runs.csv")])
+
+
+def test_what_makes_the_interval_over_lesions_impossible_is_named(results, tmp_path):
+    table = pd.read_csv(results / "runs.csv")
+    table.loc[0, "predictions"] = None
+    table.to_csv(tmp_path / "runs.csv", index=False)
+    (tmp_path / "predictions").symlink_to(results / "predictions")
+    sections = compare(read_runs([str(tmp_path / "runs.csv")]), resamples=10)
+    text = comparison_text(sections, ["balanced_accuracy"])
+    assert text.count("for want of answers of: harmonic-seed0.") == 1
 
 
 def test_intervals_over_seeds_are_wider_for_more_comparisons(tmp_path):

@@ -131,6 +131,7 @@ def contents(draw):
             lesions=60,
             differences={"balanced_accuracy": difference},
             only_one_right=None,
+            judged=None,
             verdict="no difference can be shown",
         ),
         subgroups=pd.DataFrame({"group": ["<male>"], "n": [1234], "accuracy": [np.nan]}),

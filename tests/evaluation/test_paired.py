@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import optimize, stats
 from sklearn import metrics as sk
 
 from harmonic.errors import InputError
+from harmonic.evaluation.bootstrap import resampled_weights
 from harmonic.evaluation.lesion_level import by_lesion, lesion_metrics
 from harmonic.evaluation.metrics import per_class_table
 from harmonic.evaluation.paired import (
@@ -79,6 +80,37 @@ def test_the_seed_interval_is_the_t_test():
     expected = stats.ttest_1samp(differences, 0).confidence_interval()
     assert seed_interval(differences) == pytest.approx((expected.low, expected.high))
     assert seed_interval([0.1]) is None
+
+
+@pytest.mark.parametrize("confidence", [0.95, 1 - 0.05 / 8])
+def test_the_interval_over_both_is_that_of_the_sum_of_both_chances(drawn, confidence):
+    """The law of the sum by its distribution function, where the code draws from it."""
+    random = np.random.default_rng(0)
+    first = np.stack([drawn.balanced] * 3)
+    second = random.dirichlet(np.ones(7), size=(3, len(drawn.labels)))
+    statistic = STATISTICS["balanced_accuracy"]
+    weights = resampled_weights(drawn.labels, drawn.lesions, resamples=400, seed=5)
+    resampled = np.mean(
+        [
+            statistic(drawn.labels, b, weights) - statistic(drawn.labels, a, weights)
+            for a, b in zip(first, second, strict=True)
+        ],
+        axis=0,
+    )
+    found = paired_difference(
+        *(drawn.labels, drawn.lesions, first, second, statistic),
+        resamples=400,
+        seed=5,
+        confidence=confidence,
+    )
+    error = np.std(found.per_seed, ddof=1) / np.sqrt(3)
+    for end, tail in zip(
+        found.over_both, ((1 - confidence) / 2, (1 + confidence) / 2), strict=True
+    ):
+        exact = optimize.brentq(
+            lambda x, tail=tail: stats.t.cdf((x - resampled) / error, 2).mean() - tail, -99, 99
+        )
+        assert end == pytest.approx(exact, abs=0.05 * abs(exact - found.value))
 
 
 @pytest.mark.slow

@@ -15,6 +15,8 @@ Differences = Sequence[tuple[str, float, tuple[float, float]]]
 def comparison_plot(title: str, metric: str, arms: Arms, differences: Differences) -> bytes:
     """SVG: the metric of every run by arm, and beside it the differences with their intervals.
 
+    The intervals are those of the verdict; one without zero in it is drawn in colour.
+
     Raises InputError where no arm has a value.
     """
     if not any(len(values) for _, values in arms):
@@ -35,7 +37,8 @@ def comparison_plot(title: str, metric: str, arms: Arms, differences: Difference
             colour = GREY if low <= 0 <= high else BLUE
             right.plot([low, high], [places[name]] * 2, color=colour)
             right.plot([value], [places[name]], "o", color=colour, markersize=4.5)
-        right.set_xlabel("difference from the reference, 95 % interval")
+        joint = f", {len(differences)} comparisons together" if len(differences) > 1 else ""
+        right.set_xlabel(f"difference from the reference, 95 % interval{joint}")
         for axes in (left, right):
             axes.grid(axis="y", visible=False)
         figure.suptitle(title, fontsize=10)
