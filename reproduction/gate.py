@@ -1,4 +1,4 @@
-"""`make gate`: dvc.lock agrees with dvc.yaml, parameters, code and pins; seconds, nothing is run.
+"""`make gate`: dvc.lock agrees with dvc.yaml, parameters, code, pins and cache; nothing is run.
 
 `dvc repro --allow-missing --dry` looks made for this, but ends with status 0 where a stage would
 run, and with an error about missing data where that stage's inputs are not there. `dvc status`
@@ -15,8 +15,11 @@ from typing import Any
 from harmonic.errors import InputError
 from reproduction.environment import RECORD, lock_digest, pins
 from reproduction.fresh import environment
+from reproduction.imports import imported_files
 from reproduction.lock import LOCK, outputs, parse_lock, read_pipeline
 from stages.harness.params import load_params
+from stages.harness.recorded import damaged_entries, recorded_outs
+from stages.harness.shadows import hiding, later_than
 
 REQUIREMENTS = ("requirements.txt", "requirements-dev.txt")
 LEADS = ("-c constraints.txt", "-r requirements.txt")
@@ -27,10 +30,12 @@ NOT_HERE = ("deleted", "not in cache")
 def gate(root: Path) -> int:
     """Print a line for everything that does not agree; 0 where nothing is found, else 1."""
     problems = [
+        *code_that_no_stage_lists(root),
         *paths_that_are_no_output(root),
         *records_of_another_pipeline(root),
         *records_that_contradict(root),
         *stages_that_would_run(root),
+        *damaged_cache(root),
         *requirements_without_pin(root),
         *environment_of_another_lock(root),
     ]
@@ -45,6 +50,18 @@ def text_of(root: Path, path: str) -> str:
     if not (root / path).is_file():
         raise InputError(f"{path} is not there; run make run, then make record")
     return (root / path).read_text(encoding="utf-8")
+
+
+def code_that_no_stage_lists(root: Path) -> Iterator[str]:
+    """Files in the top folder that hide a module, and imports that dvc.yaml does not list."""
+    later = [place for place in later_than(root) if Path(place).resolve() != root.resolve()]
+    for found in hiding(root, later):
+        yield f"{found}; rename it"
+    for name, stage in read_pipeline(root).items():
+        listed = [Path(dep) for dep in stage.get("deps", [])]
+        for file in sorted(imported_files(root, f"stages/{name}.py")):
+            if not any(Path(file) == dep or dep in Path(file).parents for dep in listed):
+                yield f"{name}: imports {file}; put it among the deps in dvc.yaml"
 
 
 def paths_that_are_no_output(root: Path) -> Iterator[str]:
@@ -124,6 +141,18 @@ def stages_that_would_run(root: Path) -> Iterator[str]:
     for name, findings in json.loads(done.stdout).items():
         for finding in findings:
             yield from (f"{name}: {line}; run dvc repro" for line in changes(root, finding))
+
+
+def damaged_cache(root: Path) -> Iterator[str]:
+    """Outputs whose entries in DVC's cache are there, but are not what their names say."""
+    from dvc.repo import Repo  # slow to import
+
+    with Repo(str(root)) as repo:
+        cache = Path(repo.cache.local.path)
+    for path, (stage, digest) in recorded_outs(text_of(root, LOCK)).items():
+        for entry in damaged_entries(cache, digest):
+            mend = f"rm -rf {entry} {path}; dvc repro {stage}"
+            yield f"{stage}: the cache's copy of {path} is damaged; {mend}"
 
 
 def changes(root: Path, finding: str | dict[str, dict[str, Any]]) -> Iterator[str]:

@@ -22,7 +22,7 @@ def sources(stage: Stage) -> dict[str, Callable[[Path, Path], None]]:
     settings = stage.params.download
     return {
         "sample": partial(fetch_sample, images=settings.images, seed=settings.seed),
-        "archive": partial(fetch_archive, archive=stage.reads.archive),
+        "archive": partial(fetch_archive, archive=Path(stage.params.archive)),
         "kaggle": fetch_kaggle,
         "dataverse": fetch_dataverse,
         "isic": fetch_isic,
@@ -37,7 +37,7 @@ def work(stage: Stage) -> None:
 
 
 def main() -> int:
-    return run_stage("download", work, reads=["archive"], writes=["raw"])
+    return run_stage("download", work, writes=["raw"])
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from stages.exact import compute_exactly, device_of
 from stages.harness.follower import follow_stage, is_follower
+from stages.harness.launcher import become_launcher
+from stages.harness.params import Params
 from stages.harness.partial import content_digest
 from stages.harness.stage import Stage, run_stage
 
@@ -106,11 +108,16 @@ def data_digest(images: Path, split: Path) -> str:
     return hashlib.sha256(b"".join(contents)).hexdigest()[:12]
 
 
+def prepare(params: Params) -> None:
+    become_launcher(params.train.launcher, "train")
+    compute_exactly(params)
+
+
 def main() -> int:
     run = follow_stage if is_follower() else run_stage
     outputs = ["model", "history", "first_batch"]
     reads = ["images", "split"]
-    return run("train", work, reads=reads, writes=outputs, prepare=compute_exactly)
+    return run("train", work, reads=reads, writes=outputs, prepare=prepare)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.stages.imports import ROOT, direct_imports
+from reproduction.imports import direct_imports
+from tests.stages.clones import ROOT
 
 ALLOWED = {
     "nn": {"nn"},
@@ -21,7 +22,7 @@ FILES = sorted((ROOT / "harmonic").rglob("*.py"))
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.relative_to(ROOT).as_posix())
 def test_imports_go_down_only(file: Path) -> None:
     package = file.relative_to(ROOT / "harmonic").parts[0]
-    for imported in direct_imports(file):
+    for imported in direct_imports(ROOT, file):
         parts = imported.relative_to(ROOT).parts
         assert parts[0] == "harmonic", f"imports {imported}: the library knows no stage"
         if package in ALLOWED and len(parts) > 2:

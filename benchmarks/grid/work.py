@@ -12,7 +12,6 @@ import fcntl
 import hashlib
 import json
 import os
-import re
 import shlex
 import subprocess
 import sys
@@ -92,9 +91,7 @@ def run_stages(folder: Path, params: Params, stages: Iterable[str]) -> None:
     with (folder / "params.yaml").open("w") as file:
         YAML(typ="safe", pure=True).dump(params, file)
     for stage in stages:
-        template = pipeline()[stage]["cmd"]
-        command = re.sub(r"\$\{([\w.]+)\}", lambda key: str(value_of(params, key[1])), template)
-        program, *arguments = shlex.split(command)
+        program, *arguments = shlex.split(pipeline()[stage]["cmd"])
         program = sys.executable if program == "python" else program
         done = subprocess.run(
             [program, *arguments],

@@ -1,0 +1,1 @@
+"""From a source of images to arrays with labels: verification, lesions, the split."""

@@ -1,0 +1,1 @@
+"""Images as arrays: decoding, hair, phantoms, resizing. Needs no torch."""

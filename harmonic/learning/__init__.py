@@ -1,0 +1,1 @@
+"""Training: batches, augmentation, the loop, checkpoints, model files."""

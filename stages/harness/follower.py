@@ -12,6 +12,7 @@ from pathlib import Path
 
 from harmonic.errors import InputError
 from stages.harness.params import Params, load_params
+from stages.harness.parent import end_with_dvc
 from stages.harness.partial import stage_digest
 from stages.harness.stage import Stage, parse
 
@@ -32,6 +33,7 @@ def follow_stage(
 ) -> int:
     """Do the work as `run_stage` does, in a folder that is thrown away; return the exit status."""
     try:
+        end_with_dvc()
         paths = parse(name, work, [*reads, *writes], argv)
         params = load_params(paths.params)
         prepare(params)
@@ -45,4 +47,6 @@ def follow_stage(
         line = " ".join(str(error).split())
         print(f"{name}, process {os.environ['RANK']}: {line}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:  # the first process says so
+        return 130
     return 0

@@ -37,6 +37,13 @@ def whole(lowest: int, highest: int, unit: str = "") -> Any:
     return Field(ge=lowest, le=highest, description=text)
 
 
+TORCHRUN_OPTIONS = (
+    "nnodes|nproc[-_]per[-_]node|node[-_]rank|master[-_]addr|master[-_]port|local[-_]addr"
+    "|rdzv[-_](id|backend|endpoint|conf)|max[-_]restarts"
+)
+"""Those that say which processes there are; none that would start another program."""
+WORD = r"[A-Za-z0-9_./:\[][A-Za-z0-9_./:,=\[\]-]*"
+
 Seed = Annotated[int, whole(0, 2**32 - 1)]
 LearningRate = Annotated[
     float, Field(gt=0, le=10, allow_inf_nan=False, description="a number above 0, at most 10")
@@ -125,10 +132,10 @@ class Train(Section):
     compile: Annotated[bool, Field(description="true or false")]
     launcher: Annotated[
         str,
-        # dvc.yaml hands it to a shell.
         Field(
-            pattern=r"^[A-Za-z0-9_./:=,@+-]+( [A-Za-z0-9_./:=,@+-]+)*$",
-            description="a command that starts Python modules: python, or torchrun and its options",
+            pattern=rf"^(python|torchrun( --standalone| --({TORCHRUN_OPTIONS})[= ]{WORD})*)$",
+            description="python, or torchrun and how many processes: "
+            "torchrun --standalone --nproc-per-node 2",
         ),
     ]
 
@@ -159,11 +166,7 @@ class Params(Section):
     source: Literal["sample", "archive", "kaggle", "dataverse", "isic"]
     archive: Annotated[
         str,
-        # dvc.yaml hands it to a shell, in double quotes.
-        Field(
-            pattern=r'^[^"$`\\\x00-\x1f]+$',
-            description='the path of a zip file or folder, without " $ ` or \\',
-        ),
+        Field(pattern=r"^[^\x00-\x1f]+$", description="the path of a zip file or folder"),
     ]
     seed: Seed
     model: Literal["harmonic", "cnn"]

@@ -1,8 +1,8 @@
 """Which files of the project a stage reads though dvc.yaml does not list them.
 
 DVC cannot see that a result depends on a file that it was not told of. Python reports every file it
-opens to audit hooks (PEP 578). Files opened by compiled libraries, or in the worker processes of
-the image stages, stay unseen.
+opens to audit hooks (PEP 578), and knows from where its modules came. Files opened by compiled
+libraries, or in the worker processes of the image stages, stay unseen.
 """
 
 import os
@@ -13,7 +13,6 @@ from typing import Any
 
 WITHOUT_EFFECT = (
     *(".venv", ".git", ".dvc", ".partial", "logs", "params.yaml", "dvc.yaml", "dvc.lock"),
-    *("stages/harness", "harmonic/errors.py"),
 )
 """Paths that no result depends on, or that DVC knows of otherwise: params.yaml by its keys."""
 
@@ -32,6 +31,12 @@ def watch_opened() -> set[str]:
     return opened
 
 
+def imported() -> set[str]:
+    """The files of all modules that are loaded, those included that were before the watch began."""
+    files = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
+    return {file for file in files if isinstance(file, str)}
+
+
 def unlisted(opened: Iterable[str], listed: Iterable[str]) -> list[str]:
     """Of the files opened, those inside the working directory that `listed` does not cover."""
     here = os.path.realpath(".")
@@ -43,7 +48,7 @@ def unlisted(opened: Iterable[str], listed: Iterable[str]) -> list[str]:
             continue
         path = source_of(path.relative_to(here))
         covers = any(path == place or place in path.parents for place in covered)
-        if not covers and path.is_file() and path.name != "__init__.py":
+        if not covers and path.is_file():
             found.add(path.as_posix())
     return sorted(found)
 

@@ -28,7 +28,8 @@ from stages.harness.partial import (
     stage_digest,
     write_json,
 )
-from stages.harness.reads import unlisted, watch_opened
+from stages.harness.reads import imported, unlisted, watch_opened
+from stages.harness.recorded import refuse_other_bytes
 
 LOGS = Path("logs")
 
@@ -101,6 +102,8 @@ def attempt(
             raise InputError(
                 f"--{read} {path} is not there; what other stages write, `dvc repro` makes first"
             )
+    if "DVC_STAGE" in os.environ:
+        refuse_other_bytes(inputs.values())
     partial = PARTIAL / name / stage_digest(name, params, inputs.values())
     partial.mkdir(parents=True, exist_ok=True)
     places: dict[str, Path] = {write: getattr(paths, write) for write in writes}
@@ -120,7 +123,7 @@ def attempt(
 def note_unlisted_reads(stage: Stage, opened: Set[str]) -> None:
     """Warn of files that the result may depend on without DVC knowing."""
     listed = [*listed_deps(stage.name, stage.params), *map(str, vars(stage.reads).values())]
-    if found := unlisted(opened, listed):
+    if found := unlisted({*opened, *imported()}, listed):
         stage.log["unlisted_reads"] = found
         print(
             f"{stage.name}: warning: reads {', '.join(found)}, which dvc.yaml does not list; "

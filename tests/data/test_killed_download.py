@@ -24,7 +24,7 @@ from stages import download
 files = [RemoteFile(*row[:2], int(row[2]), md5=row[3])
          for row in (line.split() for line in sys.stdin)]
 download.fetch_dataverse = partial(fetch_dataverse, files=files)
-sys.argv = ["download", "--archive", "no-archive", "--raw", "data/raw"]
+sys.argv = ["download", "--raw", "data/raw"]
 sys.exit(download.main())
 """
 
@@ -43,7 +43,6 @@ def test_a_killed_download_fetches_no_byte_twice(tmp_path: Path, server: Server)
         for file, content in contents.items()
     )
     (tmp_path / "dvc.yaml").write_bytes((ROOT / "dvc.yaml").read_bytes())
-    (tmp_path / "no-archive").touch()
     text = (ROOT / "params.yaml").read_text(encoding="utf-8")
     (tmp_path / "params.yaml").write_text(
         text.replace("source: sample", "source: dataverse"), encoding="utf-8"

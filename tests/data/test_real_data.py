@@ -54,7 +54,7 @@ def run_stages(folder: Path, archive: Path) -> dict[str, float]:
     )
     seconds = {}
     for stage, options in (
-        ("download", f"--archive {archive} --raw data/raw"),
+        ("download", "--raw data/raw"),
         ("verify", VERIFY),
         ("split", "--index data/index.csv --split data/split.csv"),
     ):

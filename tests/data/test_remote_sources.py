@@ -39,7 +39,6 @@ class Project(NamedTuple):
 def project(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A project whose sources are on loopback; nothing but addresses, sizes and digests differ."""
     (tmp_path / "dvc.yaml").write_bytes((ROOT / "dvc.yaml").read_bytes())
-    (tmp_path / "no-archive").touch()
     monkeypatch.chdir(tmp_path)
     serve_kaggle(server, tmp_path, monkeypatch)
 
@@ -47,9 +46,7 @@ def project(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> 
         text = (ROOT / "params.yaml").read_text(encoding="utf-8")
         text = text.replace("source: sample", f"source: {source}")
         (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
-        monkeypatch.setattr(
-            "sys.argv", ["download", "--archive", "no-archive", "--raw", "data/raw"]
-        )
+        monkeypatch.setattr("sys.argv", ["download", "--raw", "data/raw"])
         return download.main()
 
     for source, contents in (

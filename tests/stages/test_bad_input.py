@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from stages import download, remove_hair, resize, split, verify
+from tests.stages.clones import change_params
 
 ROOT = Path(__file__).parents[2]
 METADATA = "HAM10000_metadata.csv"
@@ -40,7 +41,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 STAGES: dict[str, tuple[Callable[[], int], str]] = {
-    "download": (download.main, "--archive archive --raw data/raw"),
+    "download": (download.main, "--raw data/raw"),
     "verify": (
         verify.main,
         "--raw data/raw --index data/index.csv --inspection data/inspection.csv "
@@ -59,10 +60,10 @@ STAGES: dict[str, tuple[Callable[[], int], str]] = {
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], int]:
+def run(project: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], int]:
     def run_stage(name: str, archive: str = "archive") -> int:
         main, options = STAGES[name]
-        options = options.replace("--archive archive", f"--archive {archive}")
+        change_params(project, archive=archive)
         monkeypatch.setattr("sys.argv", [name, *options.split()])
         return main()
 

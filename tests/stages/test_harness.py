@@ -181,12 +181,12 @@ def test_a_move_between_file_systems_is_whole_and_leaves_nothing_beside(
 
 
 def test_a_file_that_is_read_but_not_listed_is_found(project: Path) -> None:
-    for name in ("listed/a", "b", "stages/harness/c.py", "logs/d", "__init__.py", "e.py"):
+    for name in ("listed/a", "b", "listed/harness/c.py", "logs/d", "__init__.py", "e.py"):
         (project / name).parent.mkdir(parents=True, exist_ok=True)
         (project / name).write_text("", encoding="utf-8")
-    opened = ["listed/a", str(project / "b"), "stages/harness/c.py", "logs/d", "__init__.py"]
+    opened = ["listed/a", str(project / "b"), "listed/harness/c.py", "logs/d", "__init__.py"]
     opened += ["__pycache__/e.cpython-311.pyc", "/etc/hostname", "gone"]
-    assert unlisted(opened, ["listed"]) == ["b", "e.py"]
+    assert unlisted(opened, ["listed"]) == ["__init__.py", "b", "e.py"]
 
 
 def test_opened_files_are_seen_when_read_not_when_written(tmp_path: Path) -> None:

@@ -59,7 +59,8 @@ def test_numbers_are_read_as_yaml_1_2(tmp_path: Path, text: str) -> None:
         ("seed: 0", "seed: 0\nseed: 1", "duplicate key"),
         ("seed: 0", "5: 1\nseed: 0", "key 5 is no text"),
         ("  views: 8", "  5: 1\n  views: 8", "key 5 is no text"),
-        ("archive: data/no-archive", "archive: $(rm -r x)", "archive is '$(rm -r x)'; it must be"),
+        ("archive: data/no-archive", 'archive: "a\\tb"', "archive is 'a\\tb'; it must be the path"),
+        ("launcher: python ", "launcher: touch x #", "train.launcher is 'touch x'; it must be"),
         ("model: harmonic", "model: [harmonic", "no valid YAML"),
         ("device: auto", "device: gpu", "device is 'gpu'; it must be one of auto, cpu, cuda"),
         ("val: 0.15", "val: 0", "split.val is 0; it must be a number from 0.02"),
@@ -89,7 +90,7 @@ def test_a_stage_stops_before_torch_is_imported(tmp_path: Path, stage: str) -> N
     """The parameters of all stages are checked first; torch alone takes seconds to import."""
     params = changed(tmp_path, "epochs: ", "epochs: many # ")
     options = {
-        "download": ["--archive", "a", "--raw", "r"],
+        "download": ["--raw", "r"],
         "train": [
             "--images",
             "i",

@@ -1,0 +1,1 @@
+"""What the published images are known by."""

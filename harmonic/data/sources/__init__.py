@@ -1,0 +1,1 @@
+"""Where images come from: the drawn sample, an archive, Kaggle, Dataverse, ISIC."""

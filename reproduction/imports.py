@@ -1,0 +1,72 @@
+"""Which files of this project a module imports, directly or through others; read from the text."""
+
+import ast
+from collections.abc import Iterator
+from importlib.machinery import BYTECODE_SUFFIXES, EXTENSION_SUFFIXES, SOURCE_SUFFIXES
+from pathlib import Path
+
+SUFFIXES = (*EXTENSION_SUFFIXES, *SOURCE_SUFFIXES, *BYTECODE_SUFFIXES)
+"""In the order in which Python looks for a module's file; a package comes before all of them."""
+
+
+def imported_files(root: Path, file: str) -> set[str]:
+    """Paths, relative to the project `root`, of every project file that `file` imports, itself too.
+
+    Imports inside functions count. So does the `__init__.py` of every package on the way to a
+    module; of such a one, what is not run by the import alone counts where a name is taken from it.
+    """
+    found: set[tuple[Path, bool]] = set()
+    waiting = [(root / file, True)]
+    while waiting:
+        current = waiting.pop()
+        if current not in found:
+            found.add(current)
+            path, whole = current
+            packages = [folder / "__init__.py" for folder in path.parents if folder != root]
+            waiting += [(init, False) for init in packages if root in init.parents]
+            waiting += [(imported, True) for imported in direct_imports(root, path, whole=whole)]
+    return {path.relative_to(root).as_posix() for path, _ in found if path.is_file()}
+
+
+def direct_imports(root: Path, file: Path, *, whole: bool = True) -> Iterator[Path]:
+    """The project's files that `file` imports by itself; not `whole`: when it is imported."""
+    if file.suffix != ".py" or not file.is_file():
+        return
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    for node in ast.walk(tree) if whole else run_at_import(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield from module_files(root, alias.name, [])
+        elif isinstance(node, ast.ImportFrom):
+            parts = file.relative_to(root).parts
+            package = parts[: len(parts) - node.level] if node.level else ()
+            module = ".".join([*package, *([node.module] if node.module else [])])
+            yield from module_files(root, module, [alias.name for alias in node.names])
+
+
+def run_at_import(tree: ast.AST) -> Iterator[ast.AST]:
+    """Every statement outside functions, and outside `if TYPE_CHECKING:`."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+            continue
+        yield node
+        yield from run_at_import(node)
+
+
+def module_files(root: Path, module: str, names: list[str]) -> Iterator[Path]:
+    """The files of a module, or of those of `names` in a package that are modules themselves."""
+    base = root.joinpath(*module.split("."))
+    if not (base / "__init__.py").is_file():
+        yield from module_file(base)
+        return
+    for name in names or [""]:
+        submodule = list(module_file(base / name)) if name else []
+        yield from submodule or [base / "__init__.py"]
+
+
+def module_file(base: Path) -> Iterator[Path]:
+    """What Python loads for the module whose path without suffix is `base`, if it is there."""
+    candidates = [base / "__init__.py", *(base.with_name(base.name + end) for end in SUFFIXES)]
+    yield from [path for path in candidates if path.is_file()][:1]

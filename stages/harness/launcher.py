@@ -1,0 +1,24 @@
+"""A stage that several processes do together is started as one, which becomes their launcher.
+
+So the command in dvc.yaml is the same for every launcher, and what params.yaml says of it is
+checked first and never reaches a shell.
+"""
+
+import os
+import shlex
+import sys
+
+
+def become_launcher(launcher: str, stage: str) -> None:
+    """Replace this process by torchrun, which starts the stage again, once for each process.
+
+    Does nothing where `launcher` is python, or where torchrun started this process. The process
+    keeps its id and its parent, and so ends with DVC as it would have (see harness/parent.py);
+    torchrun then ends those that it started.
+    """
+    program, *options = shlex.split(launcher)
+    if program != "torchrun" or {"TORCHELASTIC_RUN_ID", "RANK"} <= os.environ.keys():
+        return
+    command = [sys.executable, "-m", "torch.distributed.run", *options, "-m", f"stages.{stage}"]
+    sys.stdout.flush()
+    os.execv(sys.executable, [*command, *sys.argv[1:]])

@@ -1,0 +1,79 @@
+"""Are data the bytes that dvc.lock records? DVC itself believes its cache.
+
+DVC makes the entries of its cache read-only and reads none of them again, so an entry that was
+overwritten all the same (root is not held back) comes back from `dvc checkout` and `dvc repro` as
+if it were sound.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from harmonic.errors import InputError
+
+
+def refuse_other_bytes(inputs: Iterable[Path]) -> None:
+    """InputError naming the first input that is not what dvc.lock records as a stage's output."""
+    lock = Path("dvc.lock")
+    if not lock.is_file():
+        return
+    recorded = recorded_outs(lock.read_text(encoding="utf-8"))
+    for path in inputs:
+        stage, digest = recorded.get(path.as_posix(), ("", None))
+        if digest and dvc_digest(path) != digest:
+            # Slow to import, and needed here alone.
+            from dvc.repo import Repo
+
+            with Repo() as repo:
+                damaged = list(damaged_entries(Path(repo.cache.local.path), digest))
+            where = ", as its copy in DVC's cache is damaged" if damaged else ""
+            words = " ".join(map(str, [*damaged, path]))
+            raise InputError(
+                f"{path} is not what dvc.lock records{where}; rm -rf {words}; dvc repro {stage}"
+            )
+
+
+def recorded_outs(text: str) -> dict[str, tuple[str, str]]:
+    """Of every output in the text of a dvc.lock: the stage that makes it, and its MD5."""
+    stages: dict[str, Any] = (YAML(typ="safe", pure=True).load(text) or {}).get("stages", {})
+    return {
+        out["path"]: (name, out["md5"])
+        for name, stage in stages.items()
+        for out in stage.get("outs", [])
+        if "md5" in out
+    }
+
+
+def dvc_digest(path: Path) -> str:
+    """The MD5 that DVC gives a file, or a folder: that of a list of its files, and `.dir`."""
+    if not path.is_dir():
+        return file_md5(path)
+    files = {file.relative_to(path).as_posix(): file for file in path.rglob("*") if file.is_file()}
+    listing = [{"md5": file_md5(files[name]), "relpath": name} for name in sorted(files)]
+    text = json.dumps(listing, sort_keys=True)
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() + ".dir"
+
+
+def file_md5(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()
+
+
+def damaged_entries(cache: Path, digest: str) -> Iterator[Path]:
+    """Entries of a cache whose bytes are not those of their name: of a file, or a whole folder.
+
+    Entries that are not there are no fault: a clone has none.
+    """
+    place = cache / digest[:2] / digest[2:]
+    if not place.is_file():
+        return
+    if file_md5(place) != digest.removesuffix(".dir"):
+        yield place
+    elif digest.endswith(".dir"):
+        members = json.loads(place.read_text(encoding="utf-8"))
+        for member in sorted({member["md5"] for member in members}):
+            yield from damaged_entries(cache, member)

@@ -1,0 +1,116 @@
+"""A damaged entry of DVC's cache is named; what it gave back is not taken for sound."""
+
+import hashlib
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from harmonic.errors import InputError
+from reproduction.gate import damaged_cache
+from stages.harness.recorded import dvc_digest, recorded_outs, refuse_other_bytes
+from tests.stages.clones import DVC, ROOT, call, environment
+
+PIPELINE = """
+stages:
+  make:
+    cmd: mkdir -p out/deep && echo one > out/a.txt && echo two > out/deep/b.txt && echo 3 > n.txt
+    deps: [code]
+    outs: [out, n.txt]
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A DVC repository of one stage that was run, with this project's configuration."""
+    call(tmp_path, "git", "init", "--quiet")
+    call(tmp_path, DVC, "init", "--quiet")
+    (tmp_path / ".dvc/config").write_bytes((ROOT / ".dvc/config").read_bytes())
+    (tmp_path / "dvc.yaml").write_text(PIPELINE, encoding="utf-8")
+    (tmp_path / "code").write_text("1", encoding="utf-8")
+    call(tmp_path, DVC, "repro")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def entry(project: Path, digest: str) -> Path:
+    return project / ".dvc/cache/files/md5" / digest[:2] / digest[2:]
+
+
+def overwrite(path: Path) -> None:
+    """One byte, whatever the mode says: root is not held back by it."""
+    mode = path.stat().st_mode
+    path.chmod(0o644)
+    path.write_bytes(b"X" + path.read_bytes()[1:])
+    path.chmod(mode)
+
+
+def test_digests_are_those_of_dvc(project: Path) -> None:
+    recorded = recorded_outs((project / "dvc.lock").read_text(encoding="utf-8"))
+    assert recorded == {path: ("make", dvc_digest(project / path)) for path in ("out", "n.txt")}
+    refuse_other_bytes([Path("out"), Path("n.txt"), Path("code")])
+    assert list(damaged_cache(project)) == []
+
+
+def test_an_output_that_is_changed_in_place_leaves_the_cache_alone(project: Path) -> None:
+    for path in ("n.txt", "out/deep/b.txt"):
+        overwrite(project / path)
+    assert list(damaged_cache(project)) == []
+    call(project, DVC, "checkout", "--force")
+    assert (project / "n.txt").read_text(encoding="utf-8") == "3\n"
+    assert (project / "out/deep/b.txt").read_text(encoding="utf-8") == "two\n"
+
+
+@pytest.mark.parametrize("path", ["n.txt", "out/deep/b.txt"])
+def test_a_damaged_entry_is_named_and_what_is_said_mends_it(project: Path, path: str) -> None:
+    out = path.split("/")[0]
+    good = (project / path).read_bytes()
+    damaged = entry(project, hashlib.md5(good, usedforsecurity=False).hexdigest())
+    overwrite(damaged)
+    call(project, "rm", "-r", out)
+    call(project, DVC, "repro")  # gives back the damaged copy, and finds nothing changed
+    assert (project / path).read_bytes() != good
+    (said,) = damaged_cache(project)
+    assert said.startswith(f"make: the cache's copy of {out} is damaged; rm -rf {damaged}")
+    with pytest.raises(InputError, match=re.escape(f"{out} is not what dvc.lock records")) as error:
+        refuse_other_bytes([Path(out)])
+    assert str(damaged) in str(error.value)
+    subprocess.run(said.split("; ", 1)[1], shell=True, check=True, env=environment())
+    assert (project / path).read_bytes() == good
+    assert list(damaged_cache(project)) == []
+    refuse_other_bytes([Path(out)])
+
+
+def test_a_damaged_list_of_a_folder_is_named(project: Path) -> None:
+    damaged = entry(project, dvc_digest(project / "out"))
+    overwrite(damaged)
+    (said,) = damaged_cache(project)
+    assert str(damaged) in said
+    subprocess.run(said.split("; ", 1)[1], shell=True, check=True, env=environment())
+    assert list(damaged_cache(project)) == []
+
+
+def test_a_clone_without_cache_has_nothing_damaged(project: Path) -> None:
+    call(project, "rm", "-r", ".dvc/cache")
+    assert list(damaged_cache(project)) == []
+
+
+@pytest.mark.slow
+def test_a_stage_refuses_what_a_damaged_cache_gave_back(clone: Path) -> None:
+    """The pipeline itself: one byte of data/index.csv, restored by DVC, stops the split."""
+    call(clone, DVC, "repro", "verify")
+    index = clone / "data/index.csv"
+    overwrite(entry(clone, dvc_digest(index)))
+    index.unlink()
+    call(clone, DVC, "repro", "verify")
+    done = subprocess.run(
+        [DVC, "repro", "split"],
+        cwd=clone, capture_output=True, text=True, env=environment(), check=False,
+    )  # fmt: skip
+    assert done.returncode != 0
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("split: ")]
+    command = line.split("; ", 1)[1]
+    assert "data/index.csv is not what dvc.lock records, as its copy in DVC's cache" in line
+    subprocess.run(command, shell=True, check=True, cwd=clone, env=environment())
+    assert "Running stage 'split'" in call(clone, DVC, "repro", "split")

@@ -1,0 +1,76 @@
+"""A file that Python would import instead of the module that is meant is refused by name."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stages.harness.shadows import hiding, module_name
+from tests.stages.clones import ROOT
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A folder in which stages start, its code linked."""
+    for name in ("harmonic", "stages"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    for name in ("params.yaml", "dvc.yaml"):
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    return tmp_path
+
+
+def start(folder: Path, **extra: str) -> str:
+    """What a stage says that lacks its input."""
+    words = [sys.executable, "-m", "stages.split", "--index", "none", "--split", "s"]
+    done = subprocess.run(
+        words, cwd=folder, env=os.environ | extra, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    return done.stderr
+
+
+def test_other_files_and_folders_are_let_be(project: Path) -> None:
+    (project / "analysis.py").touch()
+    (project / "torch").mkdir()  # without __init__.py the installed one comes first
+    (project / "README.md").touch()
+    assert "split: --index none is not there" in start(project)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("torch.py", "torch.py hides the installed torch; rename it"),
+        ("pandas.pyc", "pandas.pyc hides the installed pandas"),
+        ("numpy/__init__.py", "numpy hides the installed numpy"),
+        ("json.py", "json.py hides the standard library's json"),
+        ("sitecustomize.py", "sitecustomize.py would be run by Python at its start"),
+    ],
+)
+def test_a_file_of_the_top_folder_that_hides_a_module(project: Path, name: str, said: str) -> None:
+    (project / name).parent.mkdir(exist_ok=True)
+    (project / name).touch()
+    assert said in start(project)
+
+
+def test_a_file_in_pythonpath_that_hides_a_module(project: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "scipy.py").touch()
+    said = start(project, PYTHONPATH=str(elsewhere))
+    assert f"scipy.py hides the installed scipy; take {elsewhere} out of PYTHONPATH" in said
+
+
+def test_the_code_of_another_clone_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "harmonic").mkdir()
+    said = start(tmp_path, PYTHONPATH=str(ROOT))
+    assert f"harmonic was imported from {ROOT}, not from here, {tmp_path}" in said
+
+
+def test_names_of_modules() -> None:
+    assert module_name(Path("a.py")) == "a"
+    assert module_name(Path("a.cpython-311-x86_64-linux-gnu.so")) in ("a", None)  # by the machine
+    assert module_name(Path("a.txt")) is None
+    assert list(hiding(ROOT, [])) == []
