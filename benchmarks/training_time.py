@@ -24,11 +24,11 @@ from harmonic.description import ChannelStatistics
 from harmonic.learning import learner as learner_module
 from harmonic.learning import training_set
 from harmonic.learning.batches import batches
+from harmonic.learning.device import choose_device
 from harmonic.learning.learner import Learner, make_learner
 from harmonic.learning.loop import follow
 from harmonic.learning.processes import alone
 from harmonic.learning.randomness import generator
-from harmonic.learning.settings import choose_device
 from harmonic.nn.networks import build_network
 from stages.harness.params import Params, load_params
 from stages.training import conv_of, network_options, recipe_of

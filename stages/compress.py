@@ -32,9 +32,9 @@ def work(stage: Stage) -> None:
     from harmonic.deploy.latency import milliseconds
     from harmonic.deploy.onnx_file import OnnxPredictor
     from harmonic.deploy.variants import multiply_adds, outputs, parameters, variants
+    from harmonic.learning.device import choose_device
     from harmonic.learning.fine_tune import fine_tune
     from harmonic.learning.model_file import load_model
-    from harmonic.learning.settings import choose_device
     from stages.training import recipe_of
 
     params, settings = stage.params, stage.params.compress

@@ -33,8 +33,8 @@ def work(stage: Stage) -> None:
     from harmonic.evaluation.rules import decision_rules
     from harmonic.evaluation.subgroups import subgroup_table
     from harmonic.learning.batches import predict_logits
+    from harmonic.learning.device import choose_device
     from harmonic.learning.model_file import load_model
-    from harmonic.learning.settings import choose_device
 
     settings = stage.params.evaluate
     model, description = load_model(stage.reads.model)

@@ -17,9 +17,9 @@ def work(stage: Stage) -> None:
 
     from harmonic.data.arrays import read_labelled_images
     from harmonic.learning.batches import channel_statistics
+    from harmonic.learning.device import choose_device
     from harmonic.learning.lr_range import sweep_rates
     from harmonic.learning.randomness import derived_seed
-    from harmonic.learning.settings import choose_device
     from harmonic.nn.networks import build_network
     from stages.training import conv_of, network_options, recipe_of
 

@@ -21,9 +21,9 @@ from harmonic.deploy.compression import AFTER, TRAINED, balanced_choice
 from harmonic.deploy.variants import Variant, outputs, parameters, stored, variants
 from harmonic.description import Description
 from harmonic.errors import InputError
+from harmonic.learning.device import choose_device
 from harmonic.learning.fine_tune import fine_tune
 from harmonic.learning.model_file import load_model
-from harmonic.learning.settings import choose_device
 from harmonic.nn.binary import quantised_layers
 from stages.harness.params import load_params
 from stages.training import recipe_of

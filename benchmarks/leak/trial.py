@@ -12,10 +12,10 @@ from benchmarks.leak.design import Design
 from harmonic.data.arrays import LabelledImages
 from harmonic.data.classes import CLASSES
 from harmonic.learning.batches import channel_statistics, predict_logits
+from harmonic.learning.device import choose_device
 from harmonic.learning.loop import train
 from harmonic.learning.processes import alone
 from harmonic.learning.randomness import derived_seed
-from harmonic.learning.settings import choose_device
 from harmonic.nn.networks import build_network
 from stages.harness.params import Params
 from stages.training import conv_of, network_options, recipe_of, schedule_of

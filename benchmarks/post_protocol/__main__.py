@@ -37,7 +37,7 @@ from benchmarks.post_protocol.protocol import Draws, independent_draws, run_draw
 from harmonic.data.arrays import LabelledImages
 from harmonic.data.classes import CLASSES
 from harmonic.errors import InputError
-from harmonic.learning.settings import choose_device
+from harmonic.learning.device import choose_device
 
 WORK = Path(".partial/post_protocol")
 IMAGE_SIZE = 64

@@ -30,7 +30,7 @@ from benchmarks.small_data.tasks import PRESETS, Preset, Task, run_tasks, search
 from benchmarks.small_data.training import answers, balanced_accuracy, trained
 from harmonic.data.arrays import LabelledImages, read_labelled_images
 from harmonic.errors import InputError
-from harmonic.learning.settings import choose_device
+from harmonic.learning.device import choose_device
 
 
 def do(task: Task, preset: Preset, data: LabelledImages, device: torch.device) -> dict[str, Any]:

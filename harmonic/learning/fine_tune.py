@@ -32,7 +32,7 @@ def fine_tune(
     As in training, the validation set chooses the epoch and the weights are averaged. lr is the
     peak; a tenth of the training's is a good start, as the weights are nearly right.
     """
-    schedule = Schedule(epochs, lr, WARMUP, AVERAGE, "cosine")
+    schedule = Schedule(epochs=epochs, lr=lr, warmup=WARMUP, ema=AVERAGE, schedule="cosine")
     here = alone(device)
     trained = train(model, training, validation, statistics, recipe, schedule, here, checkpoint)
     model.load_state_dict(trained.state)

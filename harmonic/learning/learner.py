@@ -9,9 +9,10 @@ from harmonic.data.arrays import LabelledImages
 from harmonic.description import ChannelStatistics
 from harmonic.learning.batches import normalised
 from harmonic.learning.compiling import compile_in_place
+from harmonic.learning.device import forward_precision
 from harmonic.learning.objective import Loss, make_loss, make_optimizer, set_rate
 from harmonic.learning.processes import Processes
-from harmonic.learning.settings import Recipe, forward_precision
+from harmonic.learning.settings import Recipe
 from harmonic.learning.synchronised import synchronise
 from harmonic.learning.training_set import TrainingSet, on_device
 

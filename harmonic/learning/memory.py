@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from harmonic.learning.settings import forward_precision
+from harmonic.learning.device import forward_precision
 
 ABOVE_SAVED = 2.0
 """Peak memory of a step over what is kept for the gradients: gradients of activations and working

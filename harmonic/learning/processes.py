@@ -16,7 +16,7 @@ import torch.distributed
 from torch import Tensor, nn
 
 from harmonic.errors import InputError
-from harmonic.learning.settings import choose_device
+from harmonic.learning.device import choose_device
 
 
 @dataclass(frozen=True)

@@ -34,8 +34,8 @@ class TrainingSet:
         and mixed is the same however the batch is shared out.
         """
         height, width = self.pixels.shape[1:3]
-        changes = draw_changes(len(rows), height, width, self.recipe.augmentation, random)
-        mix = draw_mix(len(rows), height, width, self.recipe.mixing, random)
+        changes = draw_changes(len(rows), height, width, self.recipe, random)
+        mix = draw_mix(len(rows), height, width, self.recipe, random)
         whole = self.targets[rows.to(self.pixels.device)]
         if mix is not None:
             whole = mix.targets(whole)

@@ -11,7 +11,6 @@ from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
 from pydantic import (
     BaseModel,
-    ConfigDict,
     Field,
     ValidationError,
     ValidationInfo,
@@ -23,19 +22,17 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from harmonic.errors import InputError
-
-
-def number(lowest: float, highest: float, unit: str = "") -> Any:
-    """A finite float in [lowest, highest]."""
-    text = f"a number from {lowest:g} to {highest:g}{unit and f' ({unit})'}"
-    return Field(ge=lowest, le=highest, allow_inf_nan=False, description=text)
-
-
-def whole(lowest: int, highest: int, unit: str = "") -> Any:
-    """An int in [lowest, highest]."""
-    text = f"a whole number from {lowest} to {highest}{unit and f' ({unit})'}"
-    return Field(ge=lowest, le=highest, description=text)
-
+from harmonic.learning.settings import (
+    Averaging,
+    LearningRate,
+    Network,
+    Section,
+    Seed,
+    Step,
+    Switch,
+    number,
+    whole,
+)
 
 TORCHRUN_OPTIONS = (
     "nnodes|nproc[-_]per[-_]node|node[-_]rank|master[-_]addr|master[-_]port|local[-_]addr"
@@ -43,15 +40,7 @@ TORCHRUN_OPTIONS = (
 )
 """Those that say which processes there are; none that would start another program."""
 WORD = r"[A-Za-z0-9_./:\[][A-Za-z0-9_./:,=\[\]-]*"
-
-Seed = Annotated[int, whole(0, 2**32 - 1)]
-LearningRate = Annotated[
-    float, Field(gt=0, le=10, allow_inf_nan=False, description="a number above 0, at most 10")
-]
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+SECTION = "a section of keys and values"
 
 
 class Download(Section):
@@ -80,7 +69,7 @@ class Split(Section):
         description="null (no cross-validation) or a whole number from 2 to 20 (folds)"
     )
     fold: Annotated[int, whole(0, 19, "counted from 0; below split.folds")]
-    stable: Annotated[bool, Field(description="true or false")]
+    stable: Switch
 
     @model_validator(mode="after")
     def fold_among_folds(self) -> Self:
@@ -101,35 +90,7 @@ class FindLr(Section):
         return self
 
 
-class Train(Section):
-    network: Literal["small", "post"]
-    width: Annotated[int, whole(4, 256, "channels of the first stage")]
-    blocks: Annotated[int, whole(1, 12, "residual blocks a stage")]
-    level: Annotated[int, whole(1, 5)] | None = Field(
-        description="null (every frequency) or a whole number from 1 to 5"
-    )
-    norm: Literal["ortho", "l1", "none"]
-    batch_norm: Literal["none", "first", "all"]
-    dropout: Annotated[float, number(0, 0.9, "share of features")]
-    binarize: Literal["none", "binary", "ternary"]
-    binarize_layers: Literal["inner", "all"]
-    precision: Literal["auto", "float32", "bfloat16"]
-    optimizer: Literal["adam", "adamw", "sgd"]
-    weight_decay: Annotated[float, number(0, 1)]
-    schedule: Literal["cosine", "one_cycle"]
-    warmup: Annotated[float, number(0, 0.5, "share of all steps")]
-    clip: Annotated[float, number(0.01, 1000, "largest gradient norm")]
-    ema: Annotated[float, number(0, 0.99999, "decay a step")]
-    imbalance: Literal["logit_adjustment", "class_weights", "focal", "none"]
-    focal_gamma: Annotated[float, number(0, 10)]
-    label_smoothing: Annotated[float, number(0, 0.5)]
-    zoom: Annotated[float, number(0, 0.5, "largest relative change of scale")]
-    shift: Annotated[float, number(0, 0.5, "largest shift, share of the image side")]
-    colour: Annotated[float, number(0, 0.5, "largest relative change")]
-    erasing: Annotated[float, number(0, 1, "share of the images")]
-    mixup: Annotated[float, number(0, 10, "α of a Beta distribution; 0: off")]
-    cutmix: Annotated[float, number(0, 10, "α of a Beta distribution; 0: off")]
-    compile: Annotated[bool, Field(description="true or false")]
+class Train(Averaging, Step, Network):
     launcher: Annotated[
         str,
         Field(
@@ -239,7 +200,8 @@ def checked_params(tree: dict[str, Any], name: str) -> Params:
         problems = sorted(
             error.errors(include_url=False), key=lambda found: found["type"] != "extra_forbidden"
         )
-        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        others = len({dotted(found) for found in problems}) - 1
+        more = f" (and {others} more)" if others else ""
         raise InputError(f"{name}: {described(problems[0])}{more}") from None
 
 
@@ -256,18 +218,26 @@ def described(problem: Any) -> str:
         return f"unknown key {'.'.join(keys)}; {hint}" + ("" if close else ", ".join(known))
     if problem["type"] == "value_error":
         return f"{'.'.join(keys)}: {problem['ctx']['error']}"
-    *parents, last = [key for key in keys if "[" not in key and key not in ("int", "none")]
+    *parents, last = dotted(problem).split(".")
     allowed = allowed_at(section_at(parents).model_fields[last])
     if problem["type"] == "missing":
-        return f"{'.'.join([*parents, last])} is missing; it must be {allowed}"
-    return f"{'.'.join([*parents, last])} is {shown(problem['input'])}; it must be {allowed}"
+        return f"{dotted(problem)} is missing; it must be {allowed}"
+    return f"{dotted(problem)} is {shown(problem['input'])}; it must be {allowed}"
+
+
+def dotted(problem: Any) -> str:
+    """The key that a finding is about, without what pydantic adds of a key's alternatives."""
+    first, *rest = map(str, problem["loc"])
+    field = Params.model_fields.get(first)
+    in_section = field is not None and allowed_at(field) == SECTION
+    return ".".join([first, *rest[:1]]) if in_section else first
 
 
 def allowed_at(field: FieldInfo) -> str:
     """What a key may be: its description, or the names of its Literal."""
     if field.description is None and get_origin(field.annotation) is Literal:
         return "one of " + ", ".join(get_args(field.annotation))
-    return field.description or "a section of keys and values"
+    return field.description or SECTION
 
 
 def section_at(keys: list[str]) -> type[BaseModel]:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from harmonic.data.arrays import LabelledImages
-from harmonic.learning.settings import Augmentation, Mixing, Recipe, Schedule
+from harmonic.learning.settings import Recipe, Schedule
 
 torch.set_num_threads(1)  # these networks are too small to gain from more
 
@@ -46,12 +46,16 @@ def recipe() -> Recipe:
         imbalance="logit_adjustment",
         focal_gamma=2.0,
         label_smoothing=0.0,
-        augmentation=Augmentation(zoom=0.1, shift=0.05, colour=0.05, erasing=0.0),
-        mixing=Mixing(mixup=0.0, cutmix=0.0),
+        zoom=0.1,
+        shift=0.05,
+        colour=0.05,
+        erasing=0.0,
+        mixup=0.0,
+        cutmix=0.0,
         compile=False,
     )
 
 
 @pytest.fixture
 def schedule() -> Schedule:
-    return Schedule(epochs=4, lr=0.003, warmup=0.1, ema=0.9, kind="cosine")
+    return Schedule(epochs=4, lr=0.003, warmup=0.1, ema=0.9, schedule="cosine")

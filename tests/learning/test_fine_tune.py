@@ -1,6 +1,5 @@
 """A changed network is trained a little more."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +26,7 @@ def test_networks_with_real_and_with_quantised_weights_learn(
     logits = predict_logits(model, validation.images, statistics, CPU, view_count=1)
     before = (logits.argmax(axis=1) == validation.labels).mean()
     tuned = fine_tune(
-        model, training, validation, statistics, replace(recipe, clip=5.0),
+        model, training, validation, statistics, recipe.model_copy(update={"clip": 5.0}),
         epochs=6, lr=0.01, device=CPU, checkpoint=tmp_path / "checkpoint",
     )  # fmt: skip
     assert not tuned.training

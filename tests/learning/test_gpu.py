@@ -1,6 +1,5 @@
 """Training on a GPU: it learns in bfloat16, and memory that runs out is said in one line."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -36,8 +35,8 @@ def test_training_on_a_gpu_learns(
         training,
         validation,
         channel_statistics(training.images),
-        replace(recipe, precision=precision),
-        replace(schedule, epochs=8),
+        recipe.model_copy(update={"precision": precision}),
+        schedule.model_copy(update={"epochs": 8}),
         alone(device),
         tmp_path / "checkpoint",
     )

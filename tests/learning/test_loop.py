@@ -1,6 +1,5 @@
 """Training learns, repeats itself to the bit, goes on from a checkpoint, and stops on nonsense."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,9 +50,9 @@ def test_training_learns(
     conv: str,
     optimizer: str,
 ) -> None:
-    recipe = replace(recipe, optimizer=optimizer)
+    recipe = recipe.model_copy(update={"optimizer": optimizer})
     lr = 0.05 if optimizer == "sgd" else 0.003
-    longer = replace(schedule, epochs=8, lr=lr)
+    longer = schedule.model_copy(update={"epochs": 8, "lr": lr})
     trained = run(training, validation, recipe, longer, tmp_path / "c", conv)
     accuracies = [record["val_balanced_accuracy"] for record in trained.history]
     assert max(accuracies) > 0.5  # guessing gives 1/7
@@ -72,7 +71,9 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others(
     )
     assert same(first.state, second.state)
     assert first.history == second.history
-    other = run(training, validation, replace(recipe, seed=1), schedule, tmp_path / "c")
+    other = run(
+        training, validation, recipe.model_copy(update={"seed": 1}), schedule, tmp_path / "c"
+    )
     assert not same(first.state, other.state)
 
 
@@ -83,9 +84,15 @@ def test_bfloat16_learns_repeats_itself_and_keeps_weights_in_float32(
     schedule: Schedule,
     tmp_path: Path,
 ) -> None:
-    recipe = replace(recipe, precision="bfloat16")
+    recipe = recipe.model_copy(update={"precision": "bfloat16"})
     first, second, exact = (
-        run(training, validation, replace(recipe, precision=precision), schedule, tmp_path / name)
+        run(
+            training,
+            validation,
+            recipe.model_copy(update={"precision": precision}),
+            schedule,
+            tmp_path / name,
+        )
         for name, precision in (("a", "bfloat16"), ("b", "bfloat16"), ("c", "float32"))
     )
     assert same(first.state, second.state)
@@ -105,7 +112,7 @@ def test_interrupted_training_ends_with_the_same_bits(
     optimizer: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    recipe = replace(recipe, optimizer=optimizer)
+    recipe = recipe.model_copy(update={"optimizer": optimizer})
     whole = run(training, validation, recipe, schedule, tmp_path / "whole")
 
     saved = []
@@ -134,7 +141,7 @@ def test_a_broken_checkpoint_is_left_aside(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "broken").write_bytes(b"no checkpoint")
-    short = replace(schedule, epochs=1)
+    short = schedule.model_copy(update={"epochs": 1})
     trained = run(training, validation, recipe, short, tmp_path / "broken")
     assert same(trained.state, run(training, validation, recipe, short, tmp_path / "new").state)
 
@@ -147,10 +154,16 @@ def test_a_loss_that_is_not_finite_stops_with_step_and_rate(
     tmp_path: Path,
 ) -> None:
     """A learning rate far too high is enough; the message says how high it was."""
-    wild = replace(schedule, lr=1e30, warmup=0.0)
+    wild = schedule.model_copy(update={"lr": 1e30, "warmup": 0.0})
     message = r"loss is (nan|inf) at step [2-6] of 24 \(epoch 1, learning rate \d\S*e\+(29|30)\)"
     with pytest.raises(InputError, match=message) as caught:
-        run(training, validation, replace(recipe, optimizer="sgd"), wild, tmp_path / "c")
+        run(
+            training,
+            validation,
+            recipe.model_copy(update={"optimizer": "sgd"}),
+            wild,
+            tmp_path / "c",
+        )
     assert "the last good checkpoint is of epoch 0" in str(caught.value)
     assert not (tmp_path / "c").exists()
 
@@ -163,8 +176,8 @@ def test_outputs_that_are_not_finite_after_the_last_step_stop_the_run(
     tmp_path: Path,
 ) -> None:
     """One step an epoch: its loss is that of the weights before it."""
-    wild = replace(schedule, lr=1e38, warmup=0.0)
-    once = replace(recipe, optimizer="sgd", batch_size=len(training.labels))
+    wild = schedule.model_copy(update={"lr": 1e38, "warmup": 0.0})
+    once = recipe.model_copy(update={"optimizer": "sgd", "batch_size": len(training.labels)})
     message = r"outputs .* not finite at step 1 of 4 \(epoch 1, learning rate .*\); lower lr"
     with pytest.raises(InputError, match=message):
         run(training, validation, once, wild, tmp_path / "c")

@@ -19,7 +19,6 @@ CPU = torch.device("cpu")
 
 PROGRAM = """
 import resource, sys
-from dataclasses import replace
 from pathlib import Path
 import torch
 from tests.learning.conftest import coloured, recipe, schedule
@@ -33,10 +32,11 @@ statistics = channel_statistics(images.images)
 page = resource.getpagesize()
 taken = int(Path("/proc/self/statm").read_text().split()[0]) * page
 resource.setrlimit(resource.RLIMIT_AS, (taken + 150 * 2**20,) * 2)
-settings = replace(recipe.__wrapped__(), batch_size=int(sys.argv[1]))
+once = schedule.__wrapped__().model_copy(update={"epochs": 1})
+settings = recipe.__wrapped__().model_copy(update={"batch_size": int(sys.argv[1])})
 try:
     train(build_network("small", width=16), images, coloured(42, 1, "val"), statistics, settings,
-          replace(schedule.__wrapped__(), epochs=1), alone(torch.device("cpu")), Path(sys.argv[2]))
+          once, alone(torch.device("cpu")), Path(sys.argv[2]))
 except InputError as error:
     print(error)
 """

@@ -1,6 +1,5 @@
 """Mixup, CutMix and random erasing: what is taken over is what the target says."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,7 +23,10 @@ def flat_images() -> torch.Tensor:
     return torch.arange(float(COUNT)).view(-1, 1, 1, 1).expand(-1, 3, SIDE, SIDE)
 
 
-@pytest.mark.parametrize("mixing", [Mixing(0.4, 0), Mixing(0, 1.0), Mixing(0.4, 1.0)])
+@pytest.mark.parametrize(
+    "mixing",
+    [Mixing(mixup=0.4, cutmix=0), Mixing(mixup=0, cutmix=1.0), Mixing(mixup=0.4, cutmix=1.0)],
+)
 def test_targets_are_mixed_as_the_pixels_are(mixing: Mixing) -> None:
     mix = draw_mix(COUNT, SIDE, SIDE, mixing, generator(0))
     assert mix is not None
@@ -44,7 +46,7 @@ def test_mixup_blends_every_pixel_and_cutmix_none() -> None:
         mix.images(flat_images())
         for mix in (
             draw_mix(COUNT, SIDE, SIDE, mixing, generator(0))
-            for mixing in (Mixing(1.0, 0), Mixing(0, 1.0))
+            for mixing in (Mixing(mixup=1.0, cutmix=0), Mixing(mixup=0, cutmix=1.0))
         )
         if mix is not None
     )
@@ -57,12 +59,12 @@ def test_mixup_blends_every_pixel_and_cutmix_none() -> None:
 def test_without_mixing_no_random_number_is_drawn() -> None:
     random = generator(0)
     before = random.get_state()
-    assert draw_mix(8, SIDE, SIDE, Mixing(0, 0), random) is None
+    assert draw_mix(8, SIDE, SIDE, Mixing(mixup=0, cutmix=0), random) is None
     assert torch.equal(random.get_state(), before)
 
 
 def test_opposite_images_can_be_mixed_apart_from_the_rest() -> None:
-    mix = draw_mix(COUNT, SIDE, SIDE, Mixing(0.4, 1.0), generator(0))
+    mix = draw_mix(COUNT, SIDE, SIDE, Mixing(mixup=0.4, cutmix=1.0), generator(0))
     assert mix is not None
     part = torch.tensor([3, 10, COUNT - 1 - 10, COUNT - 1 - 3])
     found = mix.of(part).images(flat_images()[part])
@@ -71,7 +73,9 @@ def test_opposite_images_can_be_mixed_apart_from_the_rest() -> None:
 
 def test_erasing_paints_over_as_many_images_as_asked_for() -> None:
     random = torch.rand(400, 3, SIDE, SIDE, generator=generator(1))
-    amounts = [Augmentation(0.1, 0.05, 0.1, share) for share in (0.0, 0.4)]
+    amounts = [
+        Augmentation(zoom=0.1, shift=0.05, colour=0.1, erasing=share) for share in (0.0, 0.4)
+    ]
     whole, erased = (
         augment(random, draw_changes(400, SIDE, SIDE, amount, generator(2))) for amount in amounts
     )
@@ -91,14 +95,16 @@ def test_training_learns_from_mixed_images_and_repeats_itself(
     schedule: Schedule,
     tmp_path: Path,
 ) -> None:
-    recipe = replace(
-        recipe,
-        imbalance="class_weights",
-        label_smoothing=0.05,
-        augmentation=replace(recipe.augmentation, erasing=0.3),
-        mixing=Mixing(0.2, 1.0),
+    recipe = recipe.model_copy(
+        update={
+            "imbalance": "class_weights",
+            "label_smoothing": 0.05,
+            "erasing": 0.3,
+            "mixup": 0.2,
+            "cutmix": 1.0,
+        }
     )
-    longer = replace(schedule, epochs=6, kind="one_cycle", lr=0.01)
+    longer = schedule.model_copy(update={"epochs": 6, "schedule": "one_cycle", "lr": 0.01})
     histories = []
     for name in ("a", "b"):
         torch.manual_seed(0)

@@ -2,7 +2,6 @@
 
 import json
 import struct
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +24,7 @@ from harmonic.learning.batches import (
     predict_logits,
     views,
 )
+from harmonic.learning.device import choose_device, forward_precision
 from harmonic.learning.lr_range import sweep_rates
 from harmonic.learning.model_file import (
     Description,
@@ -34,7 +34,7 @@ from harmonic.learning.model_file import (
 )
 from harmonic.learning.objective import make_optimizer
 from harmonic.learning.randomness import derived_seed, generator
-from harmonic.learning.settings import Augmentation, Recipe, choose_device, forward_precision
+from harmonic.learning.settings import Augmentation, Recipe
 from harmonic.nn.conv import HarmonicConv2d
 from harmonic.nn.networks import build_network
 from harmonic.sealing import UNSEALED, sealed
@@ -48,21 +48,25 @@ def test_augmentation_of_nothing_is_a_rotation_or_reflection() -> None:
     """Without zoom, shift and colour a disc stays a disc, whatever the angle."""
     axis = torch.linspace(-1, 1, 33)
     disc = ((axis[:, None] ** 2 + axis[None] ** 2) < 0.5).float().expand(8, 3, 33, 33)
-    changed = changed_at_random(disc, Augmentation(0, 0, 0, 0), generator(0))
+    changed = changed_at_random(
+        disc, Augmentation(zoom=0, shift=0, colour=0, erasing=0), generator(0)
+    )
     assert changed.shape == disc.shape
     # At most the rim changes, by less than a pixel.
     assert (changed - disc).abs().mean() < 0.03
 
 
 def test_the_sampling_grid_is_pytorchs() -> None:
-    matrices = affine_matrices(5, Augmentation(0.2, 0.1, 0, 0), generator(0))
+    matrices = affine_matrices(
+        5, Augmentation(zoom=0.2, shift=0.1, colour=0, erasing=0), generator(0)
+    )
     expected = functional.affine_grid(matrices, [5, 3, 20, 31], align_corners=False)
     torch.testing.assert_close(sampling_grid(matrices, 20, 31), expected)
 
 
 def test_augmentation_changes_every_image_in_its_own_way_and_repeats_itself() -> None:
     image = torch.rand(1, 3, 32, 32, generator=generator(1)).expand(4, 3, 32, 32)
-    amount = Augmentation(0.1, 0.1, 0.1, 0)
+    amount = Augmentation(zoom=0.1, shift=0.1, colour=0.1, erasing=0)
     first, second = (changed_at_random(image, amount, generator(2)) for _ in range(2))
     assert torch.equal(first, second)
     for one in range(4):
@@ -72,7 +76,9 @@ def test_augmentation_changes_every_image_in_its_own_way_and_repeats_itself() ->
 
 def test_colour_is_changed_by_no_more_than_the_amount() -> None:
     grey = torch.full((64, 3, 8, 8), 0.5)
-    changed = changed_at_random(grey, Augmentation(0, 0, 0.2, 0), generator(3))
+    changed = changed_at_random(
+        grey, Augmentation(zoom=0, shift=0, colour=0.2, erasing=0), generator(3)
+    )
     assert changed.min() >= 0.5 * 0.8 - 1e-5
     assert changed.max() <= 0.5 * 1.2 + 1e-5
     assert changed.std() > 0.01
@@ -152,7 +158,7 @@ def test_the_range_test_finds_a_rate_and_stops_where_it_diverges(
         build_network("small", width=8),
         training,
         channel_statistics(training.images),
-        replace(recipe, optimizer="sgd", clip=1000.0),
+        recipe.model_copy(update={"optimizer": "sgd", "clip": 1000.0}),
         torch.device("cpu"),
         lowest=1e-4,
         highest=10.0,

@@ -13,7 +13,7 @@ from harmonic.learning import loop
 from harmonic.learning.batches import channel_statistics
 from harmonic.learning.checkpoint import save_checkpoint
 from harmonic.learning.processes import joined
-from harmonic.learning.settings import Augmentation, Mixing, Recipe, Schedule
+from harmonic.learning.settings import Recipe, Schedule
 from harmonic.nn.networks import build_network
 from tests.learning.conftest import coloured
 
@@ -34,8 +34,12 @@ def main(folder: Path, batch_norm: str, killed_after: int) -> None:
         imbalance="class_weights",
         focal_gamma=2.0,
         label_smoothing=0.05,
-        augmentation=Augmentation(zoom=0.1, shift=0.05, colour=0.05, erasing=0.2),
-        mixing=Mixing(mixup=0.2, cutmix=1.0),
+        zoom=0.1,
+        shift=0.05,
+        colour=0.05,
+        erasing=0.2,
+        mixup=0.2,
+        cutmix=1.0,
         compile=False,
     )
 
@@ -54,7 +58,7 @@ def main(folder: Path, batch_norm: str, killed_after: int) -> None:
             coloured(42, 1, "val"),
             channel_statistics(images.images),
             recipe,
-            Schedule(epochs=2, lr=0.02, warmup=0.1, ema=0.5, kind="cosine"),
+            Schedule(epochs=2, lr=0.02, warmup=0.1, ema=0.5, schedule="cosine"),
             processes,
             folder / "checkpoint",
         )
