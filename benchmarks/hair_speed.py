@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmarks.hair import stored
 from harmonic.images.hair import DEFAULT_METHOD, METHODS
-from harmonic.images.hairless import remove_hair_from_files
+from harmonic.images.hair.folder import remove_hair_from_files
 from harmonic.images.stack import stack_resized
 
 

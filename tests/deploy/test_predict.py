@@ -15,7 +15,7 @@ from harmonic.__main__ import main
 from harmonic.data.classes import CLASSES
 from harmonic.evaluation.rules import decision_rules
 from harmonic.images.decode import encode_jpeg, read_rgb
-from harmonic.images.hairless import remove_hair_from_file
+from harmonic.images.hair.folder import remove_hair_from_file
 from harmonic.images.prepare import prepared
 from harmonic.images.resize import resize
 from tests.deploy.conftest import describe, photograph, trained

@@ -17,20 +17,24 @@ hundred times longer. Lengths are in pixels of an image 600 wide and scale with 
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from harmonic.images.glare import around_glare
-from harmonic.images.pieces import FloatArray, IntArray, connected_pieces
-from harmonic.images.ruler import ruler_ticks
+from harmonic.images.hair.morphology import (
+    DIRECTIONS,
+    FloatArray,
+    Image,
+    IntArray,
+    Mask,
+    disc,
+    halved,
+    line,
+    odd,
+)
+from harmonic.images.hair.not_hair import around_glare, ruler_ticks
+from harmonic.images.hair.pieces import connected_pieces
 
-Image = NDArray[np.uint8]
-Mask = NDArray[np.bool_]
-
-DIRECTIONS = 16
 ACROSS_LENGTH = 13.0
 """A line of this length, laid across a hair, reaches skin on both sides."""
 ALONG_LENGTH = 21.0
@@ -82,21 +86,13 @@ def directional_mask(image: Image) -> Mask:
     # Green and blue make up for what red lacks: at half the resolution that takes a quarter of the
     # time. JPEG stores colours no finer. In a small image a hair would get lost.
     if scale > 0.5:
-        known = _halved((dark | ticks).view(np.uint8) * 255) > 0
-        glare = _halved(glare.view(np.uint8) * 255) > 0
-        more = _brown_and_light_hair(_halved(green), _halved(blue), known, glare, scale / 2)
+        known = halved((dark | ticks).view(np.uint8) * 255) > 0
+        glare = halved(glare.view(np.uint8) * 255) > 0
+        more = _brown_and_light_hair(halved(green), halved(blue), known, glare, scale / 2)
         more = more.repeat(2, axis=0).repeat(2, axis=1)[: red.shape[0], : red.shape[1]]
     else:
         more = _brown_and_light_hair(green, blue, dark | ticks, glare, scale)
     return np.asarray(dark | (more & ~ticks))
-
-
-def _halved(grey: Image) -> Image:
-    """The means over blocks of 2 × 2 pixels; an odd last row or column is doubled."""
-    height, width = grey.shape
-    even = cv2.copyMakeBorder(grey, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
-    half = ((width + 1) // 2, (height + 1) // 2)
-    return np.asarray(cv2.resize(even, half, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
 def _brown_and_light_hair(
@@ -112,7 +108,7 @@ def _brown_and_light_hair(
     surroundings = _surroundings(negative, scale)
     # The skin seen between dark hairs, or in the holes of a pigment network, is a light line too,
     # but it is not lighter than the skin around.
-    side = round(TEXTURE_WINDOW * scale) | 1
+    side = odd(TEXTURE_WINDOW * scale, least=1)
     lighter = cv2.subtract(skin, cv2.blur(skin, (side, side))) >= LEAST_DEPTH
     candidate = _candidates(negative, surroundings, scale) & lighter
     return brown | _hair_among(candidate, glare, negative, surroundings, IN_GREEN, scale)
@@ -120,7 +116,7 @@ def _brown_and_light_hair(
 
 def _without(dark: Mask, grey: Image, scale: float) -> Image:
     """A grey image with what is dark flattened: there, and on its rim, the closing by a square."""
-    side = max(3, round(ACROSS_LENGTH * scale) | 1)
+    side = odd(ACROSS_LENGTH * scale)
     square = np.ones((side, side), dtype=np.uint8)
     rim = cv2.dilate(dark.view(np.uint8), np.ones((3, 3), dtype=np.uint8), iterations=2)
     return np.where(rim > 0, cv2.morphologyEx(grey, cv2.MORPH_CLOSE, square), grey)
@@ -136,7 +132,7 @@ def _surroundings(grey: Image, scale: float) -> Image:
     length = max(5, round(ACROSS_LENGTH * scale))
     largest = np.zeros_like(grey)
     for direction in range(DIRECTIONS):
-        closed = cv2.morphologyEx(grey, cv2.MORPH_CLOSE, _line(length, direction))
+        closed = cv2.morphologyEx(grey, cv2.MORPH_CLOSE, line(length, direction))
         cv2.max(largest, closed, dst=largest)
     return largest
 
@@ -150,10 +146,9 @@ def _candidates(grey: Image, surroundings: Image, scale: float) -> Mask:
     no hair.
     """
     depth = cv2.subtract(surroundings, grey)
-    side = max(3, round(NEIGHBOURHOOD * scale) | 1)
+    side = odd(NEIGHBOURHOOD * scale)
     deepest = cv2.dilate(depth, np.ones((side, side), dtype=np.uint8))
-    disc = _disc(max(5, round(ACROSS_LENGTH * scale) | 1))
-    beside = cv2.morphologyEx(grey, cv2.MORPH_BLACKHAT, disc)
+    beside = cv2.morphologyEx(grey, cv2.MORPH_BLACKHAT, disc(odd(ACROSS_LENGTH * scale, least=5)))
     narrow = (cv2.add(depth, depth) >= deepest) & (cv2.add(beside, beside) >= depth)
     return np.asarray(narrow & (depth >= LEAST_DEPTH))
 
@@ -187,7 +182,7 @@ def _hair_among(
     widened = cv2.erode(grey, cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3)))
     length = max(9, round(ALONG_LENGTH * scale))
     for direction in range(DIRECTIONS):
-        closed = cv2.morphologyEx(widened, cv2.MORPH_CLOSE, _line(length, direction))
+        closed = cv2.morphologyEx(widened, cv2.MORPH_CLOSE, line(length, direction))
         line_depth = skin - np.minimum(closed.ravel()[pixel], skin)
         on_line = np.flatnonzero(line_depth >= least_line_depth)
         piece = connected_pieces(grey.shape, pixel[on_line], least_area)
@@ -214,7 +209,7 @@ def _hair_among(
 def _texture(depth: Image, pixel: IntArray, scale: float) -> Image:
     """The median depth around pixels: hair hardly changes a median, a pigment network does."""
     step = 4 if scale > 0.5 else 2
-    side = max(3, round(TEXTURE_WINDOW * scale / step) | 1)
+    side = odd(TEXTURE_WINDOW * scale / step)
     median = cv2.medianBlur(np.ascontiguousarray(depth[::step, ::step]), side)
     y, x = np.divmod(pixel, depth.shape[1])
     return np.asarray(median[y // step, x // step], dtype=np.uint8)
@@ -226,7 +221,7 @@ def _slopes(grey: Image, pixel: IntArray, scale: float) -> tuple[FloatArray, Flo
     At a quarter of the resolution, in 256ths of a grey level: whole numbers, for which OpenCV
     promises the same bits on every processor.
     """
-    fine = _halved(_halved(grey)).astype(np.uint16) * 256
+    fine = halved(halved(grey)).astype(np.uint16) * 256
     smooth = cv2.GaussianBlur(fine, (0, 0), 1.5 * scale)
     y, x = np.divmod(pixel, grey.shape[1])
     right, down = (
@@ -234,21 +229,3 @@ def _slopes(grey: Image, pixel: IntArray, scale: float) -> tuple[FloatArray, Flo
         for order in ((1, 0), (0, 1))
     )
     return right, down
-
-
-@lru_cache(maxsize=128)
-def _line(length: int, direction: int) -> NDArray[np.uint8]:
-    """A structuring element: a straight line of `length` pixels through the middle of a square."""
-    size = length | 1
-    middle = size // 2
-    angle = np.pi * direction / DIRECTIONS
-    reach = (length - 1) / 2 * np.array([np.cos(angle), np.sin(angle)])
-    x, y = (round(value) for value in reach.tolist())
-    element = np.zeros((size, size), dtype=np.uint8)
-    cv2.line(element, (middle - x, middle - y), (middle + x, middle + y), 1)
-    return element
-
-
-def _disc(size: int) -> NDArray[np.uint8]:
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
-    return np.asarray(disc, dtype=np.uint8)

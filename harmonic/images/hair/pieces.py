@@ -11,8 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
+from harmonic.images.hair.morphology import FloatArray, IntArray
 
 
 @dataclass(frozen=True)

@@ -9,19 +9,16 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from harmonic.errors import InputError
-from harmonic.images.classic_hair import (
+from harmonic.images.hair.classic import (
     dullrazor_mask,
     fill_by_luv_closing,
     luv_closing_mask,
     no_mask,
 )
-from harmonic.images.directional_hair import directional_mask
-
-Image = NDArray[np.uint8]
-Mask = NDArray[np.bool_]
+from harmonic.images.hair.directional import directional_mask
+from harmonic.images.hair.morphology import Image, Mask, disc
 
 
 def inpaint(image: Image, mask: Mask) -> Image:
@@ -31,8 +28,7 @@ def inpaint(image: Image, mask: Mask) -> Image:
     by the lens, is darker than skin too. Pixels outside the dilated mask keep their values.
     """
     reach = max(1, round(2 * image.shape[1] / 600))
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
-    wide = cv2.dilate(mask.view(np.uint8), disc)
+    wide = cv2.dilate(mask.view(np.uint8), disc(2 * reach + 1))
     return np.asarray(cv2.inpaint(image, wide, 1.0, cv2.INPAINT_TELEA), dtype=np.uint8)
 
 

@@ -2,10 +2,8 @@
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-Image = NDArray[np.uint8]
-Mask = NDArray[np.bool_]
+from harmonic.images.hair.morphology import Image, Mask, disc
 
 
 def no_mask(image: Image) -> Mask:
@@ -51,7 +49,5 @@ def dullrazor_mask(image: Image) -> Mask:
     return np.asarray(cv2.morphologyEx(grey, cv2.MORPH_BLACKHAT, cross) > 10)
 
 
-def _disc(image: Image) -> NDArray[np.uint8]:
-    radius = max(1, round(3 * image.shape[1] / 600))
-    size = (2 * radius + 1, 2 * radius + 1)
-    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, size), dtype=np.uint8)
+def _disc(image: Image) -> Image:
+    return disc(2 * max(1, round(3 * image.shape[1] / 600)) + 1)

@@ -1,8 +1,10 @@
-"""The ticks of rulers and reticles in dermoscopy photographs: short dark bars at equal distances.
+"""What looks like hair and is none: the ticks of rulers and reticles, and what lies around glare.
 
-One by one they look like short hairs. What tells them apart is the company they keep: parallel to
-the degree, of one breadth, evenly spaced. Lengths are in pixels of an image 600 wide and scale with
-the image.
+Ticks are short dark bars. One by one they look like short hairs; what tells them apart is the
+company they keep: parallel to the degree, of one breadth, evenly spaced. Glare is where the light
+of the dermatoscope shines back: gel bubbles, wet spots, scales. Around it run lines as thin and
+long as hair: rims, and what is dark between two glints. Lengths are in pixels of an image 600 wide
+and scale with the image.
 """
 
 from dataclasses import dataclass
@@ -11,10 +13,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from harmonic.images.pieces import FloatArray, IntArray, connected_pieces
+from harmonic.images.hair.morphology import FloatArray, Image, IntArray, Mask, disc, odd
+from harmonic.images.hair.pieces import connected_pieces
 
-Image = NDArray[np.uint8]
-Mask = NDArray[np.bool_]
+GLARE = 250
+"""Grey level that glare reaches in all three colours; light hair does not."""
+AROUND = 17.0
+"""How wide a single glint makes the area around it."""
 
 SHORTEST_TICK, LONGEST_TICK = 7.0, 60.0
 BROADEST_TICK = 9.0
@@ -24,6 +29,17 @@ PRINTED = 80.0
 """Depth in grey levels of a reticle's ticks, which are black and in focus."""
 FAINT, STRONG = 14, 40
 """Depths at which ticks are looked for; on rough skin, faint ones touch other things."""
+
+
+def around_glare(image: Image, scale: float) -> Mask:
+    """Of an image, uint8 (H, W, 3), what lies in a disc around a glint: bool (H, W).
+
+    A glint is smaller than that disc; larger bright areas are skin in too much light.
+    """
+    bright = (image.min(axis=2) >= GLARE).view(np.uint8)
+    around = disc(odd(AROUND * scale))
+    glints = cv2.subtract(bright, cv2.morphologyEx(bright, cv2.MORPH_OPEN, around))
+    return np.asarray(cv2.dilate(glints, around).astype(np.bool_))
 
 
 def ruler_ticks(dark: Mask, depth: Image, scale: float) -> Mask:

@@ -16,7 +16,7 @@ from harmonic.images.hair import METHODS, hair_mask, inpaint, remove_hair
 from harmonic.images.phantom import draw_phantom
 from harmonic.images.strands import Strand, add_hair, paint_hairs
 
-ORIGINALS = Path(__file__).parents[3] / "shared/ham10000/ham10000-600x450-sample.zip"
+ORIGINALS = Path(__file__).parents[4] / "shared/ham10000/ham10000-600x450-sample.zip"
 
 
 def skin(height: int, width: int, seed: int = 0) -> np.ndarray:
