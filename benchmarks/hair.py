@@ -26,9 +26,9 @@ from skimage.metrics import structural_similarity
 
 from harmonic.images.decode import read_mask
 from harmonic.images.hair import DEFAULT_METHOD, METHODS, hair_mask, remove_hair
-from harmonic.images.lesion import RECIPES
-from harmonic.images.phantom import draw_phantom
-from harmonic.images.strands import COLOURS, DENSITIES, add_hair
+from harmonic.sample.lesion import RECIPES
+from harmonic.sample.phantom import draw_phantom
+from harmonic.sample.strands import COLOURS, DENSITIES, add_hair
 
 Pixels = NDArray[np.uint8]
 Mask = NDArray[np.bool_]

@@ -13,7 +13,7 @@ from harmonic.data.sources.archive import fetch_archive
 from harmonic.data.sources.dataverse import fetch_dataverse
 from harmonic.data.sources.isic import fetch_isic
 from harmonic.data.sources.kaggle import fetch_kaggle
-from harmonic.data.sources.sample import fetch_sample
+from harmonic.sample.archive import fetch_sample
 from stages.harness.stage import Stage, run_stage
 
 

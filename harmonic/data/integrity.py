@@ -8,9 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from joblib import delayed
 from PIL import Image
-from tqdm import tqdm
 
 from harmonic.data.classes import CLASSES
 from harmonic.data.lesions import known_pairs, lesion_groups
@@ -75,12 +73,10 @@ def channel_moments(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return shares @ values, shares @ np.square(values)
 
 
-def inspect_images(image_ids: pd.Series, folder: Path, *, jobs: int = -1) -> list[Inspected]:
+def inspect_images(image_ids: pd.Series, folder: Path) -> list[Inspected]:
     """Decode `folder/<image_id>.jpg` for every id, on all cores, with a progress bar."""
-    paths = [folder.absolute() / f"{image_id}.jpg" for image_id in image_ids]
-    calls = (delayed(inspect_image)(path) for path in paths)
-    results = in_processes(calls, jobs, batch_size=32)
-    return list(tqdm(results, total=len(paths), desc="verify", unit="image", disable=None))
+    paths = [(folder.absolute() / f"{image_id}.jpg",) for image_id in image_ids]
+    return list(in_processes(inspect_image, paths, name="verify"))
 
 
 def build_index(metadata: pd.DataFrame, inspected: list[Inspected]) -> pd.DataFrame:

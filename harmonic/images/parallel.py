@@ -2,33 +2,43 @@
 
 import signal
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import cv2
 import joblib
+from tqdm import tqdm
 
 
 def in_processes(
-    calls: Iterable[Any], jobs: int, *, ordered: bool = True, batch_size: int | str = "auto"
-) -> Iterator[Any]:
-    """The results of `joblib.delayed` calls, made by `jobs` processes; -1 is one for each core.
+    function: Callable[..., Any],
+    arguments: Sequence[tuple[Any, ...]],
+    *,
+    name: str,
+    jobs: int = -1,
+    done: int = 0,
+) -> Iterable[Any]:
+    """The results of `function(*each)` for each of the arguments, in their order, under a bar.
 
-    Results come in the order of the calls, or, unless `ordered`, as they are done. A joblib
-    back end that was chosen outside, such as a Dask cluster, is used.
+    `jobs` processes share the work; -1 is one for each core. A joblib back end that was chosen
+    outside, such as a Dask cluster, is used instead. The bar, on standard error where that is a
+    terminal, is called `name` and counts images; `done` of them were there before.
     """
-    parallel = joblib.Parallel(
-        n_jobs=jobs,
-        return_as="generator" if ordered else "generator_unordered",
-        batch_size=batch_size,
-    )
-    with interrupts_ignored():
-        results: Iterator[Any] = parallel(calls)  # starts the processes
-    return results
+    calls = (joblib.delayed(_on_one_thread)(function, *each) for each in arguments)
+    with _interrupts_ignored():
+        results = joblib.Parallel(n_jobs=jobs, return_as="generator")(calls)  # starts the processes
+    total = done + len(arguments)
+    return tqdm(results, desc=name, unit="image", initial=done, total=total, disable=None)
+
+
+def _on_one_thread(function: Callable[..., Any], *arguments: Any) -> Any:
+    cv2.setNumThreads(1)  # the processes share the cores already
+    return function(*arguments)
 
 
 @contextmanager
-def interrupts_ignored() -> Iterator[None]:
+def _interrupts_ignored() -> Iterator[None]:
     """Ignore Ctrl-C for the moment in which processes start, which inherit this for good.
 
     A terminal sends it to all processes; each would print a traceback of its own. The one that

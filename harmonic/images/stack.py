@@ -4,10 +4,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
-from joblib import delayed
-from tqdm import tqdm
 
 from harmonic.images.decode import read_rgb
 from harmonic.images.parallel import in_processes
@@ -27,15 +24,11 @@ def stack_resized(
     # A file that a full disk cuts short would end the process (SIGBUS) when the map is written.
     with target.open("r+b") as file:
         os.posix_fallocate(file.fileno(), 0, target.stat().st_size)
-    calls = (delayed(resized_file)(path.absolute(), size, aspect) for path in paths)
-    bar = tqdm(
-        in_processes(calls, jobs), total=len(paths), desc="resize", unit="image", disable=None
-    )
-    for row, image in enumerate(bar):
+    files = [(path.absolute(), size, aspect) for path in paths]
+    for row, image in enumerate(in_processes(resized_file, files, name="resize", jobs=jobs)):
         array[row] = image
     array.flush()
 
 
 def resized_file(path: Path, size: int, aspect: str) -> np.ndarray:
-    cv2.setNumThreads(1)
     return resize(read_rgb(path), size, aspect)

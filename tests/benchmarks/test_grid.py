@@ -15,8 +15,8 @@ from benchmarks.grid.table import add_run, has_run, read_runs
 from benchmarks.grid.work import overridden
 from benchmarks.search import best_rates, searched
 from harmonic.data.classes import CLASSES
-from harmonic.data.sources.sample import fetch_sample
 from harmonic.errors import InputError
+from harmonic.sample.archive import fetch_sample
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = {"source": "archive", "epochs": 1, "train.width": 4, "evaluate.views": 1, "image_size": 28}

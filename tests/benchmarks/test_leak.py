@@ -46,7 +46,7 @@ def test_the_draw_follows_from_its_seed(lesions):
 
 @pytest.mark.slow
 def test_the_study_runs_resumes_and_sums_up(tmp_path, capsys, monkeypatch):
-    from harmonic.data.sources.sample import fetch_sample
+    from harmonic.sample.archive import fetch_sample
 
     fetch_sample(tmp_path / "raw", tmp_path / "unfinished", images=400, seed=0)
     monkeypatch.setattr("benchmarks.leak.__main__.WORK", tmp_path / "work")

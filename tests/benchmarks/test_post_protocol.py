@@ -80,7 +80,7 @@ def test_a_network_that_knows_only_what_it_saw_is_found_out():
 @pytest.mark.slow
 def test_the_study_runs_resumes_and_sums_up(tmp_path, capsys, monkeypatch):
     import benchmarks.post_protocol.protocol as protocol
-    from harmonic.data.sources.sample import fetch_sample
+    from harmonic.sample.archive import fetch_sample
 
     fetch_sample(tmp_path / "raw", tmp_path / "unfinished", images=200, seed=0)
     monkeypatch.setattr("benchmarks.post_protocol.__main__.WORK", tmp_path / "work")

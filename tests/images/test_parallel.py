@@ -1,9 +1,6 @@
 """Processes that work on files: their results, and who hears Ctrl-C."""
 
-import math
 import signal
-
-from joblib import delayed
 
 from harmonic.images.parallel import in_processes
 
@@ -16,12 +13,7 @@ def test_results_come_in_order_and_ctrl_c_stays_with_the_caller() -> None:
     # Tests in the background of a shell start with Ctrl-C ignored.
     started_with = signal.signal(signal.SIGINT, signal.default_int_handler)
     # Processes that an earlier test started may live on; another number of them is started anew.
-    found = list(in_processes((delayed(sigint_ignored)(number) for number in range(20)), 3))
+    numbers = [(number,) for number in range(20)]
+    found = list(in_processes(sigint_ignored, numbers, name="numbers", jobs=3))
     assert found == [(number, True) for number in range(20)]
     assert signal.signal(signal.SIGINT, started_with) is signal.default_int_handler
-
-
-def test_unordered_results_are_all_there() -> None:
-    calls = (delayed(math.sqrt)(number) for number in range(20))
-    found = in_processes(calls, 2, ordered=False, batch_size=3)
-    assert sorted(found) == [math.sqrt(number) for number in range(20)]

@@ -5,10 +5,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import cv2
 import numpy as np
-from joblib import delayed, parallel_config
-from tqdm import tqdm
+from joblib import parallel_config
 
 from harmonic.errors import InputError
 from harmonic.images.decode import read_rgb, write_jpeg
@@ -37,16 +35,9 @@ def remove_hair_from_files(
     # Workers outlive a call and keep the working directory they were started in.
     source, target = source.absolute(), target.absolute()
     target.mkdir(parents=True, exist_ok=True)
-    calls = (
-        delayed(remove_hair_from_file)(
-            source / f"{image_id}.jpg", target / f"{image_id}.jpg", method
-        )
-        for image_id in image_ids
-    )
+    files = [(source / f"{each}.jpg", target / f"{each}.jpg", method) for each in image_ids]
     with _workers(cluster):
-        results = in_processes(calls, jobs)
-        bar = tqdm(results, total=len(image_ids), desc="remove_hair", unit="image", disable=None)
-        return sum(bar)
+        return sum(in_processes(remove_hair_from_file, files, name="remove_hair", jobs=jobs))
 
 
 @contextmanager
@@ -75,8 +66,7 @@ def _workers(cluster: str | None) -> Iterator[None]:
 def remove_hair_from_file(source: Path, target: Path, method: str) -> bool:
     """One file of `remove_hair_from_files`; True where the image was changed."""
     if target.exists():
-        return not same_bytes(source, target)
-    cv2.setNumThreads(1)  # the workers of joblib already use every core
+        return source.read_bytes() != target.read_bytes()
     image = read_rgb(source)
     try:
         cleaned = remove_hair(image, method=method)
@@ -89,7 +79,3 @@ def remove_hair_from_file(source: Path, target: Path, method: str) -> bool:
         return False
     write_jpeg(target, cleaned)
     return True
-
-
-def same_bytes(first: Path, second: Path) -> bool:
-    return first.read_bytes() == second.read_bytes()

@@ -10,7 +10,7 @@ from harmonic.errors import InputError
 from harmonic.images.decode import read_rgb, write_jpeg
 from harmonic.images.hair import remove_hair
 from harmonic.images.hair.folder import remove_hair_from_file, remove_hair_from_files
-from harmonic.images.strands import add_hair
+from harmonic.sample.strands import add_hair
 
 HAIRY, BARE = ("a", "b"), ("c", "d")
 

@@ -13,8 +13,8 @@ from PIL import Image
 
 from harmonic.errors import InputError
 from harmonic.images.hair import METHODS, hair_mask, inpaint, remove_hair
-from harmonic.images.phantom import draw_phantom
-from harmonic.images.strands import Strand, add_hair, paint_hairs
+from harmonic.sample.phantom import draw_phantom
+from harmonic.sample.strands import Strand, add_hair, paint_hairs
 
 ORIGINALS = Path(__file__).parents[4] / "shared/ham10000/ham10000-600x450-sample.zip"
 

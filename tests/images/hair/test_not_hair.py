@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from harmonic.images.hair import hair_mask
-from harmonic.images.strands import Strand, paint_hairs
+from harmonic.sample.strands import Strand, paint_hairs
 
 BLACK = (30, 25, 25)
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from harmonic.data.classes import CLASSES
-from harmonic.images.lesion import BLUE, GRID, RECIPES, WHITE, draw_lesion
-from harmonic.images.phantom import HAIRY_SHARE, HEIGHT, WIDTH, Phantom, draw_phantom
+from harmonic.sample.lesion import BLUE, GRID, RECIPES, WHITE, draw_lesion
+from harmonic.sample.phantom import HAIRY_SHARE, HEIGHT, WIDTH, Phantom, draw_phantom
 
 
 def phantom(dx: str, lesion: int, photograph: int) -> Phantom:

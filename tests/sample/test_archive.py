@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harmonic.data.classes import CLASSES
-from harmonic.data.sources.sample import (
+from harmonic.errors import InputError
+from harmonic.images.decode import read_mask, read_rgb
+from harmonic.sample.archive import (
     FEWEST_IMAGES,
     HAIRLESS,
     MASKS,
@@ -19,8 +21,6 @@ from harmonic.data.sources.sample import (
     plan_sample,
     write_sample,
 )
-from harmonic.errors import InputError
-from harmonic.images.decode import read_mask, read_rgb
 
 COLUMNS = ["lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization"]
 

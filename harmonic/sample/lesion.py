@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from harmonic.images.strands import Strand, bezier, rasterise
+from harmonic.sample.strands import Strand, bezier, rasterise
 
 FloatArray = NDArray[np.float64]
 

@@ -10,18 +10,15 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-import joblib
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from harmonic.data.classes import CLASSES
 from harmonic.data.sources.archive import METADATA, import_archive
 from harmonic.errors import InputError
 from harmonic.images.decode import write_jpeg, write_mask
 from harmonic.images.parallel import in_processes
-from harmonic.images.phantom import draw_phantom
+from harmonic.sample.phantom import draw_phantom
 
 PARTS = ("HAM10000_images_part_1", "HAM10000_images_part_2")
 MASKS = "truth/masks"
@@ -56,7 +53,7 @@ _PLAN, _LESION, _PHOTOGRAPH = range(3)  # independent random streams of one seed
 def fetch_sample(raw: Path, unfinished: Path, *, images: int, seed: int) -> None:
     """Draw the sample in `unfinished/sample` and bring it, with its truth, into `raw`."""
     drawn = unfinished / "sample"
-    write_sample(drawn, images=images, seed=seed, progress=True)
+    write_sample(drawn, images=images, seed=seed)
     import_archive(drawn, raw)
     shutil.copytree(drawn / "truth", raw / "truth", dirs_exist_ok=True)
 
@@ -72,14 +69,11 @@ class Photograph:
     number: int
 
 
-def write_sample(
-    folder: Path, *, images: int, seed: int, progress: bool = False, jobs: int | None = None
-) -> None:
+def write_sample(folder: Path, *, images: int, seed: int, jobs: int = -1) -> None:
     """Write a sample of `images` phantoms into `folder`, or finish one that was begun there.
 
     Files that are already there are kept: after an interruption the same call does what is
-    missing and leaves the same bytes. `jobs` is the number of processes (all cores by default)
-    and changes no bit. With `progress` a bar runs on standard error where that is a terminal.
+    missing and leaves the same bytes. The number of processes (`jobs`) changes no bit.
 
     Raises InputError for fewer than FEWEST_IMAGES images, a negative seed, or a folder that holds
     another sample.
@@ -93,19 +87,11 @@ def write_sample(
         (folder / name).mkdir(parents=True, exist_ok=True)
     _write_metadata(folder / METADATA, metadata)
 
-    missing = [p for p in photographs if not _image_path(folder, p).exists()]
-    batches = [missing[start : start + 16] for start in range(0, len(missing), 16)]
-    calls = (joblib.delayed(_write_batch)(folder, seed, batch) for batch in batches)
-    done = in_processes(calls, -1 if jobs is None else jobs, ordered=False, batch_size=1)
-    with tqdm(
-        total=len(photographs),
-        initial=len(photographs) - len(missing),
-        desc="phantoms",
-        unit="image",
-        disable=None if progress else True,
-    ) as bar:
-        for count in done:
-            bar.update(count)
+    missing = [
+        (folder, seed, each) for each in photographs if not _image_path(folder, each).exists()
+    ]
+    done = len(photographs) - len(missing)
+    list(in_processes(_write_photograph, missing, name="phantoms", jobs=jobs, done=done))
 
 
 def plan_sample(images: int, seed: int) -> tuple[pd.DataFrame, list[Photograph]]:
@@ -184,17 +170,6 @@ def _write_metadata(path: Path, metadata: pd.DataFrame) -> None:
 
 def _image_path(folder: Path, photograph: Photograph) -> Path:
     return folder / photograph.part / f"{photograph.image_id}.jpg"
-
-
-def _write_batch(folder: Path, seed: int, batch: list[Photograph]) -> int:
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)  # the processes share the cores already
-    try:
-        for photograph in batch:
-            _write_photograph(folder, seed, photograph)
-    finally:
-        cv2.setNumThreads(threads)
-    return len(batch)
 
 
 def _write_photograph(folder: Path, seed: int, photograph: Photograph) -> None:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from harmonic.images.lesion import (
+from harmonic.sample.lesion import (
     BLOOD,
     BLUE,
     EXTENT,
@@ -21,7 +21,7 @@ from harmonic.images.lesion import (
     draw_lesion,
     smooth_noise,
 )
-from harmonic.images.strands import paint_hairs, random_hairs
+from harmonic.sample.strands import paint_hairs, random_hairs
 
 FloatArray = NDArray[np.float64]
 

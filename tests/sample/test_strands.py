@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harmonic.images.strands import COLOURS, DENSITIES, Strand, add_hair, bezier, rasterise
+from harmonic.sample.strands import COLOURS, DENSITIES, Strand, add_hair, bezier, rasterise
 
 
 @settings(max_examples=25)
