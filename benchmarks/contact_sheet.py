@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from harmonic.data.classes import CLASSES
-from harmonic.data.index import read_index
+from harmonic.data.metadata import read_index
 from harmonic.images.decode import read_rgb
 from stages.harness.params import load_params
 
@@ -19,7 +19,7 @@ SIZE = (120, 90)
 
 
 def contact_sheet(raw: Path, index: Path) -> Image.Image:
-    """A row a class in the order of CLASSES, the first COLUMNS images by id."""
+    """One row per class in the order of CLASSES, the first COLUMNS images by id."""
     table = read_index(index)
     rows = []
     for name in CLASSES:

@@ -1,8 +1,8 @@
-"""Make harmonic/data/originals/manifest.npz: what each of the 10,015 originals is.
+"""Make harmonic/data/originals.npz: what each of the 10,015 originals is.
 
     python -m benchmarks.originals_manifest ORIGINALS.csv ARCHIVE
 
-ORIGINALS.csv has the columns image_id and sha256, a row an original file. ARCHIVE is a zip file or
+ORIGINALS.csv has the columns image_id and sha256, one row per original. ARCHIVE is a zip file or
 folder with HAM10000_metadata.csv and the images, the originals or any copy of them: looks and
 labels are taken from it. The same inputs give the same arrays.
 """
@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from harmonic.data.integrity import inspect_images
+from harmonic.data.inspection import inspect_images
 from harmonic.data.metadata import read_metadata, read_table
-from harmonic.data.originals.manifest import SHIPPED, Manifest, digest_prefix, label_digest
+from harmonic.data.originals import SHIPPED, Manifest, digest_prefix, label_digest
 from harmonic.data.sources.archive import METADATA, import_archive
 from harmonic.errors import InputError
 

@@ -23,7 +23,7 @@ def work(stage: Stage) -> None:
 
     from harmonic.data.arrays import read_labelled_images
     from harmonic.data.classes import CLASSES
-    from harmonic.data.index import read_index
+    from harmonic.data.metadata import read_index
     from harmonic.description import calibration_of
     from harmonic.evaluation.bootstrap import DIGITS, metrics_document, per_class_document
     from harmonic.evaluation.lesion_level import lesion_metrics

@@ -5,7 +5,7 @@ data/raw/, data/index.csv  ->  data/hairless/ISIC_*.jpg
 
 import sys
 
-from harmonic.data.index import read_index
+from harmonic.data.metadata import read_index
 from harmonic.images.hair.folder import remove_hair_from_files
 from stages.harness.stage import Stage, run_stage
 

@@ -7,10 +7,15 @@ import sys
 
 import numpy as np
 
-from harmonic.data.folds import split_fold
-from harmonic.data.index import read_index
-from harmonic.data.split import SETS, require_lesions, share_with_sibling, split_groups
-from harmonic.data.stable_split import split_by_hash
+from harmonic.data.metadata import read_index
+from harmonic.data.split import (
+    SETS,
+    require_lesions,
+    share_with_sibling,
+    split_by_hash,
+    split_fold,
+    split_groups,
+)
 from stages.harness.stage import Stage, run_stage
 
 
@@ -36,7 +41,7 @@ def assign_sets(
 ) -> np.ndarray:
     settings = stage.params.split
     groups = lesions if settings.by == "lesion" else image_ids
-    require_lesions(groups, dx, len(SETS))
+    require_lesions(groups, dx)
     assign = split_by_hash if settings.stable else split_groups
     if settings.folds is not None:
         return split_fold(

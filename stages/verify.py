@@ -12,17 +12,10 @@ import sys
 
 import pandas as pd
 
-from harmonic.data.duplicates import duplicates_across_groups
-from harmonic.data.integrity import (
-    build_index,
-    fingerprint,
-    inspect_images,
-    inspection,
-    match_files,
-)
+from harmonic.data.inspection import inspect_images, inspection, match_files
+from harmonic.data.integrity import build_index, duplicates_across_groups, fingerprint
 from harmonic.data.metadata import read_metadata
-from harmonic.data.originals.identity import compare_with_originals, identity
-from harmonic.data.originals.manifest import read_manifest
+from harmonic.data.originals import compare_with_originals, identity, read_manifest
 from stages.harness.partial import write_json
 from stages.harness.stage import Stage, run_stage
 

@@ -30,13 +30,7 @@ class LabelledImages:
     def part(self, name: str) -> "LabelledImages":
         """The rows of one set."""
         rows = np.flatnonzero(self.sets == name)
-        return LabelledImages(
-            self.image_ids[rows],
-            self.images[rows],
-            self.labels[rows],
-            self.groups[rows],
-            self.sets[rows],
-        )
+        return LabelledImages(**{field: values[rows] for field, values in vars(self).items()})
 
     def class_counts(self) -> np.ndarray:
         """Images of each class, shape (7,), int64."""

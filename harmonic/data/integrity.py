@@ -1,119 +1,28 @@
-"""Does the data set hold what its table says? Every image is decoded and measured."""
+"""Does the data set hold what its table says? The index, what data this is, and likely leaks."""
 
 import hashlib
 from collections import Counter
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
 from harmonic.data.classes import CLASSES
+from harmonic.data.inspection import Inspected, bits_apart
 from harmonic.data.lesions import known_pairs, lesion_groups
-from harmonic.data.looks import perceptual_hash
-from harmonic.errors import InputError
-from harmonic.images.decode import read_rgb
-from harmonic.images.parallel import in_processes
 
-
-@dataclass(frozen=True)
-class Inspected:
-    """What one decoded image is: its file, its size, its channel moments and its look."""
-
-    width: int
-    height: int
-    format: str
-    """JPEG, PNG, …, whatever the file name says"""
-    mode: str
-    """As stored; anything but RGB is refused"""
-    sha256: str
-    mean: np.ndarray
-    """Channel means of the values in [0, 1], shape (3,), float64."""
-    square: np.ndarray
-    """Channel means of the squared values, shape (3,), float64."""
-    look: np.ndarray
-    """Perceptual hash, shape (4,), uint64."""
-
-
-def match_files(image_ids: pd.Series, folder: Path) -> list[str]:
-    """Names of the files in `folder` that no row of the metadata names, sorted.
-
-    Raises InputError where a row names an image that is not there.
-    """
-    files = {path.name for path in folder.iterdir()}
-    named = [f"{image_id}.jpg" for image_id in image_ids]
-    if missing := [name for name in named if name not in files]:
-        more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
-        raise InputError(f"{folder / missing[0]} is named in the metadata but is not there{more}")
-    return sorted(files - set(named))
-
-
-def inspect_image(path: Path) -> Inspected:
-    """Decode and measure one image; raises InputError where it is unreadable or not RGB."""
-    image = read_rgb(path)
-    with Image.open(path) as header:
-        stored, mode = header.format, header.mode
-    height, width = image.shape[:2]
-    mean, square = channel_moments(image)
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return Inspected(width, height, str(stored), mode, digest, mean, square, perceptual_hash(image))
-
-
-def channel_moments(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Channel means of the values in [0, 1] and of their squares; two arrays (3,), float64.
-
-    From counts of the 256 values, so that a large image takes no more memory than its pixels.
-    """
-    counts = np.array(Image.fromarray(image).histogram(), dtype=np.float64).reshape(3, 256)
-    shares = counts / (image.shape[0] * image.shape[1])
-    values = np.arange(256) / 255.0
-    return shares @ values, shares @ np.square(values)
-
-
-def inspect_images(image_ids: pd.Series, folder: Path) -> list[Inspected]:
-    """Decode `folder/<image_id>.jpg` for every id, on all cores, with a progress bar."""
-    paths = [(folder.absolute() / f"{image_id}.jpg",) for image_id in image_ids]
-    return list(in_processes(inspect_image, paths, name="verify"))
+NEAR = 24
+"""Of 256 bits. Scaled and recompressed, 400 of 400 originals stay within 16 bits of themselves; of
+the 50 million pairs of different lesion groups of HAM10000, none comes as close as 30."""
 
 
 def build_index(metadata: pd.DataFrame, inspected: list[Inspected]) -> pd.DataFrame:
-    """The index of the data set: a row an image, sorted by image_id, with its lesion group."""
+    """The index of the data set: one row per image, sorted by image_id, with its lesion group."""
     groups = lesion_groups(metadata.image_id, metadata.lesion_id, known_pairs())
-    return pd.DataFrame(
-        {
-            "image_id": metadata.image_id,
-            "lesion_id": metadata.lesion_id,
-            "lesion_group": groups,
-            "dx": metadata.dx,
-            "dx_type": metadata.dx_type,
-            "age": metadata.age,
-            "sex": metadata.sex,
-            "localization": metadata.localization,
-            "width": [found.width for found in inspected],
-            "height": [found.height for found in inspected],
-        }
-    )
-
-
-def inspection(index: pd.DataFrame, inspected: list[Inspected]) -> pd.DataFrame:
-    """What was found of each image, for a table: size, format, mode, channel statistics, digest."""
-    mean = np.array([found.mean for found in inspected])
-    std = np.sqrt(np.array([found.square for found in inspected]) - mean**2)
-    columns: dict[str, Any] = {
-        "image_id": index.image_id,
-        "width": [found.width for found in inspected],
-        "height": [found.height for found in inspected],
-        "format": [found.format for found in inspected],
-        "mode": [found.mode for found in inspected],
-    }
-    for name, values in (("mean", mean), ("std", std)):
-        for channel, letter in enumerate("rgb"):
-            columns[f"{name}_{letter}"] = values[:, channel].round(6)
-    columns["sha256"] = [found.sha256 for found in inspected]
-    return pd.DataFrame(columns)
+    sizes = {side: [getattr(found, side) for found in inspected] for side in ("width", "height")}
+    first = ["image_id", "lesion_id", "lesion_group"]
+    rest = ["dx", "dx_type", "age", "sex", "localization", "width", "height"]
+    return metadata.assign(lesion_group=groups, **sizes)[first + rest]
 
 
 def fingerprint(
@@ -147,3 +56,37 @@ def fingerprint(
         "channel_std": [round(float(value), 6) for value in np.sqrt(square - mean**2)],
         "sha256_of_all_images": digest.hexdigest(),
     }
+
+
+def duplicates_across_groups(index: pd.DataFrame, inspected: list[Inspected]) -> pd.DataFrame:
+    """Images that equal, or nearly equal, an earlier image of another lesion group.
+
+    One row per image that has such an earlier one, with the nearest of them (the first of
+    several), so that even n equal images make n - 1 rows. Columns: image_id, lesion_group, dx and
+    the same with `_earlier`, `bits` (how far their perceptual hashes are apart, of 256) and
+    `identical` (the files are the same, byte for byte).
+    """
+    looks = np.array([found.look for found in inspected])
+    digests = np.array([found.sha256 for found in inspected])
+    groups = index.lesion_group.to_numpy(dtype=str)
+    rows = []
+    for row in range(1, len(index)):
+        # The first of four words decides for nearly every pair, at a quarter of the cost.
+        close = np.flatnonzero(bits_apart(looks[:row, 0], looks[row, 0]) <= NEAR)
+        close = close[groups[close] != groups[row]]
+        bits = bits_apart(looks[close], looks[row]).sum(axis=1, dtype=np.int64)
+        identical = digests[close] == digests[row]
+        found = (bits <= NEAR) | identical
+        if found.any():
+            nearest = np.lexsort((close, bits, ~identical))[0]
+            rows.append((row, close[nearest], bits[nearest], identical[nearest]))
+    here, earlier, bits_column, identical_column = zip(*rows, strict=True) if rows else ((),) * 4
+    shown = index[["image_id", "lesion_group", "dx"]]
+    return pd.concat(
+        [
+            shown.iloc[list(here)].reset_index(drop=True),
+            shown.iloc[list(earlier)].add_suffix("_earlier").reset_index(drop=True),
+            pd.DataFrame({"bits": bits_column, "identical": identical_column}),
+        ],
+        axis=1,
+    )

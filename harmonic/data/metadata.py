@@ -1,4 +1,8 @@
-"""HAM10000_metadata.csv: a row an image, checked before anything is built on it."""
+"""The tables of images, checked before anything is built on them: one row per image.
+
+HAM10000_metadata.csv is what a source brings; data/index.csv is what `verify` makes of it, and its
+order is the order of every array.
+"""
 
 import re
 from collections.abc import Sequence
@@ -11,6 +15,7 @@ from harmonic.data.classes import CLASSES
 from harmonic.errors import InputError
 
 COLUMNS = ("lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization")
+INDEX_COLUMNS = ("image_id", "lesion_id", "lesion_group", "dx")
 SAFE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")  # ids become file names
 
 
@@ -34,6 +39,19 @@ def read_metadata(path: Path) -> pd.DataFrame:
     refuse(path, table, wrong_age, "age", "a number of years from 0 to 120, or empty")
     table = table.assign(age=age.astype(np.float64))
     return table.sort_values("image_id", ignore_index=True)
+
+
+def read_index(path: Path) -> pd.DataFrame:
+    """Read an index as `verify` writes it: all columns str, "" where a value is missing.
+
+    Raises InputError where a column is missing, an image stands twice or a dx is unknown.
+    """
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    if missing := [column for column in INDEX_COLUMNS if column not in table.columns]:
+        raise InputError(f"{path}: column {', '.join(missing)} is missing")
+    refuse(path, table, table.image_id.duplicated(), "image_id", "a second row for this image")
+    refuse(path, table, ~table.dx.isin(CLASSES), "dx", f"allowed are {', '.join(CLASSES)}")
+    return table
 
 
 def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:

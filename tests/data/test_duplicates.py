@@ -5,8 +5,8 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harmonic.data.duplicates import NEAR, duplicates_across_groups
-from harmonic.data.integrity import Inspected
+from harmonic.data.inspection import Inspected
+from harmonic.data.integrity import NEAR, duplicates_across_groups
 
 
 def inspected(look: list[int], sha256: str) -> Inspected:

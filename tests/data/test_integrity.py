@@ -11,8 +11,6 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from harmonic.data.integrity import match_files
-from harmonic.errors import InputError
 from stages import verify
 from tests.data import archives
 
@@ -85,14 +83,6 @@ def test_an_image_under_two_lesions_is_reported(
     table = pd.read_csv("data/duplicates.csv")
     assert table.image_id.tolist() == [two.stem, near.stem]
     assert table.image_id_earlier.tolist() == [one.stem, one.stem]
-
-
-def test_rows_and_files_are_matched_both_ways(tmp_path: Path) -> None:
-    for name in ("a.jpg", "b.jpg", "more.jpg"):
-        (tmp_path / name).touch()
-    assert match_files(pd.Series(["b", "a"]), tmp_path) == ["more.jpg"]
-    with pytest.raises(InputError, match=r"c.jpg is named .* but is not there \(and 1 more\)"):
-        match_files(pd.Series(["a", "c", "d"]), tmp_path)
 
 
 def test_an_image_of_many_pixels_is_refused_before_it_is_decoded(

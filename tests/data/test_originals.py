@@ -1,6 +1,5 @@
 """Is it HAM10000? Digests, looks and labels against the shipped manifest."""
 
-import hashlib
 import io
 from pathlib import Path
 
@@ -9,13 +8,13 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from harmonic.data.integrity import Inspected, inspect_image
-from harmonic.data.looks import bits_apart, perceptual_hash
-from harmonic.data.originals.identity import compare_with_originals, identity
-from harmonic.data.originals.manifest import (
+from harmonic.data.inspection import Inspected, inspect_image
+from harmonic.data.originals import (
     SHIPPED,
     Manifest,
+    compare_with_originals,
     digest_prefix,
+    identity,
     label_digest,
     read_manifest,
 )
@@ -130,23 +129,3 @@ def test_the_shipped_manifest_is_small_and_of_all_originals() -> None:
     # HAM10000 holds two photographs twice, under two ids of one lesion each.
     assert len(np.unique(manifest.sha256, axis=0)) == 10013
     assert manifest.rows_of(["ISIC_0024306", "ISIC_0034320", "x"]).tolist() == [0, 10014, -1]
-
-
-def test_a_hash_has_its_lowest_frequencies_first() -> None:
-    """Words are quarters of ImageHash's own matrix of 16 x 16 bits."""
-    import imagehash
-
-    with Image.open(io.BytesIO(archives.jpeg(5))) as image:
-        words = perceptual_hash(np.array(image))
-        bits = imagehash.phash(image, hash_size=16).hash
-    assert words.shape == (4,)
-    assert words.dtype == np.uint64
-    first = int("".join("1" if bit else "0" for bit in bits[:8, :8].ravel()), 2)
-    assert int(words[0]) == first
-    assert int(bits_apart(words, np.zeros(4, np.uint64)).sum()) == int(bits.sum())
-
-
-def test_the_digest_of_an_image_is_that_of_its_file(tmp_path: Path) -> None:
-    (found,) = inspected_from(tmp_path, [archives.jpeg(1)])
-    assert found.sha256 == hashlib.sha256(archives.jpeg(1)).hexdigest()
-    assert (found.width, found.height, found.format, found.mode) == (40, 30, "JPEG", "RGB")

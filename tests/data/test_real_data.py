@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 
 from harmonic.data.classes import CLASSES
-from harmonic.data.index import read_index
-from harmonic.data.originals.manifest import digest_prefix, read_manifest
+from harmonic.data.metadata import read_index
+from harmonic.data.originals import digest_prefix, read_manifest
 from harmonic.data.split import SETS, share_with_sibling, split_groups
 
 ROOT = Path(__file__).parents[2]

@@ -9,9 +9,14 @@ from hypothesis import strategies as st
 from sklearn.model_selection import StratifiedGroupKFold
 
 from harmonic.data.classes import CLASSES
-from harmonic.data.folds import Assign, split_fold
-from harmonic.data.split import SETS, share_with_sibling, split_groups
-from harmonic.data.stable_split import split_by_hash
+from harmonic.data.split import (
+    SETS,
+    Assign,
+    share_with_sibling,
+    split_by_hash,
+    split_fold,
+    split_groups,
+)
 from harmonic.errors import InputError
 
 SHARES = {"train": 0.65, "val": 0.15, "test": 0.2}

@@ -1,9 +1,10 @@
 """`source: isic`: the training set of the ISIC 2018 challenge, task 3: HAM10000 once more.
 
-A zip file of the images, one with the ground truth (a column a class), and a table that says which
-images show one lesion. They are brought into the form of Kaggle's table; age, sex and localization
-are not published here and stay missing. ISIC publishes no digests: the MD5 that S3 shows of files
-uploaded in one piece is checked, and `verify` compares every image with the known originals.
+A zip file of the images, one with the ground truth (one column per class), and a table that says
+which images show one lesion. They are brought into the form of Kaggle's table; age, sex and
+localization are not published here and stay missing. ISIC publishes no digests: the MD5 that S3
+shows of files uploaded in one piece is checked, and `verify` compares every image with the known
+originals.
 """
 
 from collections.abc import Iterator
@@ -91,7 +92,7 @@ def unpack_truth(archive: Path, place: Path) -> None:
 
 
 def join_tables(truth_path: Path, lesions_path: Path) -> pd.DataFrame:
-    """Kaggle's table from the two of ISIC: a row an image, sorted by image_id.
+    """Kaggle's table from the two of ISIC: one row per image, sorted by image_id.
 
     Raises InputError where a column is missing, a row has not exactly one class, or an image is in
     one table only.

@@ -1,1 +1,0 @@
-"""What the published images are known by."""
