@@ -11,6 +11,8 @@ from PIL import Image
 
 from harmonic.data.classes import CLASSES
 from harmonic.data.metadata import read_index
+from harmonic.errors import InputError
+from harmonic.files import check_outputs, whole
 from harmonic.images.decode import read_rgb
 from stages.harness.params import load_params
 
@@ -34,10 +36,17 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("target", type=Path)
-    target = parser.parse_args().target
+    parser.add_argument("--force", action="store_true", help="replace what is there already")
+    options = parser.parse_args()
     if load_params(Path("params.yaml")).source != "sample":
         parser.error("source is not sample: images of patients do not belong in the repository")
-    contact_sheet(Path("data/raw"), Path("data/index.csv")).save(target, quality=88)
+    raw, index = Path("data/raw"), Path("data/index.csv")
+    try:
+        check_outputs([("target", options.target)], used=[raw, index], force=options.force)
+        with whole(options.target) as unfinished:
+            contact_sheet(raw, index).save(unfinished, quality=88)
+    except InputError as error:
+        parser.error(str(error))
 
 
 if __name__ == "__main__":

@@ -24,6 +24,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage.metrics import structural_similarity
 
+from harmonic.errors import InputError
+from harmonic.files import check_outputs, whole, write_text
 from harmonic.images.decode import read_mask
 from harmonic.images.hair import DEFAULT_METHOD, METHODS, hair_mask, remove_hair
 from harmonic.sample.lesion import RECIPES
@@ -265,7 +267,16 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the hair and the phantoms (0)")
     parser.add_argument("--output", type=Path, help="also write the tables to this Markdown file")
     parser.add_argument("--sheet", type=Path, help="write the picture sheet here, as JPEG or PNG")
+    parser.add_argument("--force", action="store_true", help="replace what is there already")
     options = parser.parse_args()
+    try:
+        check_outputs(
+            [("--output", options.output), ("--sheet", options.sheet)],
+            used=[path for path in (options.images, options.ids, options.truth) if path],
+            force=options.force,
+        )
+    except InputError as error:
+        parser.error(str(error))
     cv2.setNumThreads(1)
     if options.images is None:
         images, decoding = list(phantoms(options.count, options.seed)), ""
@@ -289,10 +300,14 @@ def main() -> None:
         text += "\nReal hair, masks corrected by hand:\n\n"
         text += markdown(against_hand(options.images, options.truth))
     print(text)
-    if options.output:
-        options.output.write_text(text, encoding="utf-8")
-    if options.sheet:
-        sheet(cases).save(options.sheet)
+    try:
+        if options.output:
+            write_text(options.output, text)
+        if options.sheet:
+            with whole(options.sheet) as unfinished:
+                sheet(cases).save(unfinished)
+    except InputError as error:
+        parser.error(str(error))
 
 
 if __name__ == "__main__":

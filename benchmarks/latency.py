@@ -25,6 +25,7 @@ from harmonic.deploy.export import export_onnx
 from harmonic.deploy.latency import milliseconds
 from harmonic.deploy.onnx_file import OnnxPredictor
 from harmonic.errors import InputError
+from harmonic.files import check_outputs, write_text
 from harmonic.images.decode import read_rgb
 from harmonic.learning.model_file import described_network, load_model
 
@@ -95,15 +96,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("image", type=Path)
     parser.add_argument("--rounds", type=int, default=30, help="rounds to take medians over (30)")
     parser.add_argument("--output", type=Path, help="also write the page to this file")
+    parser.add_argument("--force", action="store_true", help="replace what is there already")
     options = parser.parse_args(argv)
     try:
+        check_outputs(
+            [("--output", options.output)], used=[options.model, options.image], force=options.force
+        )
         page = measured(options.model, options.image, options.rounds)
+        print(page, end="")
+        if options.output is not None:
+            write_text(options.output, page)
     except InputError as error:
         print(f"latency: {error}", file=sys.stderr)
         return 1
-    print(page, end="")
-    if options.output is not None:
-        options.output.write_text(page, encoding="utf-8")
     return 0
 
 

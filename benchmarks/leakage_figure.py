@@ -16,6 +16,7 @@ from benchmarks.post_protocol.page import read_study as read_post
 from harmonic.errors import InputError
 from harmonic.evaluation.plots.differences import draw_forest
 from harmonic.evaluation.plots.drawing import house_style, to_svg
+from harmonic.files import write_bytes
 
 
 def picture(results: Path, resamples: int) -> bytes:
@@ -42,10 +43,10 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         drawing = picture(options.results, options.resamples)
+        write_bytes(options.results / "leakage.svg", drawing)
     except InputError as error:
         print(f"leakage_figure: {error}", file=sys.stderr)
         return 1
-    (options.results / "leakage.svg").write_bytes(drawing)
     return 0
 
 

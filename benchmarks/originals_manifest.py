@@ -19,6 +19,7 @@ from harmonic.data.metadata import read_metadata, read_table
 from harmonic.data.originals import SHIPPED, Manifest, digest_prefix, label_digest
 from harmonic.data.sources.archive import METADATA, import_archive
 from harmonic.errors import InputError
+from harmonic.files import whole
 
 
 def make_manifest(originals: pd.DataFrame, metadata: pd.DataFrame, images: Path) -> Manifest:
@@ -51,7 +52,8 @@ def main() -> int:
         except InputError as error:
             print(error, file=sys.stderr)
             return 1
-    np.savez_compressed(SHIPPED, allow_pickle=False, **vars(manifest))
+    with whole(SHIPPED) as unfinished:
+        np.savez_compressed(unfinished, allow_pickle=False, **vars(manifest))
     print(f"{SHIPPED}: {len(manifest.numbers)} originals, {SHIPPED.stat().st_size} bytes")
     return 0
 

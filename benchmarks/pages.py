@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 from harmonic.errors import InputError
+from harmonic.files import write_text
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 COMPARE = "harmonic compare results/runs.csv --only small"
@@ -47,7 +48,7 @@ def make(page: str, root: Path) -> None:
     """
     command = f"python -m {COMMANDS[page]}"
     finished = subprocess.run(
-        [sys.executable, *shlex.split(command)[1:]],
+        [sys.executable, *shlex.split(command)[1:], *(["--force"] if "--plot" in command else [])],
         cwd=root,
         env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
         capture_output=True,
@@ -61,7 +62,7 @@ def make(page: str, root: Path) -> None:
         text = finished.stdout
         if text.startswith("###"):  # a comparison does not know the words it was asked with
             text = f"`{command}`\n\n{text}"
-        (root / "results" / page).write_text(text, encoding="utf-8")
+        write_text(root / "results" / page, text)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from harmonic.errors import InputError
+from harmonic.files import check_outputs, write_text
 from stages.harness.params import load_params
 
 RESULTS = Path("results")
@@ -26,8 +27,14 @@ COLUMNS = {
 }
 
 
-def record(name: str, command: str) -> Path:
-    """Write results/NAME.json from the run in the working directory."""
+def record(name: str, command: str, *, force: bool = False) -> Path:
+    """Write results/NAME.json from the run in the working directory.
+
+    Raises InputError for a name that is there already, without `force`.
+    """
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}.json"
+    check_outputs([("record", path)], force=force)
     revision = ["git", "rev-parse", "--short=12", "HEAD"]
     commit = subprocess.run(revision, capture_output=True, text=True, check=True).stdout.strip()
     params = load_params(Path("params.yaml")).model_dump()
@@ -39,9 +46,7 @@ def record(name: str, command: str) -> Path:
         "training": read(Path("logs/train.json")),
         "metrics": read(Path("reports/metrics.json")),
     }
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{name}.json"
-    path.write_text(json.dumps(document, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(document, indent=2, sort_keys=True) + "\n")
     return path
 
 
@@ -80,11 +85,12 @@ def main() -> int:
     recording = actions.add_parser("record", help="write results/NAME.json from the run here")
     recording.add_argument("name")
     recording.add_argument("--command", required=True, help="the command that made the run")
+    recording.add_argument("--force", action="store_true", help="replace what is there already")
     actions.add_parser("table", help="print the table of the README")
     options = parser.parse_args()
     try:
         if options.action == "record":
-            print(record(options.name, options.command))
+            print(record(options.name, options.command, force=options.force))
         else:
             print(table([read(path) for path in sorted(RESULTS.glob("*-64px.json"))]))
     except InputError as error:

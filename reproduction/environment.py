@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harmonic.errors import InputError
+from harmonic.files import write_text
 from reproduction.lock import LOCK
 
 RECORD = "reproduction/environment.json"
@@ -95,7 +96,7 @@ def write_record(root: Path) -> None:
     """Describe this machine as the one on which the present dvc.lock was made."""
     record = {"dvc.lock": lock_digest(root), **describe(root)}
     text = json.dumps(record, indent=2, sort_keys=True) + "\n"
-    (root / RECORD).write_text(text, encoding="utf-8")
+    write_text(root / RECORD, text)
 
 
 def differences(then: Environment, now: Environment) -> list[str]:

@@ -22,6 +22,7 @@ from benchmarks.grid.__main__ import commit_here
 from benchmarks.grid.table import read_runs
 from harmonic.deploy.compression import accuracy_over_bytes
 from harmonic.errors import InputError
+from harmonic.files import check_outputs, write_bytes, write_text
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -42,9 +43,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--commit", help="of this code, where there is no git repository")
     parser.add_argument("--page", action="store_true", help="only make the page from the rows")
     parser.add_argument("--output", type=Path, default=Path("results/compression.md"))
+    parser.add_argument("--force", action="store_true", help="replace what is there already")
     options = parser.parse_args(argv)
+    output: Path = options.output
+    plots = {model: output.with_name(f"{output.stem}-{model}.svg") for model in ("cnn", "harmonic")}
     settings = Options(options.epochs, options.lr, options.views, options.device)
     try:
+        check_outputs(
+            [("--output", path) for path in (output, output.with_suffix(".csv"), *plots.values())],
+            used=[options.runs],
+            force=options.force or output == parser.get_default("output"),
+        )
         if not options.page:
             commit = options.commit or commit_here()
             runs = read_runs(options.runs)
@@ -55,16 +64,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             read_runs(options.runs), options.preset, options.runs.parent, options.resamples
         )
         table = over_seeds(rows)
+        command = f"python -m benchmarks.compression {options.preset} --epochs {rows.tuned.max()}"
+        text = page(table, command, rows)
+        write_text(output, text)
+        write_text(output.with_suffix(".csv"), table.to_csv(index=False, lineterminator="\n"))
+        for model, part in table.groupby("model"):
+            write_bytes(plots[model], accuracy_over_bytes(part))
     except InputError as error:
         print(f"compression: {error}", file=sys.stderr)
         return 1
-    command = f"python -m benchmarks.compression {options.preset} --epochs {rows.tuned.max()}"
-    text = page(table, command, rows)
-    options.output.write_text(text, encoding="utf-8")
-    table.to_csv(options.output.with_suffix(".csv"), index=False, lineterminator="\n")
-    for model, part in table.groupby("model"):
-        picture = accuracy_over_bytes(part)
-        options.output.with_name(f"{options.output.stem}-{model}.svg").write_bytes(picture)
     print(text, end="")
     return 0
 

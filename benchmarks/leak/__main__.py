@@ -27,6 +27,7 @@ from harmonic.data.classes import CLASSES
 from harmonic.errors import InputError
 from harmonic.evaluation.metrics import headline_metrics
 from harmonic.evaluation.predictions import HEADER
+from harmonic.files import whole, write_bytes, write_text
 from stages.harness.params import Params, load_params
 
 WORK = Path(".partial/leak")
@@ -53,8 +54,8 @@ def main(arguments: list[str] | None = None) -> int:
         studies = read_studies(options.results)
         text = table(studies, options.resamples)
         print(text, end="")
-        (options.results / "leak.md").write_text(text, encoding="utf-8")
-        (options.results / "leak.svg").write_bytes(figure(studies, options.resamples))
+        write_text(options.results / "leak.md", text)
+        write_bytes(options.results / "leak.svg", figure(studies, options.resamples))
     except InputError as error:
         print(f"leak: {error}", file=sys.stderr)
         return 1
@@ -146,13 +147,14 @@ def write_truth(path: Path, data: LabelledImages, design: Design) -> None:
 
 def write_table(path: Path, rows: pd.DataFrame) -> None:
     compression = {"method": "gzip", "mtime": 0}
-    rows.to_csv(
-        path,
-        index=False,
-        lineterminator="\n",
-        float_format="%.6g",
-        compression=compression,
-    )
+    with whole(path) as unfinished:
+        rows.to_csv(
+            unfinished,
+            index=False,
+            lineterminator="\n",
+            float_format="%.6g",
+            compression=compression,
+        )
 
 
 def done(runs: Path, study: str, arm: str, seed: int) -> bool:
@@ -165,9 +167,7 @@ def done(runs: Path, study: str, arm: str, seed: int) -> bool:
 def append(runs: Path, row: dict[str, object]) -> None:
     before = pd.read_csv(runs) if runs.is_file() else pd.DataFrame()
     after = pd.concat([before, pd.DataFrame([row])], ignore_index=True)
-    unfinished = runs.with_suffix(".unfinished")
-    after.to_csv(unfinished, index=False, lineterminator="\n")
-    unfinished.replace(runs)
+    write_text(runs, after.to_csv(index=False, lineterminator="\n"))
 
 
 def commit() -> str:

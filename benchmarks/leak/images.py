@@ -10,6 +10,7 @@ from harmonic.data.classes import CLASSES
 from harmonic.data.lesions import known_pairs, lesion_groups
 from harmonic.data.metadata import read_metadata
 from harmonic.data.sources.archive import METADATA, import_archive
+from harmonic.files import whole
 from harmonic.images.stack import stack_resized
 
 
@@ -23,10 +24,9 @@ def archive_images(archive: Path, size: int, work: Path) -> tuple[LabelledImages
     table = read_metadata(raw / METADATA)
     resized = work / f"images-{size}.npy"
     if not resized.is_file():
-        unfinished = resized.with_suffix(".unfinished")
         paths = [raw / "images" / f"{image_id}.jpg" for image_id in table.image_id]
-        stack_resized(paths, unfinished, size, "squash")
-        unfinished.replace(resized)
+        with whole(resized) as unfinished:
+            stack_resized(paths, unfinished, size, "squash")
     images = np.load(resized, mmap_mode="r", allow_pickle=False)
     data = LabelledImages(
         image_ids=table.image_id.to_numpy(dtype=str),

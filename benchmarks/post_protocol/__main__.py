@@ -37,6 +37,7 @@ from benchmarks.post_protocol.protocol import Draws, independent_draws, run_draw
 from harmonic.data.arrays import LabelledImages
 from harmonic.data.classes import CLASSES
 from harmonic.errors import InputError
+from harmonic.files import write_bytes, write_text
 from harmonic.learning.device import choose_device
 
 WORK = Path(".partial/post_protocol")
@@ -62,8 +63,8 @@ def main(arguments: list[str] | None = None) -> int:
         study = read_study(options.results)
         text = table(study, options.resamples)
         print(text, end="")
-        (options.results / "post_protocol.md").write_text(text, encoding="utf-8")
-        (options.results / "post_protocol.svg").write_bytes(figure(study))
+        write_text(options.results / "post_protocol.md", text)
+        write_bytes(options.results / "post_protocol.svg", figure(study))
     except InputError as error:
         print(f"post_protocol: {error}", file=sys.stderr)
         return 1
@@ -141,10 +142,8 @@ def done(runs: Path, digest: str, epochs: int, draw: int) -> bool:
 
 def append(runs: Path, rows: pd.DataFrame) -> None:
     before = [pd.read_csv(runs)] if runs.is_file() else []
-    unfinished = runs.with_suffix(".unfinished")
     after = pd.concat([*before, rows], ignore_index=True)
-    after.to_csv(unfinished, index=False, lineterminator="\n", float_format="%.5g")
-    unfinished.replace(runs)
+    write_text(runs, after.to_csv(index=False, lineterminator="\n", float_format="%.5g"))
 
 
 if __name__ == "__main__":

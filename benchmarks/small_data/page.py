@@ -36,6 +36,7 @@ from harmonic.evaluation.plots.drawing import (
     one_panel,
     to_svg,
 )
+from harmonic.files import check_outputs, write_bytes, write_text
 
 TITLE = "# Harmonic networks with little data: GEM's claim on these images, without its leak"
 QUESTION = """\
@@ -180,22 +181,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--results", type=Path, default=Path("results/runs.csv"))
     parser.add_argument("--output", type=Path, default=Path("results/small_data.md"))
+    parser.add_argument("--force", action="store_true", help="replace what is there already")
     options = parser.parse_args(argv)
     try:
+        output: Path = options.output
+        plots = {name: output.with_name(f"{output.stem}-{name}.svg") for name in PRESETS}
+        check_outputs(
+            [("--output", path) for path in (output, *plots.values())],
+            used=[options.results],
+            force=options.force or output == parser.get_default("output"),
+        )
         runs = read_runs(options.results)
         names = [name for name in PRESETS if (runs.preset == f"small-data-{name}").any()]
         sections = []
         for preset in names or ["small"]:
             rows = finished(runs, preset)
-            plot = options.output.with_name(f"{options.output.stem}-{preset}.svg")
-            plot.write_bytes(accuracy_over_images(rows))
-            sections.append(section(rows, runs, preset, plot.name))
+            write_bytes(plots[preset], accuracy_over_images(rows))
+            sections.append(section(rows, runs, preset, plots[preset].name))
+        made = "Made by `python -m benchmarks.small_data.page` from [runs.csv](runs.csv)."
+        limits = ["## What cannot be concluded", LIMITS]
+        write_text(output, "\n\n".join([TITLE, QUESTION, made, *sections, *limits]) + "\n")
     except InputError as error:
         print(f"small_data: {error}", file=sys.stderr)
         return 1
-    made = "Made by `python -m benchmarks.small_data.page` from [runs.csv](runs.csv)."
-    text = "\n\n".join([TITLE, QUESTION, made, *sections, "## What cannot be concluded", LIMITS])
-    options.output.write_text(text + "\n", encoding="utf-8")
     return 0
 
 

@@ -17,14 +17,14 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument("--device", default="auto", help="cpu, cuda … (a GPU where there is one)")
     parser.add_argument("--threads", type=int, help="CPU threads (torch's choice)")
     parser.add_argument("--output", type=Path, help="also write the table to this Markdown file")
+    parser.add_argument("--force", action="store_true", help="replace what is there already")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:
-    if options.output is not None and not options.output.absolute().parent.is_dir():
-        raise ValueError(f"--output {options.output}: no such folder {options.output.parent}")
-    if options.output is not None and options.output.is_dir():
-        raise ValueError(f"--output {options.output}: is a folder, give a file in it")
+    from harmonic.files import check_outputs, write_text
+
+    check_outputs([("--output", options.output)], force=options.force)
     os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # the memory profiler would tell of each start
     from harmonic.bench.layers import bench
 
@@ -36,4 +36,4 @@ def run(options: argparse.Namespace) -> None:
     )
     print(table, end="")
     if options.output is not None:
-        options.output.write_text(table, encoding="utf-8")
+        write_text(options.output, table)

@@ -27,14 +27,19 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument("--resamples", type=int, default=2000, help="of the bootstrap (2000)")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="also write it there")
     parser.add_argument("--plot", type=Path, metavar="FILE.svg", help="also draw it there")
+    parser.add_argument("--force", action="store_true", help="replace what is there already")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:
-    for option in ("markdown", "plot"):
-        path = getattr(options, option)
-        if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
-            raise ValueError(f"--{option} {path}: must be a file in a folder that is there")
+    from harmonic.evaluation.run_files import files_read
+    from harmonic.files import check_outputs, write_bytes, write_text
+
+    check_outputs(
+        [("--markdown", options.markdown), ("--plot", options.plot)],
+        used=files_read(options.runs, options.truth),
+        force=options.force,
+    )
     if options.plot is not None and options.plot.suffix != ".svg":
         raise ValueError(f"--plot {options.plot}: must end in .svg")
     from harmonic.evaluation.comparison import compare, shared_metrics
@@ -64,7 +69,7 @@ def run(options: argparse.Namespace) -> None:
     text = comparison_text(sections, metrics)
     print(text, end="")
     if options.markdown is not None:
-        options.markdown.write_text(text, encoding="utf-8")
+        write_text(options.markdown, text)
     if options.plot is not None:
         from harmonic.evaluation.plots.comparison import comparison_plot
 
@@ -79,7 +84,7 @@ def run(options: argparse.Namespace) -> None:
                 if pair.judged is not None
             ],
         )
-        options.plot.write_bytes(drawing)
+        write_bytes(options.plot, drawing)
 
 
 def named(test_set: str) -> list[str]:

@@ -21,17 +21,16 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         choices=STORAGES,
         help="of a .safetensors output: bfloat16, or packed (binarised networks, nothing is lost)",
     )
+    parser.add_argument("--force", action="store_true", help="replace what is there already")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:
     from harmonic.errors import InputError
+    from harmonic.files import check_outputs
 
     output: Path = options.output
-    if not output.absolute().parent.is_dir():
-        raise InputError(f"--output {output}: no such folder {output.parent}")
-    if output.is_dir():
-        raise InputError(f"--output {output}: is a folder, give a file in it")
+    check_outputs([("--output", output)], used=[options.model], force=options.force)
     if output.suffix not in (".onnx", ".safetensors"):
         raise InputError(f"--output {output}: its name must end in .onnx or .safetensors")
     if (output.suffix == ".safetensors") != (options.storage is not None):

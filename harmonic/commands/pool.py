@@ -4,6 +4,11 @@ import argparse
 import json
 from pathlib import Path
 
+FILES = (
+    *("predictions.csv", "predictions_natural.csv", "per_class.csv", "data/split.csv"),
+    "metrics.json",  # last: a folder without it is no run
+)
+
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser(
@@ -20,6 +25,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument("--output", type=Path, required=True, help="folder to write to")
     parser.add_argument("--truth", type=Path, help="CSV (image, lesion_id, dx) for bare folders")
     parser.add_argument("--resamples", type=int, default=1000, help="of the intervals (1000)")
+    parser.add_argument("--force", action="store_true", help="replace what is there already")
     parser.set_defaults(run=run)
 
 
@@ -33,27 +39,34 @@ def run(options: argparse.Namespace) -> None:
         pooled_document,
         truth_table,
     )
-    from harmonic.evaluation.predictions import write_predictions
+    from harmonic.evaluation.predictions import predictions_table
+    from harmonic.evaluation.run_files import files_read
     from harmonic.evaluation.runs import read_runs
+    from harmonic.files import check_outputs, write_together
 
+    places = [options.output / name for name in FILES]
+    check_outputs(
+        [("--output", place) for place in places if place.parent.is_dir()],
+        used=files_read(options.runs, options.truth),
+        force=options.force,
+    )
     answers = pooled_answers(read_runs(options.runs, options.truth))
     if options.truth is not None:
         check_all_answered(answers, options.truth)
     drawn = {"resamples": options.resamples, "seed": 0}
     document = pooled_document(answers, **drawn)
     table = per_class_document(answers.labels, answers.lesions, answers.balanced, **drawn)
-    options.output.mkdir(parents=True, exist_ok=True)
     ids = answers.image_ids.tolist()
-    write_predictions(options.output / "predictions.csv", ids, answers.balanced)
-    if answers.natural is not None:
-        write_predictions(options.output / "predictions_natural.csv", ids, answers.natural)
-    table.to_csv(options.output / "per_class.csv", index=False, lineterminator="\n")
-    (options.output / "data").mkdir(exist_ok=True)
-    truth_table(answers).to_csv(
-        options.output / "data" / "split.csv", index=False, lineterminator="\n"
+    assert answers.natural is not None  # pooled_document refuses that
+    contents = (
+        predictions_table(ids, answers.balanced, "the balanced rule"),
+        predictions_table(ids, answers.natural, "the natural rule"),
+        table.to_csv(index=False, lineterminator="\n"),
+        truth_table(answers).to_csv(index=False, lineterminator="\n"),
+        json.dumps(document, indent=2, sort_keys=True) + "\n",
     )
-    text = json.dumps(document, indent=2, sort_keys=True) + "\n"
-    (options.output / "metrics.json").write_text(text, encoding="utf-8")
+    (options.output / "data").mkdir(parents=True, exist_ok=True)
+    write_together(dict(zip(places, contents, strict=True)))
     print(
         f"pool: balanced accuracy {document['balanced_accuracy']:.3f} "
         f"[{document['balanced_accuracy_low']:.3f}, {document['balanced_accuracy_high']:.3f}] "

@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,8 +30,12 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument("--json", action="store_true", help="print a JSON list, an object an image")
     parser.add_argument("--hair", metavar="METHOD", help="hair removal instead of the model's own")
     parser.add_argument(
-        "--explain", metavar="DIR", type=Path, help="write where the network looks (.safetensors)"
+        "--explain",
+        metavar="DIR",
+        type=Path,
+        help="write where the network looks to DIR/NAME-explained.png (.safetensors)",
     )
+    parser.add_argument("--force", action="store_true", help="replace what is there already")
     parser.set_defaults(run=run)
 
 
@@ -39,14 +43,22 @@ def run(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from harmonic.deploy.answers import answers
+    from harmonic.deploy.explain import picture_names
     from harmonic.deploy.inputs import find_images
     from harmonic.deploy.predictor import load_predictor
+    from harmonic.files import check_outputs
 
     predictor = load_predictor(options.model)
     sources = find_images(options.images)
     found: Iterable[Answer] = answers(predictor, sources, hair_method=options.hair)
     if options.explain is not None:
-        found = explained(found, predictor, options.explain)
+        names = picture_names([source.name for source in sources])
+        check_outputs(
+            [("--explain", options.explain / name) for name in names if options.explain.is_dir()],
+            used=[options.model, *(Path(one.name) for one in sources if not one.problem)],
+            force=options.force,
+        )
+        found = explained(found, names, predictor, options.explain)
     found = tqdm(
         found, total=len(sources), unit="image", disable=None if len(sources) > MANY else True
     )
@@ -85,13 +97,13 @@ def printable(text: str) -> str:
 
 
 def explained(
-    found: "Iterable[Answer]", predictor: "Predictor", folder: Path
+    found: "Iterable[Answer]", names: Sequence[str], predictor: "Predictor", folder: Path
 ) -> "Iterator[Answer]":
-    """Passes answers on; writes a picture for each into the folder."""
+    """Passes answers on; writes a picture of each that has one into the folder, by its name."""
     from harmonic.deploy.explain import Explainer
 
     explainer = Explainer(predictor, folder)
-    for answer in found:
+    for answer, name in zip(found, names, strict=True):
         if not answer.error:
-            explainer.write(answer)
+            explainer.write(answer, name)
         yield answer

@@ -1,5 +1,8 @@
 """Pictures of where a network looks: the image as it sees it, and a heat map over it."""
 
+import io
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -10,13 +13,16 @@ from PIL import Image
 from harmonic.deploy.answers import Answer
 from harmonic.deploy.predictor import Predictor
 from harmonic.errors import InputError
+from harmonic.files import write_bytes
 
 SIDE = 320
 """Of each of the two panels, in pixels."""
+LONGEST_STEM = 50
+"""Characters, of up to four bytes; a file's name may have 255 bytes."""
 
 
 class Explainer:
-    """Writes pictures into a folder; none over another."""
+    """Writes pictures into a folder."""
 
     def __init__(self, predictor: Predictor, folder: Path) -> None:
         """Raises InputError for an .onnx file, which has no gradients, and for no folder."""
@@ -27,22 +33,27 @@ class Explainer:
         except OSError as error:
             raise InputError(f"--explain {folder}: {error.strerror}") from None
         self.predictor, self.folder = predictor, folder
-        self.taken: set[str] = set()
 
-    def write(self, answer: Answer) -> Path:
-        """DIR/<name of the image>.png; a second image of that name gets a number."""
+    def write(self, answer: Answer, name: str) -> None:
         assert answer.prepared is not None
         number = self.predictor.description.classes.index(answer.prediction)
         heat = self.predictor.explained(answer.prepared, number)
-        stem = Path(answer.image).stem.strip("-") or "standard-input"
-        name, count = stem, 1
-        while name in self.taken:
-            count += 1
-            name = f"{stem}-{count}"
-        self.taken.add(name)
-        path = self.folder / f"{name}.png"
-        Image.fromarray(picture(answer.prepared, heat)).save(path)
-        return path
+        content = io.BytesIO()
+        Image.fromarray(picture(answer.prepared, heat)).save(content, format="PNG")
+        write_bytes(self.folder / name, content.getvalue())
+
+
+def picture_names(images: Sequence[str]) -> list[str]:
+    """A name for the picture of each image, all different also where upper case is lower case:
+    <name of the image>-explained.png, with a number from the second image of that name on."""
+    names: list[str] = []
+    counts: Counter[str] = Counter()
+    for image in images:
+        stem = Path(image).stem.strip("-")[:LONGEST_STEM] or "standard-input"
+        counts[stem.casefold()] += 1
+        count = counts[stem.casefold()]
+        names.append(f"{stem}-explained{'' if count == 1 else f'-{count}'}.png")
+    return names
 
 
 def picture(image: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -16,6 +16,7 @@ import harmonic
 from harmonic.deploy.onnx_file import INPUT, OUTPUT, OnnxPredictor
 from harmonic.description import KEY, Description
 from harmonic.errors import InputError
+from harmonic.files import whole
 from harmonic.nn.binary import settled
 from harmonic.nn.surgery import fold
 from harmonic.sealing import sealed
@@ -90,18 +91,14 @@ def export_onnx(
     """
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     content = with_metadata(onnx_graph(model, description.image_size), description, provenance)
-    unfinished = path.with_name(f".{path.name}.part.onnx")
-    unfinished.write_bytes(content)
-    try:
+    with whole(path) as unfinished:
+        unfinished.write_bytes(content)
         difference = largest_difference(model, OnnxPredictor(unfinished))
         if not difference <= TOLERANCE:
             raise InputError(
                 f"{path}: ONNX Runtime's logits differ from torch's by {difference:g}; "
                 f"{TOLERANCE:g} is allowed"
             )
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
     return difference
 
 

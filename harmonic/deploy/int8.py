@@ -19,6 +19,7 @@ from torch import nn
 from harmonic.deploy.export import onnx_graph, with_metadata
 from harmonic.deploy.onnx_file import INPUT, normalised
 from harmonic.description import Description
+from harmonic.files import write_bytes
 
 BATCH = 32
 
@@ -62,7 +63,7 @@ def export_int8(
     del quantised.graph.value_info[:]
     del quantised.metadata_props[:]
     shorten_names(quantised.graph)
-    path.write_bytes(with_metadata(quantised, description, {"weights": "int8"}))
+    write_bytes(path, with_metadata(quantised, description, {"weights": "int8"}))
 
 
 def shorten_names(graph: onnx.GraphProto) -> None:

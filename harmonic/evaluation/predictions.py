@@ -5,6 +5,7 @@ One row an image: `image` and a probability for each of MEL, NV, BCC, AKIEC, BKL
 
 import csv
 import gzip
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from harmonic.data.classes import CLASSES
 from harmonic.errors import InputError
 from harmonic.evaluation.checks import ROW_SUM_TOLERANCE, checked_probabilities
+from harmonic.files import write_text
 
 HEADER = ("image", *(name.upper() for name in CLASSES))
 
@@ -27,21 +29,27 @@ PUBLISHED_TOLERANCE = 1e-5 * len(CLASSES)
 
 
 def write_predictions(path: Path, image_ids: Sequence[str], probabilities: ArrayLike) -> None:
-    """Writes probabilities (n, 7), a row for each of the n image ids, in the order given.
+    """Writes `predictions_table`, whole or not at all."""
+    write_text(path, predictions_table(image_ids, probabilities, path.name))
+
+
+def predictions_table(image_ids: Sequence[str], probabilities: ArrayLike, name: str) -> str:
+    """The table of probabilities (n, 7), a row for each of the n image ids, in the order given.
 
     Every number has a point and DIGITS digits after it (the scorer refuses columns of integers).
-    Raises InputError for probabilities that are none, and ids that are empty, doubled, or not n.
+    Raises InputError, naming `name`, for probabilities that are none, and ids that are empty,
+    doubled, or not n.
     """
-    name = f"probabilities for {path.name}"
-    rows = checked_probabilities(probabilities, name, image_ids=image_ids)
+    rows = checked_probabilities(probabilities, f"probabilities for {name}", image_ids=image_ids)
     if len(image_ids) != len(rows):
-        raise InputError(f"{path.name}: {len(image_ids)} image ids for {len(rows)} rows")
-    _check_ids(image_ids, path.name)
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(HEADER)
-        for image_id, row in zip(image_ids, rows, strict=True):
-            writer.writerow([image_id, *(f"{value:.{DIGITS}e}" for value in row)])
+        raise InputError(f"{name}: {len(image_ids)} image ids for {len(rows)} rows")
+    _check_ids(image_ids, name)
+    table = io.StringIO(newline="")
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(HEADER)
+    for image_id, row in zip(image_ids, rows, strict=True):
+        writer.writerow([image_id, *(f"{value:.{DIGITS}e}" for value in row)])
+    return table.getvalue()
 
 
 def read_predictions(

@@ -10,6 +10,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from harmonic.files import write_bytes
+
 State = dict[str, Tensor]
 
 
@@ -32,15 +34,13 @@ def save_checkpoint(
     average: nn.Module,
     optimizer: torch.optim.Optimizer,
 ) -> None:
-    """Write the state beside `path` and move it there, so that a kill never leaves half a file."""
+    """Write the state; a kill leaves the earlier one or this, never half of one."""
     tensors = prefixed("model", model.state_dict()) | prefixed("average", average.state_dict())
     tensors |= prefixed("best", progress.best)
     for number, state in optimizer.state_dict()["state"].items():
         tensors |= prefixed(f"optimizer.{number}", state)
     record = {"history": progress.history, "best_epoch": progress.best_epoch}
-    unfinished = path.with_name(f"{path.name}.unfinished")
-    unfinished.write_bytes(save(tensors, metadata={"progress": json.dumps(record)}))
-    unfinished.replace(path)
+    write_bytes(path, save(tensors, metadata={"progress": json.dumps(record)}))
 
 
 def load_checkpoint(

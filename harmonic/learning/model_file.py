@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from harmonic.description import KEY, LARGEST_FILE, Description, Storage, read_description
 from harmonic.errors import InputError
+from harmonic.files import write_bytes
 from harmonic.nn.networks import build_network
 from harmonic.nn.packing import pack, unpack
 from harmonic.sealing import check_seal, sealed
@@ -37,9 +38,9 @@ def described_network(description: Description) -> nn.Module:
 
 
 def save_model(path: Path, state: Mapping[str, Tensor], description: Description) -> None:
-    """Write weights and description; the same content gives the same bytes."""
+    """Write weights and description, whole; the same content gives the same bytes."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in sorted(state.items())}
-    path.write_bytes(sealed(save(tensors, metadata={KEY: description.record()})))
+    write_bytes(path, sealed(save(tensors, metadata={KEY: description.record()})))
 
 
 def save_stored(path: Path, model: nn.Module, description: Description, storage: Storage) -> None:

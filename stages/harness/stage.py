@@ -11,7 +11,7 @@ import platform
 import shutil
 import sys
 import time
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -104,9 +104,11 @@ def attempt(
             )
     if "DVC_STAGE" in os.environ:
         refuse_other_bytes(inputs.values())
+    places: dict[str, Path] = {write: getattr(paths, write) for write in writes}
+    for write, place in places.items():
+        check_place(f"--{write} {place}", place, inputs.values())
     partial = PARTIAL / name / stage_digest(name, params, inputs.values())
     partial.mkdir(parents=True, exist_ok=True)
-    places: dict[str, Path] = {write: getattr(paths, write) for write in writes}
     unfinished = {write: partial / place.name for write, place in places.items()}
     stage = Stage(
         name, params, argparse.Namespace(**inputs), argparse.Namespace(**unfinished), partial
@@ -118,6 +120,16 @@ def attempt(
         move_into_place(unfinished[write], place)
     write_log(stage, started, time.perf_counter() - clock)
     shutil.rmtree(partial)
+
+
+def check_place(name: str, place: Path, inputs: Iterable[Path]) -> None:
+    """Raises InputError where an output would take the place of an input, or, when the stage is
+    started by hand, of a folder with files in it, which may be anyone's."""
+    for path in inputs:
+        if place.resolve() in (path.resolve(), *path.resolve().parents):
+            raise InputError(f"{name}: would replace the input {path}; give another place")
+    if "DVC_STAGE" not in os.environ and place.is_dir() and any(place.iterdir()):
+        raise InputError(f"{name}: is a folder with files in it; remove it first, as DVC does")
 
 
 def note_unlisted_reads(stage: Stage, opened: Set[str]) -> None:
@@ -148,7 +160,6 @@ def parse(
 
 
 def write_log(stage: Stage, started: datetime, seconds: float) -> None:
-    LOGS.mkdir(exist_ok=True)
     host = {
         "machine": platform.machine(),
         "system": platform.platform(),
@@ -164,4 +175,6 @@ def write_log(stage: Stage, started: datetime, seconds: float) -> None:
         "host": host,
         **stage.log,
     }
-    write_json(LOGS / f"{stage.name}.json", record)
+    unfinished = stage.partial / "log.json"
+    write_json(unfinished, record)
+    move_into_place(unfinished, LOGS / f"{stage.name}.json")

@@ -189,7 +189,10 @@ def test_explanations_are_pictures(
     status, _ = predict(capsys, *words)
     assert status == 1
     pictures = sorted((tmp_path / "out").iterdir())
-    assert [one.name for one in pictures] == ["ISIC_0000003-2.png", "ISIC_0000003.png"]
+    assert [one.name for one in pictures] == [
+        "ISIC_0000003-explained-2.png",
+        "ISIC_0000003-explained.png",
+    ]
     assert Image.open(pictures[0]).size == (640, 320)
     assert main(["predict", str(models["onnx"]), str(path), "--explain", str(tmp_path)]) == 1
     assert "has no gradients" in capsys.readouterr().err

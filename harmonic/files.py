@@ -1,0 +1,127 @@
+"""Writing files that belong to someone: whole or not at all, and never over what must stay.
+
+A file is written beside its place, under a hidden name of its own, and moved there when it is
+whole. So a full disk, an error or a kill leaves the old file or the new one, never half of one.
+The move puts a new file in the place of the old name: other hard links of the old file keep their
+content (DVC's cache may be one of them), and a symbolic link is replaced, not followed.
+
+Folders of thousands of images, which a stage holds alone and takes up again, have their own way in
+`harmonic.images.decode` and `harmonic.data.sources`: the same hidden name each time.
+"""
+
+import os
+import secrets
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from harmonic.errors import InputError
+
+UNFINISHED = ".unfinished-"
+"""How the names of files begin that are being written; a kill leaves one behind."""
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A hidden path beside `path`, with its suffix: what the block writes there becomes `path`.
+
+    The file is an empty one at first. It is moved when the block ends, and removed where the block
+    raises. A new file has the permissions that the umask leaves, one in the place of another that
+    one's, and may always be written by its owner (DVC takes that right from files in its cache).
+
+    Raises InputError, naming `path` and the reason, where it cannot be written: a folder or device
+    is there, its folder is not, the disk is full …
+    """
+    check_place(str(path), path)
+    unfinished = path.with_name(f"{UNFINISHED}{secrets.token_hex(8)}{path.suffix[:20]}")
+    try:
+        os.close(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+        if os.path.exists(path):  # noqa: PTH110  False, too, for a name that no file can have
+            unfinished.chmod(path.stat().st_mode & 0o777 | stat.S_IWUSR)
+        yield unfinished
+        with unfinished.open("rb") as content:
+            os.fsync(content.fileno())
+        unfinished.replace(path)
+    except OSError as error:
+        if error.filename is not None and str(error.filename) != str(unfinished):
+            raise  # of another file, that the block reads
+        raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """`Path.write_bytes`, by way of `whole`."""
+    with whole(path) as unfinished:
+        unfinished.write_bytes(content)
+
+
+def write_text(path: Path, text: str) -> None:
+    """`Path.write_text` in UTF-8, every line ending as it is, by way of `whole`."""
+    write_bytes(path, text.encode())
+
+
+def write_together(texts: Mapping[Path, str]) -> None:
+    """Write files that belong together: the first takes its place when all are whole.
+
+    They take their places in the order given, so the last is there only if all are.
+    """
+    with ExitStack() as files:
+        for path, text in reversed(list(texts.items())):
+            files.enter_context(whole(path)).write_bytes(text.encode())
+
+
+def check_outputs(
+    outputs: Iterable[tuple[str, Path | None]], *, used: Iterable[Path] = (), force: bool = False
+) -> None:
+    """Raises InputError where a command must not write to one of its outputs; called before work.
+
+    Args:
+        outputs: option, for the message, and path, None where the option is not given. Two of them
+            must not be one file.
+        used: what the command reads; that even `force` does not give up. For a folder, every file
+            in it. Links of any kind and other ways to write a path are seen.
+        force: whether the user asked for files that are there to be replaced.
+    """
+    taken = {identity(file): file for path in used for file in files_of(path)}
+    for option, path in outputs:
+        if path is None:
+            continue
+        check_place(f"{option} {path}", path)
+        other = taken.setdefault(identity(path), path)
+        if other is not path:
+            raise InputError(
+                f"{option} {path}: is the file {other}, which this command uses; give another name"
+            )
+        if os.path.lexists(path) and not force:
+            raise InputError(
+                f"{option} {path}: is there already; give another name, or --force to replace it"
+            )
+
+
+def check_place(name: str, path: Path) -> None:
+    """Raises InputError where no file can stand at `path`, and where a device or pipe does."""
+    if os.path.isdir(path):  # noqa: PTH112  pathlib raises for a name that no file can have
+        raise InputError(f"{name}: is a folder, give a file in it")
+    if not os.path.isdir(path.absolute().parent):  # noqa: PTH112
+        raise InputError(f"{name}: no such folder {path.parent}")
+    if os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113
+        raise InputError(f"{name}: is no regular file, and is not replaced by one")
+
+
+def identity(path: Path) -> tuple[int, int] | str:
+    """The same for all paths that lead to one file; where there is none, to where one would be."""
+    try:
+        found = path.stat()
+    except OSError:
+        return os.path.realpath(path)
+    return found.st_dev, found.st_ino
+
+
+def files_of(path: Path) -> Iterator[Path]:
+    """All files in a folder; anything else is itself."""
+    if not path.is_dir():
+        yield path
+    for place, _, names in os.walk(path):
+        yield from (Path(place) / name for name in names)
