@@ -9,7 +9,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from .precision import computing_dtype, summing_dtype, without_autocast
 
@@ -34,8 +33,8 @@ def centred_convolution(
     """F.conv2d of (zero-padded images) − offset, the padding included: it becomes −offset.
 
     images: (N, C, H, W); offset: (C), constant; pads: (left, right, top, bottom). Nothing but the
-    images, the kernel and the offset is kept for the backward pass. Differentiable once. Under
-    autocast the difference is taken before the cast, so that it keeps its digits.
+    images, the kernel and the offset is kept for the backward pass. Under autocast the difference
+    is taken before the cast, so that it keeps its digits.
     """
     dtype = computing_dtype(images)
     with without_autocast(images.device):
@@ -75,15 +74,18 @@ class _CentredConvolution(torch.autograd.Function):
         return F.conv2d(centred, kernel, bias, stride, 0, dilation, groups)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         images, offset, kernel = ctx.saved_tensors
         stride, pads, dilation, groups = ctx.geometry
         needs = ctx.needs_input_grad
+        if torch.is_grad_enabled():  # create_graph=True: what writes in place cannot be in a graph
+            centred = (F.pad(images, pads) - offset[:, None, None]).to(kernel.dtype)
+        else:
+            centred = _centred(images, offset, pads, kernel.dtype)
         with without_autocast(images.device):
             of_images, of_kernel, of_bias = torch.ops.aten.convolution_backward(
                 gradient,
-                _centred(images, offset, pads, kernel.dtype),
+                centred,
                 kernel,
                 [len(kernel)],
                 stride,

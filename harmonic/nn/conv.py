@@ -47,10 +47,9 @@ class HarmonicConv2d(nn.Module):
 
     In the linear form, and in eval mode in both, the layer is computed as one convolution. Training
     with batch norm takes the batch's statistics from moments of the images or from maps of all
-    responses, whichever is faster, unless `statistics` is set to "moments" or "maps". By moments
-    there are no second derivatives (double backward raises RuntimeError); by maps there are.
-    Where a batch is spread over processes, `combine_statistics` makes statistics by moments those
-    of the whole batch.
+    responses, whichever is faster, unless `statistics` is set to "moments" or "maps". By both there
+    are second derivatives; forward mode and torch.func know maps only. Where a batch is spread over
+    processes, `combine_statistics` makes statistics by moments those of the whole batch.
 
     A fresh layer's kernels have the energy of nn.Conv2d's, whatever norm and level; with an
     orthogonal bank and all levels the same seed gives the very kernels nn.Conv2d would draw.

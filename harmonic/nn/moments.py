@@ -17,8 +17,8 @@ with respect to the image is the same products with banded matrices.
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from .centred import store_sum
 from .patches import Axis, Part, Patches
@@ -37,7 +37,8 @@ def patch_moments(
 
     There is a patch for every output position of the convolution; the covariance divides by their
     number. Sums run over the image less `offset`, so that a mean a thousand
-    times the deviation costs no accuracy. Differentiable once.
+    times the deviation costs no accuracy. Differentiable any number of times; from the second on
+    the patches are made.
     """
     with torch.autocast(image.device.type, enabled=False):
         return _PatchMoments.apply(image, offset, rows, columns)
@@ -59,12 +60,14 @@ class _PatchMoments(torch.autograd.Function):
         return mean, covariance
 
     @staticmethod
-    @once_differentiable
     def backward(
         ctx: Any, mean_grad: Tensor, covariance_grad: Tensor
     ) -> tuple[Tensor, None, None, None]:
         image, offset, mean = ctx.saved_tensors
         patches = ctx.patches
+        if torch.is_grad_enabled():  # create_graph=True: what follows writes in place
+            gradient = _differentiable_gradient(mean_grad, covariance_grad, image, offset, patches)
+            return gradient, None, None, None
         with torch.autocast(image.device.type, enabled=False):
             count = len(image) * patches.positions
             both = (covariance_grad + covariance_grad.mT) / count
@@ -73,6 +76,27 @@ class _PatchMoments(torch.autograd.Function):
             gradient = torch.empty_like(image)
             _product_gradient(centred, both, shared.to(offset.dtype), patches, gradient)
         return gradient, None, None, None
+
+
+def _differentiable_gradient(
+    mean_grad: Tensor, covariance_grad: Tensor, image: Tensor, offset: Tensor, patches: Patches
+) -> Tensor:
+    """The gradient with respect to the image by the definition: make all patches.
+
+    Of a patch p less the mean m it is mean_grad + (covariance_grad + its transpose)(p − m), over
+    the number of patches. Takes kh · kw times the memory of the image, in float64.
+    """
+    rows, columns = patches.rows, patches.columns
+    kernel, dilation = (rows.kernel, columns.kernel), (rows.dilation, columns.dilation)
+    stride = (rows.stride, columns.stride)
+    pads = (*columns.padding, *rows.padding)
+    padded = F.pad(image.double(), pads) - offset.double()[:, None, None]
+    samples = F.unfold(padded, kernel, dilation, 0, stride).unflatten(1, (len(offset), -1))
+    centred = samples - samples.mean(dim=(0, 3))[..., None]
+    both = covariance_grad + covariance_grad.mT
+    gradient = (mean_grad[..., None] + both @ centred) / (len(image) * patches.positions)
+    gradient = F.fold(gradient.flatten(1, 2), padded.shape[2:], kernel, dilation, 0, stride)
+    return F.pad(gradient, [-pad for pad in pads]).to(image.dtype)
 
 
 class CentredRows:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from harmonic.learning.processes import Processes, is_lost_process
+from harmonic.learning.synchronised import over_all_processes
 
 ROOT = Path(__file__).parents[2]
 LAUNCHER = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
@@ -84,6 +85,26 @@ def test_a_killed_process_ends_the_run_and_the_next_run_goes_on(tmp_path: Path) 
     expected = load_file(tmp_path / "whole" / "state")
     for name, value in load_file(tmp_path / "cut" / "state").items():
         torch.testing.assert_close(value, expected[name], rtol=1e-3, atol=1e-4)
+
+
+def test_second_derivatives_of_shared_statistics_see_every_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two processes of the same values are one process of each value twice."""
+    values = torch.randn(5, 3, dtype=torch.float64, requires_grad=True)
+
+    def curvature(statistics: tuple[torch.Tensor, torch.Tensor, int]) -> torch.Tensor:
+        loss = statistics[0].pow(3).sum() + statistics[1].pow(2).sum()
+        (first,) = torch.autograd.grad(loss, values, create_graph=True)
+        return torch.autograd.grad(first.pow(2).sum(), values)[0]
+
+    def of(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, int]:
+        return values.mean(dim=0), values.var(dim=0, correction=0), len(values)
+
+    expected = curvature(of(torch.cat([values, values])))
+    # like the real one, out of autograd's sight
+    monkeypatch.setattr(torch.distributed, "all_reduce", lambda tensor: tensor.data.mul_(2))
+    torch.testing.assert_close(curvature(over_all_processes(*of(values))), expected)
 
 
 def test_only_failed_exchanges_tell_of_a_lost_process() -> None:

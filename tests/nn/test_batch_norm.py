@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.autograd import forward_ad
 
 from harmonic import HarmonicConv2d
 from harmonic.nn.centred import channel_means
@@ -133,19 +134,140 @@ def test_running_statistics_are_batchnorm2ds(statistics, momentum):
     assert layer.num_batches_tracked == norm.num_batches_tracked == 3
 
 
-@pytest.mark.parametrize("statistics", ["moments", "maps"])
-def test_only_maps_can_be_differentiated_twice(statistics):
+@settings(max_examples=25)
+@given(rows=axes(), columns=axes(), seed=st.integers(0, 1000))
+def test_higher_derivatives_of_moments_are_those_of_the_patches(rows, columns, seed):
+    torch.manual_seed(seed)
+    images = torch.randn(2, 2, rows.size, columns.size, dtype=torch.float64, requires_grad=True)
+    ways = [
+        lambda: patch_moments(images, channel_means(images), rows, columns),
+        lambda: unfolded_moments(images, rows, columns),
+    ]
+    seeds = [torch.randn_like(one).requires_grad_() for one in ways[1]()]
+    direction = torch.randn_like(images)
+    found = []
+    for moments in ways:
+        (first,) = torch.autograd.grad(moments(), images, seeds, create_graph=True)
+        second = torch.autograd.grad(
+            (first.pow(2) * direction).sum(), [images, *seeds], create_graph=True
+        )
+        third = torch.autograd.grad(sum(one.pow(2).sum() for one in second), [images, *seeds])
+        found.append([*second, *third])
+    for result, reference in zip(*found, strict=True):
+        scale = max(1, reference.abs().max().item())
+        assert (result - reference).abs().max() < 1e-10 * scale
+
+
+def curvature_by_grad(loss, images, direction):
+    (first,) = torch.autograd.grad(loss(images), images, create_graph=True)
+    return torch.autograd.grad((first * direction).sum(), images)[0]
+
+
+def curvature_by_an_engine_run(loss, images, direction):
+    first = torch.autograd.grad(loss(images), images, create_graph=True)[0]
+    images.grad = None
+    (first * direction).sum().backward(inputs=[images])
+    return images.grad
+
+
+WAYS_TO_CURVATURE = {
+    "grad": curvature_by_grad,
+    "inputs": curvature_by_an_engine_run,
+    "hvp": lambda *case: torch.autograd.functional.hvp(*case)[1],
+    "vhp": lambda *case: torch.autograd.functional.vhp(*case)[1],
+    "hessian": lambda loss, images, direction: torch.tensordot(
+        torch.autograd.functional.hessian(loss, images), direction, dims=4
+    ),
+}
+
+
+BOTH_CONVOLUTIONS = pytest.mark.parametrize(
+    ("kernel_size", "padding", "offset"),
+    [(3, 1, 0), (3, 0, 20), (2, "same", 0)],
+    ids=["plain", "centred", "centred and padded on one side"],
+)
+"""The batch is centred first at 20 deviations, and where the sides' padding differs."""
+
+
+@BOTH_CONVOLUTIONS
+@pytest.mark.parametrize("way", WAYS_TO_CURVATURE)
+def test_second_derivatives_by_moments_are_those_by_maps(way, kernel_size, padding, offset):
+    torch.manual_seed(0)
+    layer = HarmonicConv2d(2, 4, kernel_size, padding=padding, groups=2, batch_norm=True).double()
+    images = torch.randn(2, 2, 3, 4, dtype=torch.float64) + offset
+    direction = torch.randn_like(images)
+    found = {}
+    for layer.statistics in ("moments", "maps"):
+        found[layer.statistics] = WAYS_TO_CURVATURE[way](
+            lambda images: layer(images).pow(3).sum(),
+            images.clone().requires_grad_(),
+            direction,
+        )
+    scale = found["maps"].abs().max()
+    assert scale > 1
+    assert (found["moments"] - found["maps"]).abs().max() < 1e-9 * scale
+
+
+@BOTH_CONVOLUTIONS
+@pytest.mark.parametrize("learned_images", [True, False])
+def test_a_gradient_penalty_trains_by_moments_as_by_maps(
+    learned_images, kernel_size, padding, offset
+):
+    """Through the weights too, and where the batch itself is a constant."""
+    torch.manual_seed(0)
+    layer = HarmonicConv2d(3, 4, kernel_size, padding=padding, batch_norm=True).double()
+    images = torch.randn(2, 3, 6, 6, dtype=torch.float64) + offset
+    images.requires_grad_(learned_images)
+    inputs = [layer.weight, layer.bias, *([images] if learned_images else [])]
+    found = {}
+    for layer.statistics in ("moments", "maps"):
+        first = torch.autograd.grad(layer(images).pow(3).sum(), inputs, create_graph=True)
+        penalty = sum(one.square().sum() for one in first)
+        found[layer.statistics] = torch.autograd.grad(penalty, inputs)
+    for one, other in zip(found["moments"], found["maps"], strict=True):
+        assert (one - other).abs().max() < 1e-9 * other.abs().max()
+
+
+@BOTH_CONVOLUTIONS
+@pytest.mark.parametrize("autocast", [False, True])
+def test_second_derivatives_are_near_the_exact_ones_in_fewer_bits(
+    autocast, kernel_size, padding, offset
+):
+    torch.manual_seed(0)
+    layer = HarmonicConv2d(3, 4, kernel_size, padding=padding, batch_norm=True)
+    layer.statistics = "moments"
+    images = torch.randn(4, 3, 8, 8) + offset
+    direction = torch.randn_like(images)
+
+    def curvature(images, autocast):
+        with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+            return curvature_by_grad(
+                lambda images: layer(images).float().pow(3).sum(),
+                images.clone().requires_grad_(),
+                direction,
+            )
+
+    result = curvature(images, autocast)
+    assert result.dtype == torch.float32
+    layer.double()
+    direction = direction.double()
+    exact = curvature(images.double(), autocast=False)
+    tolerance = 0.1 if autocast else 1e-4
+    assert (result - exact).norm() < tolerance * exact.norm()
+
+
+@pytest.mark.parametrize("transform", [torch.func.grad, torch.func.hessian])
+def test_what_moments_cannot_be_is_said(transform):
+    """torch.func, vmap and forward mode know no way through them: an error, and no number."""
     layer = HarmonicConv2d(2, 2, 3, batch_norm=True, dtype=torch.float64)
-    layer.statistics = statistics
-    images = torch.randn(2, 2, 6, 6, dtype=torch.float64, requires_grad=True)
-    output = layer(images).square().sum()
-    (gradient,) = torch.autograd.grad(output, images, create_graph=True)
-    if statistics == "moments":
-        with pytest.raises(RuntimeError, match="once_differentiable"):
-            gradient.square().sum().backward()
-    else:
-        gradient.square().sum().backward()
-        assert images.grad.isfinite().all()
+    layer.statistics = "moments"
+    images = torch.randn(2, 2, 5, 5, dtype=torch.float64)
+    with pytest.raises(RuntimeError, match="setup_context"):
+        transform(lambda images: layer(images).pow(3).sum())(images)
+    with pytest.raises(RuntimeError, match="Batching rule"):
+        torch.autograd.functional.jacobian(layer, images, vectorize=True)
+    with forward_ad.dual_level(), pytest.raises(RuntimeError, match="forward mode AD"):
+        layer(forward_ad.make_dual(images, images))
 
 
 @pytest.mark.parametrize("padding", [0, 1])
