@@ -38,7 +38,10 @@ def effect(runs: pd.DataFrame, method: str, results: Path) -> dict[str, Differen
     labels = truth.dx.map(CLASSES.index).to_numpy()
     return {
         name: paired_difference(
-            labels, truth.lesion_id, without, after, statistic, resamples=RESAMPLES, seed=0
+            *(labels, truth.lesion_id, without, after, statistic),
+            resamples=RESAMPLES,
+            seed=0,
+            tested=True,
         )
         for name, statistic in STATISTICS.items()
     }
@@ -58,7 +61,11 @@ def page(runs: pd.DataFrame, results: Path) -> str:
     for method in (name for name in ARMS if name != REFERENCE):
         for name, found in effect(runs, method, results).items():
             low, high = found.over_both or (float("nan"), float("nan"))  # one seed shows nothing
-            shown = "better" if low > 0 else "worse" if high < 0 else "no difference can be shown"
+            shown = "no difference can be shown"
+            if found.too_few:
+                shown = f"too few to tell: {found.too_few}"
+            elif found.over_both and found.told:
+                shown = "better" if low > 0 else "worse"
             lines.append(
                 f"| {method} | {len(found.per_seed)} | {name.replace('_', ' ')} "
                 f"| {found.first:.3f} | {found.second:.3f} "

@@ -6,11 +6,12 @@ over the pairs; splits share test images, so it is rather too narrow than too wi
 
 import json
 
+import numpy as np
 import pandas as pd
 
 from benchmarks.small_data.arms import ARMS
 from harmonic.errors import InputError
-from harmonic.evaluation.paired import seed_interval
+from harmonic.evaluation.paired import SAME, seed_interval
 
 REFERENCE = "plain"
 INGREDIENTS = {
@@ -50,7 +51,7 @@ UNSHOWN = "no difference can be shown"
 def verdict(points: pd.Series) -> str:
     """What paired differences show: "better", "worse", UNSHOWN, or "too few pairs"."""
     interval = seed_interval(points)
-    if interval is None:
+    if interval is None or np.ptp(points) < SAME:
         return "too few pairs"
     low, high = interval
     return "better" if low > 0 else "worse" if high < 0 else UNSHOWN

@@ -79,9 +79,14 @@ def run(options: argparse.Namespace) -> None:
             metrics[0],
             [(arm.name, arm.values(metrics[0])) for arm in section.arms],
             [
-                (pair.arm, pair.judged.value, pair.judged.interval)
+                (
+                    pair.arm,
+                    found.value,
+                    None if found.too_few else found.interval,
+                    found.told,
+                )
                 for pair in section.pairs
-                if pair.judged is not None
+                if (found := pair.judged) is not None
             ],
         )
         write_bytes(options.plot, drawing)

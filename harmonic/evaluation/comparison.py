@@ -184,8 +184,10 @@ def verdict(
     none = "no difference can be shown"
     if difference is None:
         return f"{none} between {second} and {first}: no interval can be made of it"
+    if few := difference.too_few:
+        return f"{second} against {first}: too few to tell: {few}"
     low, high = difference.interval
-    shown = low > 0 or high < 0  # neither holds for NaN
+    shown = difference.told
     what = metric.replace("_", " ")
     word = "higher" if difference.value > 0 else "lower"
     amount = f"{abs(difference.value):.3f} {word} {what} [{low:+.3f}, {high:+.3f}]"
@@ -228,24 +230,27 @@ def _pair(
         lesions = len(np.unique(ids))
         test = only_one_right(labels, ids, of_first.mean(axis=0), of_second.mean(axis=0))
 
-    def difference(name: str, confidence: float = 0.95) -> Difference | None:
+    def difference(
+        name: str, confidence: float = 0.95, *, tested: bool = False
+    ) -> Difference | None:
         if answered and name in STATISTICS:
             found: Difference | None = paired_difference(
                 *(labels, ids, of_first, of_second, STATISTICS[name]),
                 resamples=resamples,
                 seed=seed,
                 confidence=confidence,
+                tested=tested,
             )
         else:
-            found = _over_seeds(pairs, name, confidence)
+            found = _over_seeds(pairs, name, confidence, lesions)
         return found if found and np.isfinite([found.value, *found.interval]).all() else None
 
     for name in metrics:
-        if found := difference(name):
+        if found := difference(name, tested=name == metrics[0] and comparisons == 1):
             differences[name] = found
     judged = differences.get(metrics[0])
     if judged and comparisons > 1:  # Bonferroni: one false alarm in 20 tables
-        judged = difference(metrics[0], 1 - 0.05 / comparisons)
+        judged = difference(metrics[0], 1 - 0.05 / comparisons, tested=True)
     return Pair(
         reference=first.name,
         arm=second.name,
@@ -274,13 +279,15 @@ def _aligned(pairs: Sequence[tuple[Run, Run]]) -> tuple[np.ndarray, ...]:
 
 
 def _over_seeds(
-    pairs: Sequence[tuple[Run, Run]], metric: str, confidence: float
+    pairs: Sequence[tuple[Run, Run]], metric: str, confidence: float, lesions: int | None
 ) -> Difference | None:
     """What the metrics alone allow: an interval over seeds, from two pairs of runs on."""
     if len(pairs) < 2 or any(metric not in run.metrics for pair in pairs for run in pair):
         return None
     first = np.array([run.metrics[metric] for run, _ in pairs])
     second = np.array([run.metrics[metric] for _, run in pairs])
+    if lesions is None and all("test_lesions" in run.metrics for pair in pairs for run in pair):
+        lesions = int(min(run.metrics["test_lesions"] for pair in pairs for run in pair))
     return Difference(
         first=float(first.mean()),
         second=float(second.mean()),
@@ -289,6 +296,8 @@ def _over_seeds(
         over_lesions=None,
         over_seeds=seed_interval(second - first, confidence),
         over_both=None,
+        confidence=confidence,
+        differing=lesions,
     )
 
 

@@ -5,12 +5,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from harmonic.evaluation.comparison import Pair, Section
+from harmonic.evaluation.paired import fewest_differing
 
 NOTE = (
     "Differences are the arm's minus the reference's, of the runs that share a seed, with 95 % "
     "intervals: over lesions (bootstrap, the trained networks held), over seeds (Student's t, the "
     "test set held), and over both. The verdict is on the first figure alone and goes by the last "
-    "interval, made wider where there are more comparisons (Bonferroni). Runs are paired by "
+    "interval, made wider where there are more comparisons (Bonferroni), where an exact test "
+    "agrees: the two kinds' answers exchanged lesion by lesion. It cannot agree while fewer than "
+    f"{fewest_differing(0.05)} lesions are answered differently (more are needed for several "
+    "comparisons); then there is no interval either. Runs are paired by "
     "seed; with few seeds the interval over them depends much on that. McNemar's test holds the "
     "trained networks fixed, so it can be sure where the verdict is not. ± is the standard "
     "deviation over seeds. Differences with an interval over lesions come from the answers; where "
@@ -83,6 +87,8 @@ def differences_table(pair: Pair) -> str:
     rows = [[*heads]]
     for name, found in pair.differences.items():
         intervals = (found.over_lesions, found.over_seeds, found.over_both)
+        if found.too_few:
+            intervals = (None, None, None)
         rows.append(
             [
                 name.replace("_", " "),

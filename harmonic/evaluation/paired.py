@@ -12,6 +12,19 @@ let d_s be the difference on the test set, and d_s* the one on resampled lesions
   the t interval, without chance in the seeds the bootstrap interval.
 
 One pair of runs has no interval over seeds: it tells of two networks, never of two kinds.
+
+Of few lesions a bootstrap is surer than it may be (of one that differs, its interval has no
+width), so a difference is told only where an exact test agrees, the two trained networks held:
+
+- If both kinds are alike, a lesion's answers might as well have come from the other one. Exchanging
+  them for any set of lesions gives differences as probable as the one seen, and p is the share of
+  those that are as large (`exchange_test`).
+- Only lesions that the two answer differently matter. With n of them there are 2^n differences in
+  pairs of opposite sign, so p is 2 / 2^n at the least: from `fewest_differing` of them on, and not
+  before, it can be as small as it must be (6 for p <= 0.05; more for several comparisons). No test
+  set with fewer lesions can show anything.
+- Two seeds suffice for an interval over seeds, unless all differ by the same amount: a deviation of
+  zero is no estimate of the chance in the seeds.
 """
 
 from collections.abc import Callable, Sequence
@@ -37,6 +50,12 @@ Statistic = Callable[
 ]
 """Labels (n,), probabilities (n, 7), weights (B, n) to a figure for each row of weights (B,)."""
 
+SAME = 1e-12
+"""Differences of seeds closer than this are the same, but for the order of sums."""
+
+EXCHANGES = 2000
+"""Drawn for the exact test where there are more; so up to 11 lesions that differ, all are tried."""
+
 T_STRATA = 100
 """Draws of Student's t that each resample of the lesions is joined with."""
 
@@ -58,6 +77,11 @@ class Difference:
     """None with one pair of runs."""
     over_both: Interval | None
     """None where one of the two is."""
+    confidence: float = 0.95
+    differing: int | None = None
+    """Lesions that the two answer differently; without answers, the test lesions if known."""
+    p: float | None = None
+    """Of `exchange_test`; None without answers, and where it was not asked for."""
 
     @property
     def interval(self) -> Interval:
@@ -66,6 +90,32 @@ class Difference:
         if found is None:
             raise ValueError("a difference without an interval")
         return found
+
+    @property
+    def too_few(self) -> str:
+        """What is too little to tell anything, whatever the intervals are; "" where nothing is."""
+        needed = fewest_differing(1 - self.confidence)
+        if self.differing is not None and self.differing < needed:
+            most = "at most " if self.over_lesions is None else ""
+            lesions = "lesion" if self.differing == 1 else "lesions"
+            return (
+                f"{most}{self.differing} {lesions} answered differently, at least {needed} needed"
+            )
+        if len(self.per_seed) > 1 and np.ptp(self.per_seed) < SAME:
+            return f"{len(self.per_seed)} seeds, one difference: nothing is known of their chance"
+        return ""
+
+    @property
+    def told(self) -> bool:
+        """Whether it may be said that the two differ: interval, exact test and numbers allow it.
+
+        Raises ValueError where there are answers, but the exact test was not asked for.
+        """
+        if self.p is None and self.over_lesions is not None:
+            raise ValueError("a difference without its exact test")
+        low, high = self.interval
+        beyond = low > 0 or high < 0  # neither holds for NaN
+        return beyond and not self.too_few and (self.p is None or self.p <= 1 - self.confidence)
 
 
 def paired_difference(
@@ -78,6 +128,7 @@ def paired_difference(
     resamples: int,
     seed: int,
     confidence: float = 0.95,
+    tested: bool = False,
 ) -> Difference:
     """The difference of a figure between S runs of one kind and S of another, with intervals.
 
@@ -88,6 +139,7 @@ def paired_difference(
         statistic: what is compared; see STATISTICS, `sensitivity_of`, `auc_of`.
         resamples, seed: of the bootstrap.
         confidence: of the intervals, between 0 and 1.
+        tested: whether `exchange_test` is made as well, so that `told` can be asked.
 
     Raises:
         InputError: shapes differ or an argument is not as described.
@@ -109,6 +161,7 @@ def paired_difference(
     weights = resampled_weights(known, lesions, resamples=resamples, seed=seed)
     resampled = np.array([_differences(known, a, b, weights, statistic) for a, b in pairs])
     per_seed = values[:, 1] - values[:, 0]
+    apart = differing_lesions(known, lesions, one, other, statistic)
     return Difference(
         first=float(values[:, 0].mean()),
         second=float(values[:, 1].mean()),
@@ -117,7 +170,87 @@ def paired_difference(
         over_lesions=_percentiles(resampled.mean(axis=0), confidence),
         over_seeds=seed_interval(per_seed, confidence),
         over_both=_over_both(resampled, per_seed, seed, confidence) if len(pairs) > 1 else None,
+        confidence=confidence,
+        differing=len(apart),
+        p=exchange_test(known, lesions, pairs, statistic, apart, seed=seed) if tested else None,
     )
+
+
+def fewest_differing(alpha: float) -> int:
+    """The least number n of lesions answered differently with 2 / 2^n <= alpha; see above."""
+    number = 1
+    while 2 * 0.5**number > alpha * (1 + 1e-9):  # 1 - 0.95 is a little more or less than 0.05
+        number += 1
+    return number
+
+
+def differing_lesions(
+    labels: NDArray[np.int64],
+    lesions: Sequence[str] | NDArray,
+    first: NDArray[np.float64],
+    second: NDArray[np.float64],
+    statistic: Statistic,
+) -> list[str]:
+    """The lesions that the two kinds, probabilities (S, n, 7), answer differently, by id.
+
+    For a share of right answers: those with an answer right in one kind more often than in the
+    other. For other figures of the answers: with another answer; for all else: other probabilities.
+    """
+    ids = np.asarray(lesions).astype(str)
+    names, lesion = np.unique(ids, return_inverse=True)
+    if statistic in OF_RIGHT_ANSWERS:
+        facts = [(p.argmax(axis=2) == labels).sum(axis=0)[:, None] for p in (first, second)]
+    elif statistic in OF_ANSWERS:
+        facts = [np.eye(p.shape[2])[p.argmax(axis=2)].sum(axis=0) for p in (first, second)]
+    else:
+        facts = [np.moveaxis(p, 0, 1).reshape(len(ids), -1) for p in (first, second)]
+    sums = [np.zeros((len(names), one.shape[1])) for one in facts]
+    for total, one in zip(sums, facts, strict=True):
+        np.add.at(total, lesion, one)
+    apart: list[str] = names[(sums[0] != sums[1]).any(axis=1)].tolist()
+    return apart
+
+
+def exchange_test(
+    labels: NDArray[np.int64],
+    lesions: Sequence[str] | NDArray,
+    pairs: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]],
+    statistic: Statistic,
+    apart: Sequence[str],
+    *,
+    seed: int,
+) -> float:
+    """p of the mean difference under exchange of the two kinds' answers, lesion by lesion.
+
+    The answers of all seeds and photographs of a lesion are exchanged together, those of the
+    lesions `apart` alone, as nothing changes with the others. All exchanges are tried where there
+    are at most EXCHANGES, else so many of them, drawn with `seed`, and the one that was seen.
+    """
+    ids = np.asarray(lesions).astype(str)
+    if len(apart) == 0:
+        return 1.0
+    free = len(apart) - 1  # exchanging all lesions only turns the sign: the last one may stay
+    if 2**free <= EXCHANGES:
+        drawn = (np.arange(2**free)[:, None] >> np.arange(free)) & 1
+    else:
+        random = np.random.default_rng([seed, 2])  # neither stream of the bootstrap
+        drawn = random.integers(2, size=(EXCHANGES + 1, free))
+        drawn[0] = 0
+    known = np.tile(labels, 2)
+    place = {name: number for number, name in enumerate(apart[:-1])}
+    columns = np.array([place.get(name, free) for name in ids.tolist()])
+    means = []
+    for some in np.split(drawn, range(RESAMPLES_AT_ONCE, len(drawn), RESAMPLES_AT_ONCE)):
+        stays = 1.0 - np.concatenate([some, np.zeros((len(some), 1), dtype=some.dtype)], axis=1)
+        taken = stays[:, columns]
+        of_first = np.concatenate([taken, 1 - taken], axis=1)
+        found = [
+            statistic(known, both, 1 - of_first) - statistic(known, both, of_first)
+            for both in (np.concatenate(pair) for pair in pairs)
+        ]
+        means.append(np.mean(found, axis=0))
+    sizes = np.abs(np.concatenate(means))
+    return float((sizes >= sizes[0] - SAME).mean())
 
 
 def seed_interval(differences: ArrayLike, confidence: float = 0.95) -> Interval | None:
@@ -171,6 +304,10 @@ STATISTICS: dict[str, Statistic] = {
     "macro_auc": weighted_macro_auc,
 }
 """What probabilities under the balanced rule suffice for, by its name in metrics.json."""
+
+OF_RIGHT_ANSWERS = (balanced_accuracy,)
+OF_ANSWERS = (macro_f1,)
+"""Statistics that only count right answers, and those that only look at the answers."""
 
 
 def sensitivity_of(label: int) -> Statistic:

@@ -166,7 +166,9 @@ def difference_rows(pair: Pair) -> list[dict[str, Any]]:
             "baseline": round(found.first, DIGITS),
             "here": round(found.second, DIGITS),
             "difference": f"{found.value:+.3f}",
-            "interval": f"{found.interval[0]:+.3f} to {found.interval[1]:+.3f}",
+            "interval": "–"
+            if found.too_few
+            else f"{found.interval[0]:+.3f} to {found.interval[1]:+.3f}",
         }
         for name, found in pair.differences.items()
     ]

@@ -9,13 +9,14 @@ from harmonic.errors import InputError
 from harmonic.evaluation.plots.drawing import BLUE, GREY, INK, house_style, to_svg
 
 Arms = Sequence[tuple[str, Sequence[float]]]
-Differences = Sequence[tuple[str, float, tuple[float, float]]]
+Differences = Sequence[tuple[str, float, tuple[float, float] | None, bool]]
+"""Arm, difference, its interval (None where there is too little for one), whether it is told."""
 
 
 def comparison_plot(title: str, metric: str, arms: Arms, differences: Differences) -> bytes:
     """SVG: the metric of every run by arm, and beside it the differences with their intervals.
 
-    The intervals are those of the verdict; one without zero in it is drawn in colour.
+    The intervals are those of the verdict; a difference that it tells is drawn in colour.
 
     Raises InputError where no arm has a value.
     """
@@ -33,9 +34,10 @@ def comparison_plot(title: str, metric: str, arms: Arms, differences: Difference
         left.set_ylim(len(arms) - 0.5, -0.5)
         left.set_xlabel(metric.replace("_", " "))
         right.axvline(0, color=GREY, linewidth=1)
-        for name, value, (low, high) in differences:
-            colour = GREY if low <= 0 <= high else BLUE
-            right.plot([low, high], [places[name]] * 2, color=colour)
+        for name, value, interval, told in differences:
+            colour = BLUE if told else GREY
+            if interval is not None:
+                right.plot(interval, [places[name]] * 2, color=colour)
             right.plot([value], [places[name]], "o", color=colour, markersize=4.5)
         joint = f", {len(differences)} comparisons together" if len(differences) > 1 else ""
         right.set_xlabel(f"difference from the reference, 95 % interval{joint}")

@@ -1,0 +1,184 @@
+"""The fewest lesions and seeds that a verdict is spoken of; of fewer, nothing is told."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from harmonic.__main__ import main
+from harmonic.data.classes import CLASSES
+from harmonic.evaluation.comparison import verdict
+from harmonic.evaluation.paired import (
+    STATISTICS,
+    Difference,
+    differing_lesions,
+    exchange_test,
+    fewest_differing,
+    paired_difference,
+)
+from harmonic.evaluation.plots.comparison import comparison_plot
+from harmonic.evaluation.plots.drawing import BLUE
+from harmonic.evaluation.predictions import write_predictions
+
+BALANCED = STATISTICS["balanced_accuracy"]
+
+
+def sure(answers):
+    """Probabilities (..., 7) that leave no doubt about the answers (...)."""
+    return 0.93 * np.eye(7)[answers] + 0.01
+
+
+def a_run(folder, labels, answers, model, seed):
+    (folder / "reports").mkdir(parents=True)
+    (folder / "data").mkdir()
+    ids = [f"ISIC_{number:07d}" for number in range(len(labels))]
+    write_predictions(folder / "reports/predictions.csv", ids, sure(answers))
+    table = pd.DataFrame({"image_id": ids, "lesion_id": ids, "dx": np.array(CLASSES)[labels]})
+    table.assign(split="test").to_csv(folder / "data/split.csv", index=False)
+    score = float(BALANCED(labels, sure(answers), np.ones((1, len(labels))))[0])
+    (folder / "reports/metrics.json").write_text(json.dumps({"balanced_accuracy": score}))
+    (folder / "params.yaml").write_text(f"seed: {seed}\nmodel: {model}\n")
+    return str(folder)
+
+
+@pytest.mark.parametrize("differing", [1, 5])
+def test_seven_lesions_of_which_few_differ_tell_nothing(tmp_path, capsys, differing):
+    labels = np.arange(7)
+    worse = np.where(labels < differing, (labels + 1) % 7, labels)
+    names = [
+        a_run(tmp_path / f"{model}{seed}", labels, answers, model, seed)
+        for model, answers in (("cnn", worse), ("harmonic", labels))
+        for seed in range(2)
+    ]
+    plot = tmp_path / "plot.svg"
+    assert main(["compare", *names, "--resamples", "50", "--plot", str(plot)]) == 0
+    printed = capsys.readouterr().out
+    lesions = "1 lesion" if differing == 1 else "5 lesions"
+    assert f"too few to tell: {lesions} answered differently, at least 6 needed" in printed
+    assert "differs from" not in printed
+    row = next(line for line in printed.splitlines() if line.startswith("| balanced accuracy "))
+    assert [cell.strip() for cell in row.split("|")[3:6]] == ["–", "–", "–"]
+
+
+@pytest.mark.parametrize("comparisons", [1, 2, 4, 10])
+def test_the_fewest_lesions_are_those_from_which_mcnemar_can_be_sure(comparisons):
+    alpha = 0.05 / comparisons
+    number = fewest_differing(1 - (1 - alpha))  # as it comes from a confidence
+    assert stats.binomtest(number, number).pvalue <= alpha
+    assert stats.binomtest(number - 1, number - 1).pvalue > alpha
+    assert fewest_differing(0.05) == 6
+
+
+def test_one_lesion_never_makes_a_verdict_whatever_its_weight():
+    for statistic in STATISTICS.values():
+        for rest in (5, 50):
+            labels = np.concatenate([[1], np.repeat([0, 2], rest)])
+            second = sure(labels)[None]
+            first = second.copy()
+            first[0, 0] = sure(0)
+            found = paired_difference(
+                *(labels, np.arange(len(labels)).astype(str), first, second, statistic),
+                resamples=100,
+                seed=0,
+                tested=True,
+            )
+            assert found.differing == 1
+            assert found.value > 0
+            assert not found.told
+
+
+@pytest.mark.parametrize("name", ["balanced_accuracy", "macro_auc"])
+@pytest.mark.parametrize("kinds", [2, 7])
+def test_where_nothing_differs_a_small_test_set_says_so_seldom_enough(name, kinds):
+    """Two networks that are right equally often: told apart in at most one study of 20."""
+    told, studies, lesions = 0, 200, 10
+    labels = np.arange(lesions) % kinds
+    for study in range(studies):
+        random = np.random.default_rng(study)
+        right = random.random((2, 1, lesions)) < 0.6
+        answers = np.where(right, labels, (labels + 1) % kinds)
+        noise = random.dirichlet(np.ones(7), size=(2, 1, lesions))
+        first, second = 0.8 * sure(answers) + 0.2 * noise
+        found = paired_difference(
+            *(labels, np.arange(lesions).astype(str), first, second, STATISTICS[name]),
+            resamples=100,
+            seed=study,
+            tested=True,
+        )
+        told += found.told
+    assert told <= stats.binom.ppf(0.99, studies, 0.05)
+
+
+def test_exchanging_lesions_of_one_weight_is_mcnemars_test():
+    """Only with equal weights: one class, one photograph a lesion."""
+    random = np.random.default_rng(0)
+    for count in (8, 12, 40):
+        labels = np.zeros(count, dtype=int)
+        ids = np.arange(count).astype(str)
+        right = random.random((2, count)) < [[0.4], [0.8]]
+        first, second = sure(np.where(right, 0, 1))
+        alone = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
+        apart = differing_lesions(labels, ids, first[None], second[None], BALANCED)
+        assert len(apart) == sum(alone)
+        p = exchange_test(labels, ids, [(first, second)], BALANCED, apart, seed=0)
+        assert p == pytest.approx(stats.binomtest(alone[0], sum(alone)).pvalue, abs=0.02)
+
+
+def test_what_is_enough_is_told():
+    labels = np.repeat(np.arange(7), 4)
+    worse = np.where(np.arange(28) % 4 < 2, (labels + 1) % 7, labels)
+    found = paired_difference(
+        *(labels, np.arange(28).astype(str), sure(worse)[None], sure(labels)[None], BALANCED),
+        resamples=200,
+        seed=0,
+        tested=True,
+    )
+    assert found.differing == 14
+    assert found.too_few == ""
+    assert found.p < 0.001
+    assert found.told
+    assert "differ: 0.500 higher" in verdict(found, "balanced_accuracy", "a", "b", 1)
+
+
+def difference(per_seed, **more):
+    value = float(np.mean(per_seed))
+    interval = (value - 0.01, value + 0.01)
+    return Difference(0.5, 0.5 + value, value, tuple(per_seed), None, interval, None, **more)
+
+
+def test_seeds_that_all_say_the_same_and_test_sets_too_small_tell_nothing():
+    same = verdict(difference([0.1, 0.1]), "balanced_accuracy", "cnn", "harmonic", 1)
+    assert "too few to tell: 2 seeds, one difference" in same
+    small = difference([0.1, 0.11], differing=5)
+    words = verdict(small, "balanced_accuracy", "cnn", "harmonic", 1)
+    assert "too few to tell: at most 5 lesions answered differently, at least 6 needed" in words
+    assert difference([0.1, 0.11], differing=6).told
+    assert not difference([0.1, 0.11], differing=6, confidence=0.99).told
+
+
+def test_the_plot_colours_what_is_told_and_draws_no_interval_of_too_little():
+    arms = [("cnn", [0.5]), ("harmonic", [0.6])]
+    drawn = [
+        comparison_plot("title", "score", arms, [("harmonic", 0.1, interval, told)]).count(b"<use")
+        - comparison_plot("title", "score", arms, []).count(b"<use")
+        for interval, told in (((0.05, 0.15), True), (None, False))
+    ]
+    assert drawn[0] >= drawn[1] == 1
+    coloured, grey = (
+        comparison_plot("title", "score", arms, [("harmonic", 0.1, (0.05, 0.15), told)])
+        for told in (True, False)
+    )
+    assert coloured.count(BLUE.encode()) > grey.count(BLUE.encode())
+
+
+def test_a_difference_is_not_told_without_its_exact_test():
+    labels = np.arange(7)
+    found = paired_difference(
+        *(labels, labels.astype(str), sure(labels)[None], sure(labels)[None], BALANCED),
+        resamples=5,
+        seed=0,
+    )
+    with pytest.raises(ValueError, match="without its exact test"):
+        _ = found.told
