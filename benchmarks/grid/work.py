@@ -81,7 +81,7 @@ def in_repository(dep: str) -> bool:
 
 
 def run_stages(folder: Path, params: Params, stages: Iterable[str]) -> None:
-    """Run stages in a folder that is laid out like the repository.
+    """Run stages in a folder that is laid out like the repository; what is whole is not run again.
 
     Raises InputError with the stage's own last line where one fails.
     """
@@ -91,6 +91,13 @@ def run_stages(folder: Path, params: Params, stages: Iterable[str]) -> None:
     with (folder / "params.yaml").open("w") as file:
         YAML(typ="safe", pure=True).dump(params, file)
     for stage in stages:
+        begun, dependencies = folder / f"begun-{stage}", dependencies_of(folder, params, stage)
+        if begun.is_file() and begun.read_text() == dependencies:
+            if is_whole(folder, stage):
+                continue
+        else:  # an older log would be taken for the end of what begins now
+            (folder / "logs" / f"{stage}.json").unlink(missing_ok=True)
+            begun.write_text(dependencies)
         program, *arguments = shlex.split(pipeline()[stage]["cmd"])
         program = sys.executable if program == "python" else program
         done = subprocess.run(
@@ -103,6 +110,28 @@ def run_stages(folder: Path, params: Params, stages: Iterable[str]) -> None:
         if done.returncode:
             last = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
             raise InputError(f"{' '.join(last) or stage} (in {folder}, status {done.returncode})")
+
+
+def dependencies_of(folder: Path, params: Params, stage: str) -> str:
+    """Hexadecimal digest of all that dvc.yaml lists for a stage: parameters, code, its inputs."""
+    values = [[key, value_of(params, key)] for key in pipeline()[stage].get("params", [])]
+    paths = [str(dep).replace("${archive}", params["archive"]) for dep in pipeline()[stage]["deps"]]
+    contents = [[path, content_digest(folder / path)] for path in paths]
+    record = json.dumps([values, contents], sort_keys=True)
+    return hashlib.sha256(record.encode()).hexdigest()
+
+
+def is_whole(folder: Path, stage: str) -> bool:
+    """Whether a stage begun here came to its end: its log is what it writes last."""
+    try:
+        json.loads((folder / "logs" / f"{stage}.json").read_text())
+    except (OSError, ValueError):  # killed before it, or while it was written
+        return False
+    listed = pipeline()[stage]
+    outs = [*listed.get("outs", []), *listed.get("metrics", [])]
+    return all(
+        (folder / (out if isinstance(out, str) else next(iter(out)))).exists() for out in outs
+    )
 
 
 def prepared_data(work: Path, params: Params) -> Path:

@@ -79,6 +79,51 @@ def test_a_row_a_run_and_no_run_twice(
 
 
 @pytest.mark.slow
+def test_a_run_killed_after_its_training_does_not_train_again(
+    archive: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setitem(PRESETS, "tiny", Preset(TINY, {"harmonic": {}}, seeds=(0,)))
+
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("benchmarks.grid.run.measured", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run_grid(archive, tmp_path)
+    assert not (tmp_path / "runs.csv").exists()
+    (model,) = (tmp_path / "work").rglob("model.safetensors")
+    folder = model.parents[1]
+    trained, evaluated = (
+        path.stat().st_mtime_ns for path in (model, folder / "reports/metrics.json")
+    )
+
+    # Killed in the middle of evaluate: trained once, evaluated again.
+    (folder / "logs/evaluate.json").unlink()
+    assert run_grid(archive, tmp_path) == 0
+    assert model.stat().st_mtime_ns == trained
+    assert (folder / "reports/metrics.json").stat().st_mtime_ns > evaluated
+    assert len(read_runs(tmp_path / "runs.csv")) == 1
+
+    # Killed between the figures and the row: neither again.
+    (tmp_path / "runs.csv").unlink()
+    evaluated = (folder / "reports/metrics.json").stat().st_mtime_ns
+    assert run_grid(archive, tmp_path) == 0
+    assert model.stat().st_mtime_ns == trained
+    assert (folder / "reports/metrics.json").stat().st_mtime_ns == evaluated
+
+    # Other parameters are other work, whatever lies in the folder.
+    longer = Preset(TINY | {"epochs": 2}, {"harmonic": {}}, seeds=(0,))
+    monkeypatch.setitem(PRESETS, "tiny", longer)
+    assert run_grid(archive, tmp_path) == 0
+    assert model.stat().st_mtime_ns > trained
+    assert read_runs(tmp_path / "runs.csv").epochs.tolist() == [1, 2]
+
+
+@pytest.mark.slow
 def test_a_search_never_reads_the_test_set(
     archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
