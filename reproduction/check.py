@@ -17,7 +17,7 @@ from reproduction.environment import RECORD, describe, differences
 from reproduction.fresh import clone_head, run, run_pipeline, unlisted_reads
 from reproduction.lock import LOCK, Recorded, committed, parse_lock
 from reproduction.tolerance import Apart, metrics_apart, read_tolerances
-from stages.exact import is_exact
+from stages.harness.exact import is_exact
 from stages.harness.params import load_params
 
 METRICS = "reports/metrics.json"

@@ -14,6 +14,7 @@ from typing import Any
 
 from harmonic.errors import InputError
 from harmonic.files import write_text
+from reproduction.imports import shared_code
 from reproduction.lock import LOCK
 
 RECORD = "reproduction/environment.json"
@@ -92,9 +93,17 @@ def lock_digest(root: Path) -> str:
     return hashlib.md5((root / LOCK).read_bytes(), usedforsecurity=False).hexdigest()
 
 
+def code_digests(root: Path) -> dict[str, str]:
+    """16 hex digits of the SHA-256 of each file that all stages share, by its path."""
+    return {
+        file: hashlib.sha256((root / file).read_bytes()).hexdigest()[:16]
+        for file in sorted(shared_code(root))
+    }
+
+
 def write_record(root: Path) -> None:
     """Describe this machine as the one on which the present dvc.lock was made."""
-    record = {"dvc.lock": lock_digest(root), **describe(root)}
+    record = {"dvc.lock": lock_digest(root), "code": code_digests(root), **describe(root)}
     text = json.dumps(record, indent=2, sort_keys=True) + "\n"
     write_text(root / RECORD, text)
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from harmonic.errors import InputError
-from reproduction.environment import RECORD, lock_digest, pins
+from reproduction.environment import RECORD, code_digests, lock_digest, pins
 from reproduction.fresh import environment
-from reproduction.imports import imported_files
+from reproduction.imports import imported_files, shared_code
 from reproduction.lock import LOCK, outputs, parse_lock, read_pipeline
 from stages.harness.params import load_params
 from stages.harness.recorded import damaged_entries, recorded_outs
@@ -57,9 +57,10 @@ def code_that_no_stage_lists(root: Path) -> Iterator[str]:
     later = [place for place in later_than(root) if Path(place).resolve() != root.resolve()]
     for found in hiding(root, later):
         yield f"{found}; rename it"
+    shared = shared_code(root)
     for name, stage in read_pipeline(root).items():
         listed = [Path(dep) for dep in stage.get("deps", [])]
-        for file in sorted(imported_files(root, f"stages/{name}.py")):
+        for file in sorted(imported_files(root, f"stages/{name}.py") - shared):
             if not any(Path(file) == dep or dep in Path(file).parents for dep in listed):
                 yield f"{name}: imports {file}; put it among the deps in dvc.yaml"
 
@@ -169,8 +170,12 @@ def changes(root: Path, finding: str | dict[str, dict[str, Any]]) -> Iterator[st
 
 
 def environment_of_another_lock(root: Path) -> Iterator[str]:
-    """Whether environment.json belongs to this dvc.lock, and its packages are the pinned ones."""
+    """Whether environment.json is of this dvc.lock, these packages, and this code of all stages."""
     record = json.loads(text_of(root, RECORD))
+    now, then = code_digests(root), record.get("code", {})
+    for file in sorted(now.keys() | then.keys()):
+        if now.get(file) != then.get(file):
+            yield f"{file}, which all stages share, changed: make reproduce, then make record"
     if record["dvc.lock"] != lock_digest(root):
         yield f"{RECORD} describes another dvc.lock; run make record where dvc.lock was made"
     for name, version in pins(root).items():

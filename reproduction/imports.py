@@ -28,6 +28,19 @@ def imported_files(root: Path, file: str) -> set[str]:
     return {path.relative_to(root).as_posix() for path, _ in found if path.is_file()}
 
 
+def shared_code(root: Path) -> set[str]:
+    """What every stage runs through, and no stage lists: the harness with what it imports, and the
+    `__init__.py` of the packages that stages import.
+
+    As dependencies they would have 5 GB downloaded again for a new parameter of another stage.
+    """
+    harness = [file.relative_to(root).as_posix() for file in (root / "stages/harness").glob("*.py")]
+    shared = set().union(*(imported_files(root, file) for file in harness))
+    stages = [file.relative_to(root).as_posix() for file in (root / "stages").glob("*.py")]
+    imported = set().union(*(imported_files(root, file) for file in stages))
+    return shared | {file for file in imported if file.endswith("/__init__.py")}
+
+
 def direct_imports(root: Path, file: Path, *, whole: bool = True) -> Iterator[Path]:
     """The project's files that `file` imports by itself; not `whole`: when it is imported."""
     if file.suffix != ".py" or not file.is_file():

@@ -2,11 +2,7 @@
 
 import sys
 
-from harmonic.errors import InputError
-from stages.harness.shadows import refuse_shadows
+from stages.harness.start import start
 
 if sys.argv[0] == "-m":  # a stage is being started, and has imported nothing yet
-    try:
-        refuse_shadows()
-    except InputError as error:
-        sys.exit(f"stages: {error}")
+    start()

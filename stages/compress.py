@@ -13,30 +13,29 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from stages.exact import compute_exactly, device_of
+from torch import nn
+
+from harmonic.data.arrays import read_labelled_images
+from harmonic.deploy.compression import (
+    accuracy_over_bytes,
+    as_table,
+    balanced_choice,
+    scores_of_choice,
+    table_row,
+)
+from harmonic.deploy.export import export_onnx
+from harmonic.deploy.latency import milliseconds
+from harmonic.deploy.onnx_file import OnnxPredictor
+from harmonic.deploy.variants import multiply_adds, outputs, parameters, variants
+from harmonic.learning.device import choose_device
+from harmonic.learning.fine_tune import fine_tune
+from harmonic.learning.model_file import load_model
+from stages.harness.exact import device_of
 from stages.harness.stage import Stage, run_stage
+from stages.training import recipe_of
 
 
 def work(stage: Stage) -> None:
-    from torch import nn
-
-    from harmonic.data.arrays import read_labelled_images
-    from harmonic.deploy.compression import (
-        accuracy_over_bytes,
-        as_table,
-        balanced_choice,
-        scores_of_choice,
-        table_row,
-    )
-    from harmonic.deploy.export import export_onnx
-    from harmonic.deploy.latency import milliseconds
-    from harmonic.deploy.onnx_file import OnnxPredictor
-    from harmonic.deploy.variants import multiply_adds, outputs, parameters, variants
-    from harmonic.learning.device import choose_device
-    from harmonic.learning.fine_tune import fine_tune
-    from harmonic.learning.model_file import load_model
-    from stages.training import recipe_of
-
     params, settings = stage.params, stage.params.compress
     model, description = load_model(stage.reads.model)
     data = read_labelled_images(stage.reads.images, stage.reads.split)
@@ -101,7 +100,6 @@ def main() -> int:
         work,
         reads=["model", "images", "split"],
         writes=["compression", "plot"],
-        prepare=compute_exactly,
     )
 
 

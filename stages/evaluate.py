@@ -12,30 +12,29 @@ data/split.csv                 reports/confusion.csv             actual, predict
 import sys
 from functools import partial
 
-from stages.exact import compute_exactly, device_of
+import numpy as np
+import pandas as pd
+
+from harmonic.data.arrays import read_labelled_images
+from harmonic.data.classes import CLASSES
+from harmonic.data.metadata import read_index
+from harmonic.description import calibration_of
+from harmonic.evaluation.bootstrap import DIGITS, metrics_document, per_class_document
+from harmonic.evaluation.lesion_level import lesion_metrics
+from harmonic.evaluation.metrics import uncalibrated_metrics
+from harmonic.evaluation.operating_points import operating_metrics, operating_points
+from harmonic.evaluation.predictions import write_predictions
+from harmonic.evaluation.rules import decision_rules
+from harmonic.evaluation.subgroups import subgroup_table
+from harmonic.learning.batches import predict_logits
+from harmonic.learning.device import choose_device
+from harmonic.learning.model_file import load_model
+from stages.harness.exact import device_of
 from stages.harness.partial import write_json
 from stages.harness.stage import Stage, run_stage
 
 
 def work(stage: Stage) -> None:
-    import numpy as np
-    import pandas as pd
-
-    from harmonic.data.arrays import read_labelled_images
-    from harmonic.data.classes import CLASSES
-    from harmonic.data.metadata import read_index
-    from harmonic.description import calibration_of
-    from harmonic.evaluation.bootstrap import DIGITS, metrics_document, per_class_document
-    from harmonic.evaluation.lesion_level import lesion_metrics
-    from harmonic.evaluation.metrics import uncalibrated_metrics
-    from harmonic.evaluation.operating_points import operating_metrics, operating_points
-    from harmonic.evaluation.predictions import write_predictions
-    from harmonic.evaluation.rules import decision_rules
-    from harmonic.evaluation.subgroups import subgroup_table
-    from harmonic.learning.batches import predict_logits
-    from harmonic.learning.device import choose_device
-    from harmonic.learning.model_file import load_model
-
     settings = stage.params.evaluate
     model, description = load_model(stage.reads.model)
     device = choose_device(device_of(stage.params))
@@ -117,7 +116,6 @@ def main() -> int:
             "operating_points",
             "subgroups",
         ],
-        prepare=compute_exactly,
     )
 
 

@@ -6,23 +6,22 @@ data/images.npy, data/split.csv  ->  reports/lr_range/curve.csv         step, lr
 
 import sys
 
-from stages.exact import compute_exactly, device_of
+import pandas as pd
+import torch
+
+from harmonic.data.arrays import read_labelled_images
+from harmonic.learning.batches import channel_statistics
+from harmonic.learning.device import choose_device
+from harmonic.learning.lr_range import sweep_rates
+from harmonic.learning.randomness import derived_seed
+from harmonic.nn.networks import build_network
+from stages.harness.exact import device_of
 from stages.harness.partial import write_json
 from stages.harness.stage import Stage, run_stage
+from stages.training import conv_of, network_options, recipe_of
 
 
 def work(stage: Stage) -> None:
-    import pandas as pd
-    import torch
-
-    from harmonic.data.arrays import read_labelled_images
-    from harmonic.learning.batches import channel_statistics
-    from harmonic.learning.device import choose_device
-    from harmonic.learning.lr_range import sweep_rates
-    from harmonic.learning.randomness import derived_seed
-    from harmonic.nn.networks import build_network
-    from stages.training import conv_of, network_options, recipe_of
-
     params = stage.params
     training = read_labelled_images(stage.reads.images, stage.reads.split).part("train")
     torch.manual_seed(derived_seed(params.seed))
@@ -53,9 +52,7 @@ def work(stage: Stage) -> None:
 
 
 def main() -> int:
-    return run_stage(
-        "find_lr", work, reads=["images", "split"], writes=["lr_range"], prepare=compute_exactly
-    )
+    return run_stage("find_lr", work, reads=["images", "split"], writes=["lr_range"])
 
 
 if __name__ == "__main__":

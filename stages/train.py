@@ -11,33 +11,30 @@ import hashlib
 import sys
 from pathlib import Path
 
-from stages.exact import compute_exactly, device_of
+import numpy as np
+import pandas as pd
+import torch
+from PIL import Image
+
+from harmonic.data.arrays import read_labelled_images
+from harmonic.data.classes import CLASSES
+from harmonic.description import Calibration, Description
+from harmonic.evaluation.rules import fit_temperature
+from harmonic.learning.batches import channel_statistics, predict_logits
+from harmonic.learning.loop import train
+from harmonic.learning.memory import peak_memory
+from harmonic.learning.model_file import described_network, save_model
+from harmonic.learning.processes import joined
+from harmonic.learning.randomness import derived_seed
+from harmonic.learning.training_set import first_batch
+from stages.harness.exact import device_of
 from stages.harness.follower import follow_stage, is_follower
-from stages.harness.launcher import become_launcher
-from stages.harness.params import Params
 from stages.harness.partial import content_digest
 from stages.harness.stage import Stage, run_stage
+from stages.training import conv_of, network_options, recipe_of, schedule_of
 
 
 def work(stage: Stage) -> None:
-    import numpy as np
-    import pandas as pd
-    import torch
-    from PIL import Image
-
-    from harmonic.data.arrays import read_labelled_images
-    from harmonic.data.classes import CLASSES
-    from harmonic.description import Calibration, Description
-    from harmonic.evaluation.rules import fit_temperature
-    from harmonic.learning.batches import channel_statistics, predict_logits
-    from harmonic.learning.loop import train
-    from harmonic.learning.memory import peak_memory
-    from harmonic.learning.model_file import described_network, save_model
-    from harmonic.learning.processes import joined
-    from harmonic.learning.randomness import derived_seed
-    from harmonic.learning.training_set import first_batch
-    from stages.training import conv_of, network_options, recipe_of, schedule_of
-
     params = stage.params
     data = read_labelled_images(stage.reads.images, stage.reads.split)
     training = data.part("train")
@@ -108,16 +105,11 @@ def data_digest(images: Path, split: Path) -> str:
     return hashlib.sha256(b"".join(contents)).hexdigest()[:12]
 
 
-def prepare(params: Params) -> None:
-    become_launcher(params.train.launcher, "train")
-    compute_exactly(params)
-
-
 def main() -> int:
     run = follow_stage if is_follower() else run_stage
     outputs = ["model", "history", "first_batch"]
     reads = ["images", "split"]
-    return run("train", work, reads=reads, writes=outputs, prepare=prepare)
+    return run("train", work, reads=reads, writes=outputs)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from harmonic.errors import InputError
-from stages.harness.params import Params, load_params
+from stages.harness.exact import compute_exactly
+from stages.harness.params import load_params
 from stages.harness.parent import end_with_dvc
 from stages.harness.partial import stage_digest
 from stages.harness.stage import Stage, parse
@@ -28,7 +29,6 @@ def follow_stage(
     *,
     reads: Sequence[str] = (),
     writes: Sequence[str],
-    prepare: Callable[[Params], None] = lambda params: None,
     argv: Sequence[str] | None = None,
 ) -> int:
     """Do the work as `run_stage` does, in a folder that is thrown away; return the exit status."""
@@ -36,7 +36,7 @@ def follow_stage(
         end_with_dvc()
         paths = parse(name, work, [*reads, *writes], argv)
         params = load_params(paths.params)
-        prepare(params)
+        compute_exactly(name, params)
         inputs = {read: getattr(paths, read) for read in reads}
         with tempfile.TemporaryDirectory() as folder:
             partial = Path(folder) / stage_digest(name, params, inputs.values())

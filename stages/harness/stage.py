@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from harmonic.errors import InputError
+from stages.harness.exact import compute_exactly
 from stages.harness.params import Params, load_params
 from stages.harness.parent import end_with_dvc
 from stages.harness.partial import (
@@ -56,21 +57,20 @@ def run_stage(
     *,
     reads: Sequence[str] = (),
     writes: Sequence[str],
-    prepare: Callable[[Params], None] = lambda params: None,
     argv: Sequence[str] | None = None,
 ) -> int:
     """Do the work of one stage; return the exit status.
 
-    The parameters are checked before anything else; `prepare` is called with them next. `work`
-    writes to `stage.writes`; when it returns, every output is moved to the place that the command
-    line names. Bad input is one line on standard error and status 1.
+    The parameters are checked before anything else. `work` writes to `stage.writes`; when it
+    returns, every output is moved to the place that the command line names. Bad input is one line
+    on standard error and status 1.
     """
     opened = watch_opened() if "DVC_STAGE" in os.environ else set()
     try:
         end_with_dvc()
         paths = parse(name, work, [*reads, *writes], argv)
         params = load_params(paths.params)
-        prepare(params)
+        compute_exactly(name, params)
         with locked(name):
             attempt(name, work, params, paths, reads, writes, opened)
     except InputError as error:

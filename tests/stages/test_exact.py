@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harmonic.errors import InputError
-from stages.exact import VARIABLES, compute_exactly, device_of, is_exact
+from stages.harness.exact import VARIABLES, compute_exactly, device_of, is_exact
 from stages.harness.params import Params, load_params
 from tests.stages.clones import ROOT
 
@@ -51,14 +51,16 @@ def test_too_late_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
         if name != "MKL_CBWR":
             monkeypatch.setenv(name, value)
     with pytest.raises(InputError, match=r"too late, as numpy.* set MKL_CBWR='COMPATIBLE'"):
-        compute_exactly(params_with(exact=True))
-    compute_exactly(params_with(exact=False))
+        compute_exactly("train", params_with(exact=True))
+    compute_exactly("train", params_with(exact=False))
 
 
 def test_numpy_loads_whatever_the_environment_asks_of_it() -> None:
     code = (
-        "from stages.exact import compute_exactly; from stages.harness.params import load_params; "
-        "from pathlib import Path; compute_exactly(load_params(Path('params.yaml'))); import numpy"
+        "from stages.harness.exact import compute_exactly; "
+        "from stages.harness.params import load_params; "
+        "from pathlib import Path; compute_exactly('train', load_params(Path('params.yaml'))); "
+        "import numpy"
     )
     wanted = os.environ | {"NPY_ENABLE_CPU_FEATURES": "X86_V3"}
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=wanted, check=True)
@@ -67,9 +69,9 @@ def test_numpy_loads_whatever_the_environment_asks_of_it() -> None:
 STEPS = """
 import hashlib
 from pathlib import Path
-from stages.exact import compute_exactly
+from stages.harness.exact import compute_exactly
 from stages.harness.params import load_params
-compute_exactly(load_params(Path("params.yaml")))
+compute_exactly("train", load_params(Path("params.yaml")))
 import numpy as np
 import torch
 from harmonic.nn.networks import build_network

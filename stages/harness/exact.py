@@ -3,7 +3,7 @@
 Sums of floating-point numbers depend on their order, and libraries order them by the width of the
 processor's vectors and the number of threads. The variables below make them use one thread and the
 instructions that every x86-64 processor of the last fifteen years has. Libraries read them once,
-when they are loaded, so `compute_exactly` comes before NumPy and PyTorch are imported.
+when they are loaded, so `compute_exactly` comes before a stage's own file is imported.
 """
 
 import os
@@ -25,6 +25,8 @@ VARIABLES = {
 """What libraries read from the environment, and the value that makes them compute alike."""
 
 LIBRARIES = ("numpy", "torch")
+STAGES = ("find_lr", "train", "evaluate", "compress")
+"""Those that compute in floating point; the others compute alike everywhere without it."""
 
 
 def is_exact(params: Params) -> bool:
@@ -39,12 +41,12 @@ def device_of(params: Params) -> str:
     return "cpu" if is_exact(params) else params.device
 
 
-def compute_exactly(params: Params) -> None:
+def compute_exactly(stage: str, params: Params) -> None:
     """Set up exact mode where `exact` asks for it; what the environment said before is overruled.
 
     Raises InputError where NumPy or PyTorch is loaded already and has read other values.
     """
-    if not is_exact(params):
+    if stage not in STAGES or not is_exact(params):
         return
     os.environ.pop("NPY_ENABLE_CPU_FEATURES", None)  # NumPy would refuse to load with both
     loaded = [name for name in LIBRARIES if name in sys.modules]
