@@ -1,7 +1,7 @@
 # make run        the whole pipeline: dermoscopy phantoms in, a trained network and a report out
 # make test       format, lint, types and the fast tests
 # make test-slow  what takes longer: kills, wheel, a queue of experiments
-# make gate       dvc.lock agrees with dvc.yaml, parameters and code; seconds, nothing is run
+# make gate       dvc.lock agrees with dvc.yaml, parameters, code and cache; nothing is run
 # make reproduce  the last commit from nothing, compared with dvc.lock stage by stage
 # make record     after `make run`, before a commit: on what machine dvc.lock was made
 # Each makes .venv and installs what it needs by itself. PYTHON=python3.12 chooses the interpreter.

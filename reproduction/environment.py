@@ -58,6 +58,7 @@ def describe(root: Path) -> Environment:
         **processor(),
         "cores": os.cpu_count(),
         "threads": os.environ.get("OMP_NUM_THREADS", "all cores"),
+        "pythonpath": os.environ.get("PYTHONPATH", "none"),
         "cuda": cuda(),
     }
 
@@ -115,7 +116,8 @@ def differences(then: Environment, now: Environment) -> list[str]:
     for name in sorted(before.keys() | after.keys()):
         if before.get(name) != after.get(name):
             lines.append(f"package {name}: {before.get(name, 'none')} → {after.get(name, 'none')}")
-    for name in ("python", "system", "processor", "vectors", "cores", "threads", "cuda"):
+    facts = ("python", "system", "processor", "vectors", "cores", "threads", "pythonpath", "cuda")
+    for name in facts:
         if then.get(name) != now.get(name):
             lines.append(f"{name}: {then.get(name)} → {now.get(name)}")
     return lines

@@ -42,7 +42,7 @@ def gate(root: Path) -> int:
     for problem in problems:
         print(f"gate: {problem}", file=sys.stderr)
     if not problems:
-        print("gate: dvc.lock agrees with dvc.yaml, parameters, code and pinned packages")
+        print("gate: dvc.lock agrees with dvc.yaml, parameters, code, pinned packages and cache")
     return 1 if problems else 0
 
 
@@ -55,8 +55,9 @@ def text_of(root: Path, path: str) -> str:
 def code_that_no_stage_lists(root: Path) -> Iterator[str]:
     """Files in the top folder that hide a module, and imports that dvc.yaml does not list."""
     later = [place for place in later_than(root) if Path(place).resolve() != root.resolve()]
-    for found in hiding(root, later):
-        yield f"{found}; rename it"
+    if hidden := list(hiding(root, later)):
+        yield from (f"{found}; rename it" for found in hidden)
+        return
     shared = shared_code(root)
     for name, stage in read_pipeline(root).items():
         listed = [Path(dep) for dep in stage.get("deps", [])]

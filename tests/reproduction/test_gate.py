@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from harmonic.errors import InputError
 from reproduction.environment import RECORD, lock_digest, pins
 from reproduction.gate import (
     changes,
+    code_that_no_stage_lists,
     environment_of_another_lock,
     gate,
     paths_that_are_no_output,
@@ -18,6 +20,7 @@ from reproduction.gate import (
     records_that_contradict,
     requirements_without_pin,
 )
+from reproduction.lock import read_pipeline
 from tests.stages.clones import ROOT, call
 
 
@@ -50,6 +53,55 @@ def test_a_clone_without_data_is_judged_by_what_it_has(
     assert "gate: train: parameter lr is modified; run dvc repro\n" in found
     assert "gate: resize: harmonic/images/stack.py is modified; run dvc repro\n" in found
     assert "gate: split:" not in found.removeprefix(before)
+
+
+def test_code_that_every_stage_shares_is_code_of_each(
+    clone: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Parameters that mean something else, classes in another order: no stage's own file."""
+    with (clone / "stages/harness/params.py").open("a", encoding="utf-8") as file:
+        file.write("tree = {}\n")
+    with (clone / "harmonic/data/__init__.py").open("a", encoding="utf-8") as file:
+        file.write("from harmonic.data import classes\n\nclasses.CLASSES = classes.CLASSES[::-1]\n")
+    assert gate(clone) == 1
+    found = capsys.readouterr().err
+    for name, stage in read_pipeline(clone).items():
+        for file in ("stages/harness/params.py", "harmonic/data/__init__.py"):
+            (dep,) = {file, *map(str, Path(file).parents)} & set(stage["deps"])
+            assert f"gate: {name}: {dep} is modified; run dvc repro\n" in found
+
+
+@pytest.mark.parametrize("name", ["torch.py", "numpy/__init__.py", "sitecustomize.py"])
+def test_a_file_that_python_would_import_by_mistake_is_named(clone: Path, name: str) -> None:
+    assert list(code_that_no_stage_lists(clone)) == []
+    (clone / name).parent.mkdir(exist_ok=True)
+    (clone / name).touch()
+    (found,) = code_that_no_stage_lists(clone)
+    assert found.startswith(f"{clone / name.split('/')[0]} ")
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "new"),
+    [
+        ("stages/resize.py", "from harmonic.data import more", "harmonic/data/more.py"),
+        ("stages/resize.py", "import benchmarks.more", "benchmarks/more.py"),
+        ("harmonic/__init__.py", "from . import more", "harmonic/more.py"),
+        ("harmonic/data/index.py", "import more", "more.py"),
+        ("harmonic/data/index.py", "", "harmonic/data/classes/__init__.py"),
+        ("harmonic/data/index.py", "", f"harmonic/data/classes{EXTENSION_SUFFIXES[0]}"),
+    ],
+)
+def test_an_import_that_dvc_yaml_does_not_list_is_named(
+    clone: Path, file: str, line: str, new: str
+) -> None:
+    """A new module, or one that comes before a listed one of the same name."""
+    with (clone / file).open("a", encoding="utf-8") as text:
+        text.write(f"{line}\n")
+    (clone / new).parent.mkdir(exist_ok=True)
+    (clone / new).touch()
+    assert f"resize: imports {new}; put it among the deps in dvc.yaml" in list(
+        code_that_no_stage_lists(clone)
+    )
 
 
 def test_findings_of_dvc_become_lines() -> None:

@@ -85,12 +85,21 @@ def test_a_kill_at_a_random_moment_of_every_stage_leaves_no_trace(
     assert "Running stage" not in call(clone, DVC, "repro")
 
 
-@pytest.mark.parametrize("stage", ["remove_hair", "train"])
+@pytest.mark.parametrize(
+    ("stage", "launcher"),
+    [
+        ("remove_hair", "python"),
+        ("train", "python"),
+        ("train", "torchrun --standalone --nproc-per-node 2"),
+    ],
+)
 def test_a_stage_ends_with_the_dvc_that_started_it(
-    clone: Path, before: dict[str, object], stage: str
+    clone: Path, before: dict[str, object], stage: str, launcher: str
 ) -> None:
+    change_params(clone, train={"launcher": launcher})
     process = start(clone, stage)
     wait_until(at_work(clone, stage), process)
+    change_params(clone, train={"launcher": "python"})
     process.kill()  # DVC alone
     process.wait()
     deadline = time.monotonic() + 20
