@@ -11,10 +11,8 @@ the oracle. One core, processor time, the least of three turns; the same seed dr
 
 import argparse
 import time
-import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 
 import cv2
@@ -24,15 +22,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage.metrics import structural_similarity
 
+from benchmarks.hair_images import Pixels, decoded, grey, phantoms, small, stored
 from harmonic.errors import InputError
 from harmonic.files import check_outputs, whole, write_text
 from harmonic.images.decode import read_mask
-from harmonic.images.hair import DEFAULT_METHOD, METHODS, hair_mask, remove_hair
-from harmonic.sample.lesion import RECIPES
-from harmonic.sample.phantom import draw_phantom
+from harmonic.images.hair import DEFAULT_METHOD, METHODS, hair_mask, inpaint, remove_hair
 from harmonic.sample.strands import COLOURS, DENSITIES, add_hair
 
-Pixels = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 
 CLONE = "dullrazor"
@@ -54,48 +50,6 @@ class Case:
     shortfall: float  # dB at 64 × 64 below the oracle
 
 
-def phantoms(count: int, seed: int) -> Iterator[tuple[str, Pixels]]:
-    classes = sorted(RECIPES)
-    for n in range(count):
-        lesion, photograph = (
-            np.random.default_rng([seed, 1, n]),
-            np.random.default_rng([seed, 2, n]),
-        )
-        phantom = draw_phantom(classes[n % len(classes)], lesion, photograph)
-        yield f"phantom {n}", phantom.image if phantom.hairless is None else phantom.hairless
-
-
-def stored(images: Path, count: int | None, ids: set[str] | None) -> Iterator[tuple[str, bytes]]:
-    """Names and contents of the .jpg files of a folder or zip, by name; evenly many if limited."""
-    if images.is_dir():
-        files = {path.stem: path for path in images.rglob("*.jpg")}
-        chosen = _evenly(sorted(files.keys() & (ids or files.keys())), count)
-        yield from ((name, files[name].read_bytes()) for name in chosen)
-        return
-    with zipfile.ZipFile(images) as archive:
-        members = {Path(name).stem: name for name in archive.namelist() if name.endswith(".jpg")}
-        chosen = _evenly(sorted(members.keys() & (ids or members.keys())), count)
-        yield from ((name, archive.read(members[name])) for name in chosen)
-
-
-def _evenly(names: list[str], count: int | None) -> list[str]:
-    if count is None or count >= len(names):
-        return names
-    return [names[n * len(names) // count] for n in range(count)]
-
-
-def decoded(content: bytes) -> Pixels:
-    return np.array(Image.open(BytesIO(content)).convert("RGB"))
-
-
-def small(image: Pixels) -> Pixels:
-    return np.asarray(cv2.resize(image, (64, 64), interpolation=cv2.INTER_AREA), dtype=np.uint8)
-
-
-def grey(image: Pixels) -> Pixels:
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
-
-
 def psnr(image: Pixels, wanted: Pixels, where: Mask | None = None) -> float:
     """In dB; 75 dB, a hundredth of a grey level squared, is as good as identical."""
     squares = (image.astype(np.float64) - wanted) ** 2
@@ -112,20 +66,14 @@ def agreement(found: Mask, truth: Mask) -> dict[str, float]:
     }
 
 
-def filled(image: Pixels, mask: Mask, reach: int) -> Pixels:
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
-    wide = cv2.dilate(mask.view(np.uint8), disc)
-    return np.asarray(cv2.inpaint(image, wide, 1.0, cv2.INPAINT_TELEA), dtype=np.uint8)
-
-
 def attempts(hairy: Pixels, truth: Mask) -> Iterator[tuple[str, Mask, Pixels]]:
     """What each method finds and leaves; the oracle once for each dilation."""
     for method in METHODS:
         yield method, hair_mask(hairy, method), remove_hair(hairy, method)
     found = hair_mask(hairy, CLONE)
-    yield UNDILATED, found, filled(hairy, found, 0)
+    yield UNDILATED, found, inpaint(hairy, found, 0)
     for reach in (0, 1, 2, 3, 4):
-        yield f"{ORACLE} {reach}", truth, filled(hairy, truth, reach)
+        yield f"{ORACLE} {reach}", truth, inpaint(hairy, truth, reach)
 
 
 def drawn_over(image: Pixels, number: int, seed: int) -> tuple[list[dict], list[Case]]:

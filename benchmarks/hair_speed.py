@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.hair import stored
+from benchmarks.hair_images import stored
 from harmonic.images.hair import DEFAULT_METHOD, METHODS
 from harmonic.images.hair.folder import remove_hair_from_files
 from harmonic.images.stack import stack_resized

@@ -98,13 +98,9 @@ def inspection(index: pd.DataFrame, inspected: list[Inspected]) -> pd.DataFrame:
     """What was found of each image, for a table: size, format, mode, channel statistics, digest."""
     mean = np.array([found.mean for found in inspected])
     std = np.sqrt(np.array([found.square for found in inspected]) - mean**2)
-    columns: dict[str, Any] = {
-        "image_id": index.image_id,
-        "width": [found.width for found in inspected],
-        "height": [found.height for found in inspected],
-        "format": [found.format for found in inspected],
-        "mode": [found.mode for found in inspected],
-    }
+    columns: dict[str, Any] = {"image_id": index.image_id}
+    for name in ("width", "height", "format", "mode"):
+        columns[name] = [getattr(found, name) for found in inspected]
     for name, values in (("mean", mean), ("std", std)):
         for channel, letter in enumerate("rgb"):
             columns[f"{name}_{letter}"] = values[:, channel].round(6)

@@ -141,7 +141,7 @@ def test_an_archive_too_large_for_the_disk_is_refused_before_unpacking(
 ) -> None:
     archive = make_zip(tmp_path / "a.zip", {METADATA: b"table", IMAGE: b"pixels"})
     usage = type("Usage", (), {"free": 10})
-    monkeypatch.setattr("harmonic.data.sources.disk.shutil.disk_usage", lambda _: usage)
+    monkeypatch.setattr("harmonic.data.sources.archive.shutil.disk_usage", lambda _: usage)
     with pytest.raises(InputError, match=r"are needed, 0.00 GB are free"):
         import_archive(archive, tmp_path / "raw")
     assert files_below(tmp_path / "raw") == {}

@@ -6,13 +6,13 @@ says about folders can place a file anywhere else. The Kaggle archive holds ever
 """
 
 import re
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
 
 from tqdm import tqdm
 
-from harmonic.data.sources.disk import require_free_disk
 from harmonic.data.sources.members import Member, copy, opened, refuse_large
 from harmonic.errors import InputError
 
@@ -95,3 +95,29 @@ def refuse_different(first: Member, second: Member) -> None:
             f"archive {second.archive}: {first.name} and {second.name} are two different files "
             f"for {PurePosixPath(first.name).name}"
         )
+
+
+def require_free_disk(needed: Mapping[Path, int]) -> None:
+    """Raise InputError where a file system has less room than the folders on it need, in bytes.
+
+    Asked before hours of downloading, not after. Folders need not exist yet. What several folders
+    of one file system need is added up.
+    """
+    places: dict[int, tuple[Path, int]] = {}
+    for folder, size in needed.items():
+        existing = folder.absolute()
+        while not existing.exists():
+            existing = existing.parent
+        device = existing.stat().st_dev
+        first, total = places.get(device, (existing, 0))
+        places[device] = (first, total + size)
+    for folder, size in places.values():
+        free = shutil.disk_usage(folder).free
+        if size > free:
+            raise InputError(
+                f"disk of {folder}: {gigabytes(size)} are needed, {gigabytes(free)} are free"
+            )
+
+
+def gigabytes(size: int) -> str:
+    return f"{size / 1e9:,.2f} GB"

@@ -8,8 +8,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from harmonic.data.sources.archive import METADATA, import_images
-from harmonic.data.sources.disk import require_free_disk
+from harmonic.data.sources.archive import METADATA, import_images, require_free_disk
 from harmonic.data.sources.transfer import RemoteFile, download, size_of
 
 ADDRESS = "https://dataverse.harvard.edu/api/access/datafile"

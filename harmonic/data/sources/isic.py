@@ -15,8 +15,7 @@ import pandas as pd
 
 from harmonic.data.classes import CLASSES
 from harmonic.data.metadata import COLUMNS, read_table
-from harmonic.data.sources.archive import METADATA, import_images
-from harmonic.data.sources.disk import require_free_disk
+from harmonic.data.sources.archive import METADATA, import_images, require_free_disk
 from harmonic.data.sources.members import copy, opened, refuse_large
 from harmonic.data.sources.transfer import RemoteFile, download, size_of
 from harmonic.errors import InputError

@@ -12,8 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from harmonic.data.sources.archive import import_archive
-from harmonic.data.sources.disk import require_free_disk
+from harmonic.data.sources.archive import import_archive, require_free_disk
 from harmonic.data.sources.transfer import size_of
 from harmonic.errors import InputError
 
@@ -39,7 +38,6 @@ def fetch_kaggle(
     from kagglehub import exceptions
     from kagglehub.cache import Cache
     from kagglehub.handle import parse_dataset_handle
-    from requests import RequestException
 
     handle = parse_dataset_handle(HANDLE)
     cached = Path(Cache().get_archive_path(handle))
@@ -57,8 +55,7 @@ def fetch_kaggle(
     except BROKEN_ARCHIVE as error:
         raise no_archive(cached, error) from None
     except (
-        RequestException,
-        OSError,
+        OSError,  # requests' exceptions among them
         ValueError,
         exceptions.BackendError,
         exceptions.CredentialError,

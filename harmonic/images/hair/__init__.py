@@ -21,13 +21,14 @@ from harmonic.images.hair.directional import directional_mask
 from harmonic.images.hair.morphology import Image, Mask, disc
 
 
-def inpaint(image: Image, mask: Mask) -> Image:
+def inpaint(image: Image, mask: Mask, reach: int | None = None) -> Image:
     """Fill a hair mask, bool (H, W), from its surroundings: Telea's fast marching method (2004).
 
-    The mask is dilated first (by 2 pixels in an image 600 wide), because the rim of a hair, blurred
-    by the lens, is darker than skin too. Pixels outside the dilated mask keep their values.
+    The mask is dilated first by `reach` pixels (2 in an image 600 wide), because the rim of a hair,
+    blurred by the lens, is darker than skin too. Pixels outside the dilated mask keep their values.
     """
-    reach = max(1, round(2 * image.shape[1] / 600))
+    if reach is None:
+        reach = max(1, round(2 * image.shape[1] / 600))
     wide = cv2.dilate(mask.view(np.uint8), disc(2 * reach + 1))
     return np.asarray(cv2.inpaint(image, wide, 1.0, cv2.INPAINT_TELEA), dtype=np.uint8)
 
