@@ -1,56 +1,26 @@
 """What commands write lies where nothing of the user's lay: no input, nothing unasked."""
 
 import ast
-import json
 import os
 import shutil
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pytest
 
 from harmonic.__main__ import main
-from harmonic.data.classes import CLASSES
 from harmonic.deploy.explain import picture_names
-from harmonic.evaluation.predictions import write_predictions
-from harmonic.images.decode import write_jpeg
-from harmonic.learning.model_file import load_model, save_model
+from harmonic.learning.model_file import load_model
 from stages.harness.stage import run_stage
-from tests.deploy.conftest import describe, photograph, trained
+from tests.commands.given import contents, write_given
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
 def given(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model, photographs and three folds of a cross-validation, as a user has them."""
     folder = tmp_path_factory.mktemp("given")
-    description = describe()
-    save_model(folder / "model.safetensors", trained(description).state_dict(), description)
-    (folder / "photos" / "more").mkdir(parents=True)
-    for number, name in enumerate(("a.png", "a.jpg", "more/a.png")):
-        write_jpeg(folder / "photos" / name, photograph(number))
-    for fold in range(3):
-        write_fold(folder / f"fold{fold}", fold)
+    write_given(folder)
     return folder
-
-
-def write_fold(folder: Path, fold: int) -> None:
-    """A run of 21 test images, three of each class."""
-    (folder / "reports").mkdir(parents=True)
-    (folder / "data").mkdir()
-    ids = [f"ISIC_{100 * fold + number:07d}" for number in range(21)]
-    random = np.random.default_rng(fold)
-    for rule in ("", "_natural"):
-        found = random.dirichlet(np.ones(7), size=21) * 0.9 + np.eye(7).repeat(3, axis=0) * 0.1
-        write_predictions(folder / "reports" / f"predictions{rule}.csv", ids, found)
-    truth = {"image_id": ids, "lesion_id": [f"HAM_{one[5:]}" for one in ids]}
-    table = pd.DataFrame(truth | {"dx": np.repeat(CLASSES, 3), "split": "test"})
-    table.to_csv(folder / "data" / "split.csv", index=False)
-    (folder / "reports" / "metrics.json").write_text(json.dumps({"balanced_accuracy": 0.5}))
-    parameters = f"seed: 0\nmodel: cnn\nsplit: {{folds: 3, fold: {fold}}}\n"
-    (folder / "params.yaml").write_text(parameters)
 
 
 @pytest.fixture
@@ -59,14 +29,6 @@ def mine(given: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copytree(given, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
 
 
 def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:

@@ -165,7 +165,8 @@ def test_a_full_disk_is_one_line_and_leaves_no_output(
         cwd=clone, env=environment(), capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 1, done.stderr
-    assert f"{stage}: No space left on device" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith(f"{stage}: ")
+    assert "No space left on device" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
 
