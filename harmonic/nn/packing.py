@@ -6,7 +6,7 @@ from its description, so neither names nor shapes are stored. Nothing is lost: t
 computes what the binarised one does, to the bit.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -49,38 +49,30 @@ def unpack(model: nn.Module, tensors: Mapping[str, Tensor]) -> nn.Module:
     if not kinds:
         raise ValueError("its weights are packed, but its network is not binarised")
     model = settled(model)
-    codes, values = Reader("codes", tensors["codes"]), Reader("values", tensors["values"])
+    state = stored(model)
+    sizes = [bytes_of(value.numel(), kinds[name]) for name, value in state.items() if name in kinds]
+    codes = cut("codes", tensors["codes"], sizes)
+    sizes = [len(value) if name in kinds else value.numel() for name, value in state.items()]
+    values = cut("values", tensors["values"], sizes)
     with torch.no_grad():
-        for name, value in stored(model).items():
+        for name, value in state.items():
+            numbers = next(values)
             if name in kinds:
-                kind = kinds[name]
-                digits = from_bytes(codes.next(bytes_of(value.numel(), kind)), kind, value.numel())
-                signs = digits - 1 if kind == "ternary" else 2 * digits - 1
-                scales = values.next(len(value)).view(-1, *[1] * (value.dim() - 1))
-                value.copy_(signs.view(value.shape) * scales)
+                digits = from_bytes(next(codes), kinds[name], value.numel()).view(value.shape)
+                signs = digits - 1 if kinds[name] == "ternary" else 2 * digits - 1
+                value.copy_(signs * numbers.view(-1, *[1] * (value.dim() - 1)))
             else:
-                value.copy_(values.next(value.numel()).view(value.shape))
-    codes.end()
-    values.end()
+                value.copy_(numbers.view(value.shape))
     return model
 
 
-class Reader:
-    """Takes a tensor from front to back."""
-
-    def __init__(self, name: str, tensor: Tensor) -> None:
-        self.name, self.tensor, self.place = name, tensor, 0
-
-    def next(self, count: int) -> Tensor:
-        taken = self.tensor[self.place : self.place + count]
-        if len(taken) < count:
-            raise ValueError(f"{self.name} of the packed network ends after {len(self.tensor)}")
-        self.place += count
-        return taken
-
-    def end(self) -> None:
-        if self.place < len(self.tensor):
-            raise ValueError(f"{self.name} of the packed network go on after {self.place}")
+def cut(name: str, tensor: Tensor, sizes: list[int]) -> Iterator[Tensor]:
+    """A tensor in pieces of these sizes."""
+    if len(tensor) < sum(sizes):
+        raise ValueError(f"{name} of the packed network ends after {len(tensor)}")
+    if len(tensor) > sum(sizes):
+        raise ValueError(f"{name} of the packed network go on after {sum(sizes)}")
+    return iter(tensor.split(sizes))
 
 
 def weight_kinds(model: nn.Module) -> dict[str, str]:

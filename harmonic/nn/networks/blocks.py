@@ -1,9 +1,36 @@
 """Residual blocks of the ResNet family."""
 
+from collections.abc import Callable, Sequence
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .convolutions import Convolutions
+
+Block = Callable[[Convolutions, int, int, int, int], nn.Module]
+"""Of the convolutions to use, a stage, channels in, width and stride."""
+
+
+def in_stages(
+    block: Block,
+    conv: Convolutions,
+    channels: int,
+    width: int,
+    counts: Sequence[int],
+    expansion: int = 1,
+) -> tuple[nn.Sequential, int]:
+    """Blocks of all stages in a row, and the channels they end with.
+
+    Every stage has twice the width of the one before and half its height and width of maps.
+    counts: blocks in each stage; expansion: channels out of a block over its width.
+    """
+    blocks = []
+    for stage, count in enumerate(counts):
+        for number in range(count):
+            stride = 2 if stage > 0 and number == 0 else 1
+            blocks.append(block(conv, stage, channels, width << stage, stride))
+            channels = (width << stage) * expansion
+    return nn.Sequential(*blocks), channels
 
 
 class BasicBlock(nn.Module):

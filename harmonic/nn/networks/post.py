@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from ..checks import integer, probability
-from .convolutions import Convolutions, Level, convolutions, initialise
+from .convolutions import Convolutions, initialise
 
 LAYERS = (
     (32, 4, 1, 0),
@@ -14,7 +14,6 @@ LAYERS = (
     (128, 3, 1, 2),
 )
 """Width, kernel size, stride and stage of each convolution after the first (3 channels, 4 × 4)."""
-STAGES = 3
 
 
 class PostNetwork(nn.Module):
@@ -23,12 +22,15 @@ class PostNetwork(nn.Module):
     Seven convolutions of widths 3, 32, 32, 64, 64, 128, 128, each with ReLU, and three linear
     layers of 1024, 128 and num_classes with dropout between them. The post's own layer sums the
     input channels before the transform; here every channel is transformed, as in the papers.
+    image_size: side of the square images, 64 in the post.
     """
 
     def __init__(
-        self, conv: Convolutions, num_classes: int, image_size: int, dropout: float
+        self, conv: Convolutions, num_classes: int, *, image_size: int = 64, dropout: float = 0.5
     ) -> None:
         super().__init__()
+        image_size = integer("image_size", image_size, least=8)
+        dropout = probability("dropout", dropout)
         layers: list[nn.Module] = [conv.root(3, 3, 4, padding=1), nn.ReLU(inplace=True)]
         channels, size = 3, image_size - 1
         for width, kernel, stride, stage in LAYERS:
@@ -52,22 +54,3 @@ class PostNetwork(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         return self.head(self.features(images))
-
-
-def post(
-    num_classes: int,
-    conv: str,
-    *,
-    level: Level = None,
-    norm: str = "ortho",
-    batch_norm: str = "all",
-    image_size: int = 64,
-    dropout: float = 0.5,
-) -> PostNetwork:
-    """The post's network for square images of `image_size` pixels, 64 in the post."""
-    return PostNetwork(
-        convolutions(conv, STAGES, level, norm, batch_norm),
-        num_classes,
-        integer("image_size", image_size, least=8),
-        probability("dropout", dropout),
-    )

@@ -7,12 +7,20 @@ from typing import Any
 from torch import nn
 
 from ..binary import binarize as with_binary_weights
-from ..checks import integer, one_of
-from .convolutions import KINDS
-from .post import post
-from .resnet import resnet
-from .small import small
-from .wide_resnet import wide_resnet
+from ..checks import integer
+from .convolutions import Level, convolutions
+from .post import PostNetwork
+from .resnet import ResNet
+from .small import SmallResNet
+from .wide_resnet import WideResNet
+
+NETWORKS: dict[str, tuple[Callable[..., nn.Module], int, str]] = {
+    r"small": (SmallResNet, 3, "none"),
+    r"post": (PostNetwork, 3, "all"),
+    r"wrn-(\d+)-(\d+)": (WideResNet, 3, "first"),
+    r"resnet-(\d+)": (ResNet, 4, "first"),
+}
+"""Name (numbers go to the network): network, stages that have a level each, usual batch norm."""
 
 
 def build_network(
@@ -20,6 +28,8 @@ def build_network(
     num_classes: int = 7,
     conv: str = "harmonic",
     *,
+    level: Level = None,
+    norm: str = "ortho",
     binarize: str = "none",
     binarize_layers: str = "inner",
     **options: Any,
@@ -32,28 +42,21 @@ def build_network(
         an orthogonal bank the same seed gives both kinds the same initial kernels.
     binarize, binarize_layers: "none", or weights of two or three values, trained straight through,
         as `harmonic.nn.binary.binarize` makes them.
-    options: `level` (λ: an integer, None, "progressive", or one value a stage), `norm` and
-        `batch_norm` ("none", "first", "all"), which mean nothing to plain convolutions; `dropout`
-        (all but the ResNets); `width` and `blocks` (small); `image_size` (post).
+    level, norm, batch_norm ("none", "first", "all"; usually as in NETWORKS): see `convolutions`;
+        they mean nothing to plain convolutions.
+    options: `dropout` (all but the ResNets); `width` and `blocks` (small); `image_size` (post).
 
     Raises ValueError for an unknown name or value, TypeError for an option the network has not.
     """
     integer("num_classes", num_classes, least=1)
-    one_of("conv", conv, KINDS)
-    for pattern, build in NETWORKS.items():
+    for pattern, (network, stages, batch_norm) in NETWORKS.items():
         match = re.fullmatch(pattern, name) if isinstance(name, str) else None
         if match:
-            network = build(*map(int, match.groups()), num_classes, conv, **options)
-            return with_binary_weights(network, binarize, layers=binarize_layers)
+            batch_norm = options.pop("batch_norm", batch_norm)
+            used = convolutions(conv, stages, level, norm, batch_norm)
+            made = network(used, num_classes, *map(int, match.groups()), **options)
+            return with_binary_weights(made, binarize, layers=binarize_layers)
     raise ValueError(
         f"name={name!r} is unknown: choose small, post, wrn-<depth>-<width>, "
         "resnet-18, resnet-34 or resnet-50"
     )
-
-
-NETWORKS: dict[str, Callable[..., nn.Module]] = {
-    r"small": small,
-    r"post": post,
-    r"wrn-(\d+)-(\d+)": wide_resnet,
-    r"resnet-(\d+)": resnet,
-}

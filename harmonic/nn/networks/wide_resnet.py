@@ -1,12 +1,13 @@
 """Wide residual networks as in the harmonic-network papers, for images of about 32 × 32."""
 
+from functools import partial
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..checks import integer, probability
-from .convolutions import Convolutions, Level, convolutions, initialise
-
-STAGES = 3
+from .blocks import in_stages
+from .convolutions import Convolutions, initialise
 
 
 class WideBlock(nn.Module):
@@ -39,22 +40,24 @@ class WideBlock(nn.Module):
 
 
 class WideResNet(nn.Module):
-    """(N, 3, H, W) to logits (N, num_classes); Zagoruyko and Komodakis, arXiv 1605.07146."""
+    """(N, 3, H, W) to logits (N, num_classes); Zagoruyko and Komodakis, arXiv 1605.07146.
+
+    WRN-depth-width: depth 6 n + 4, n blocks in each of three stages of 16, 32, 64 · width. In the
+    papers' arrangement (arXiv 2001.06570, section 4) the root normalises its responses and keeps
+    all frequencies; `level` is the blocks' λ.
+    """
 
     def __init__(
-        self, conv: Convolutions, num_classes: int, depth: int, width: int, dropout: float
+        self, conv: Convolutions, num_classes: int, depth: int, width: int, *, dropout: float = 0.0
     ) -> None:
         super().__init__()
+        name = f"wrn-{depth}-{width}"
+        if depth < 10 or (depth - 4) % 6:
+            raise ValueError(f"{name=}: {depth=} must be 10, 16, 22, 28, …")
+        width = 16 * integer(f"{name=}: width", width, least=1)
+        block = partial(WideBlock, dropout=probability("dropout", dropout))
         self.root = conv.root(3, 16, 3, padding=1, bias=False)
-        blocks: list[nn.Module] = []
-        channels = 16
-        for stage in range(STAGES):
-            for block in range((depth - 4) // 6):
-                stride = 2 if stage > 0 and block == 0 else 1
-                wide = (16 << stage) * width
-                blocks.append(WideBlock(conv, stage, channels, wide, stride, dropout))
-                channels = wide
-        self.blocks = nn.Sequential(*blocks)
+        self.blocks, channels = in_stages(block, conv, 16, width, ((depth - 4) // 6,) * 3)
         self.bn = nn.BatchNorm2d(channels)
         self.head = nn.Linear(channels, num_classes)
         initialise(self)
@@ -62,31 +65,3 @@ class WideResNet(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         features = F.relu(self.bn(self.blocks(self.root(images))))
         return self.head(features.mean(dim=(2, 3)))
-
-
-def wide_resnet(
-    depth: int,
-    width: int,
-    num_classes: int,
-    conv: str,
-    *,
-    level: Level = None,
-    norm: str = "ortho",
-    batch_norm: str = "first",
-    dropout: float = 0.0,
-) -> WideResNet:
-    """WRN-depth-width: depth 6 n + 4, n blocks in each of three stages of 16, 32, 64 · width.
-
-    The papers' arrangement (arXiv 2001.06570, section 4): the root normalises its responses and
-    keeps all frequencies; `level` is the blocks' λ, "progressive" being full, 3, 2 by stage.
-    """
-    name = f"wrn-{depth}-{width}"
-    if depth < 10 or (depth - 4) % 6:
-        raise ValueError(f"{name=}: depth={depth} must be 10, 16, 22, 28, …")
-    return WideResNet(
-        convolutions(conv, STAGES, level, norm, batch_norm),
-        num_classes,
-        depth,
-        integer(f"name={name!r}: width", width, least=1),
-        probability("dropout", dropout),
-    )
