@@ -1,5 +1,6 @@
 """Who may import whom: never upwards, never in a circle."""
 
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -36,3 +37,22 @@ def test_what_makes_the_data_needs_no_torch(package: str) -> None:
         text = file.read_text(encoding="utf-8")
         assert "import torch" not in text
         assert "from torch" not in text
+
+
+@pytest.mark.parametrize("folder", ["harmonic", "stages", "benchmarks", "reproduction"])
+def test_no_import_goes_in_a_circle(folder: str) -> None:
+    """Those inside functions and for type checkers alone count too."""
+    graph = {file: {*direct_imports(file)} - {file} for file in (ROOT / folder).rglob("*.py")}
+    TopologicalSorter(graph).prepare()  # raises CycleError, which names the files
+
+
+def test_the_room_of_moments_has_one_door_and_knows_no_layer() -> None:
+    nn = ROOT / "harmonic" / "nn"
+    room = nn / "moments"
+    for file in FILES:
+        inside = [one for one in direct_imports(file) if one.is_relative_to(room)]
+        if file.is_relative_to(room):
+            outside = {*direct_imports(file)} - {*inside}
+            assert outside <= {nn / name for name in ("checks.py", "geometry.py", "precision.py")}
+        else:
+            assert {*inside} <= {room / "__init__.py"}, f"{file} goes through the wall"

@@ -2,7 +2,8 @@
 
 from .conv import HarmonicConv2d
 from .filters import filter_bank
+from .levels import truncate
 from .networks import build_network
-from .surgery import fold, harmonize, truncate
+from .surgery import fold, harmonize
 
 __all__ = ["HarmonicConv2d", "build_network", "filter_bank", "fold", "harmonize", "truncate"]

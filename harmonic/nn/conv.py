@@ -1,27 +1,21 @@
 """The harmonic layer: a convolution whose kernels are learned sums of fixed filters."""
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .checks import boolean, integer, one_of, pair
+from .bank import BankedModule, Size
+from .checks import boolean, integer
 from .coefficients import nearest_coefficients, random_coefficients
-from .filters import filter_bank, frequencies
-from .normalised import normalised_training
-from .patches import padding_along
-from .precision import without_autocast
-
-CombineStatistics = Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor, int]]
-"""Mean and biased variance (C · F) of some values, and their count, to those of more values."""
-
-PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
+from .geometry import Geometry, Pair, arguments_of
+from .moments import CombineStatistics, convolve_normalised, response_maps, use_moments
+from .precision import computing_dtype, without_autocast
 
 
-class HarmonicConv2d(nn.Module):
+class HarmonicConv2d(BankedModule):
     """A drop-in for nn.Conv2d with kernels Σ_f weight[o, i, f] · filter_bank[f].
 
     Two forms are equal, as convolution is linear (ψ_f are the filters, w the weights, b the bias):
@@ -29,9 +23,10 @@ class HarmonicConv2d(nn.Module):
         y_o = b_o + Σ_i Σ_f w[o, i, f] (ψ_f * x_i)     responses of every filter, then combined
         y_o = b_o + Σ_i (Σ_f w[o, i, f] ψ_f) * x_i     filters combined, then one convolution
 
-    The second is computed: it makes no map for each filter and costs what nn.Conv2d costs. Batch
-    norm stands between response and combination, so training needs the responses' mean and
-    variance; they follow from moments of the input's patches (`harmonic.nn.normalised`).
+    The second is computed: it makes no map for each filter and costs what nn.Conv2d costs. With
+    batch norm a response r becomes (r − μ) / √(σ² + eps), an affine map that goes into w and b;
+    training needs μ and σ² of the batch, which follow from moments of the images' patches
+    (`harmonic.nn.moments`).
 
     The positional arguments, shapes and dtypes are nn.Conv2d's: (N, C, H, W) or (C, H, W) in,
     (N, out_channels, H', W') or (out_channels, H', W') out. What follows them is
@@ -57,7 +52,11 @@ class HarmonicConv2d(nn.Module):
     Raises TypeError or ValueError for a wrong argument, and what F.conv2d raises for a wrong input.
     """
 
-    filter_bank: Tensor
+    stride: Pair
+    padding: Pair | str
+    dilation: Pair
+    groups: int
+    padding_mode: str
     bias: nn.Parameter | None
     running_mean: Tensor
     running_var: Tensor
@@ -67,10 +66,10 @@ class HarmonicConv2d(nn.Module):
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: int | tuple[int, int],
-        stride: int | tuple[int, int] = 1,
-        padding: int | tuple[int, int] | str = 0,
-        dilation: int | tuple[int, int] = 1,
+        kernel_size: Size,
+        stride: Size = 1,
+        padding: Size | str = 0,
+        dilation: Size = 1,
         groups: int = 1,
         bias: bool = True,
         padding_mode: str = "zeros",
@@ -81,44 +80,27 @@ class HarmonicConv2d(nn.Module):
         dc: bool = True,
         norm: str = "ortho",
         batch_norm: bool = False,
-        basis_size: int | tuple[int, int] | None = None,
+        basis_size: Size | None = None,
         transform: str = "dct2",
     ) -> None:
-        super().__init__()
+        geometry = Geometry.checked(kernel_size, stride, padding, dilation, groups, padding_mode)
+        placed: dict[str, Any] = {"device": device, "dtype": dtype}
+        super().__init__(geometry.kernel_size, level, dc, norm, basis_size, transform, placed)
+        vars(self).update(vars(geometry))
         self.in_channels = integer("in_channels", in_channels, least=1)
         self.out_channels = integer("out_channels", out_channels, least=1)
-        self.groups = integer("groups", groups, least=1)
         for name in ("in_channels", "out_channels"):
-            if getattr(self, name) % self.groups:
+            if getattr(self, name) % groups:
                 raise ValueError(f"{name}={getattr(self, name)} must be a multiple of {groups=}")
-        self.kernel_size = pair("kernel_size", kernel_size, least=1)
-        self.stride = pair("stride", stride, least=1)
-        self.dilation = pair("dilation", dilation, least=1)
-        self.padding_mode = one_of("padding_mode", padding_mode, PADDING_MODES)
-        self.padding: tuple[int, int] | str
-        if isinstance(padding, str):
-            self.padding = one_of("padding", padding, ("valid", "same"))
-            if padding == "same" and self.stride != (1, 1):
-                raise ValueError(f"padding='same' needs stride 1, not stride={stride!r}")
-        else:
-            self.padding = pair("padding", padding, least=0)
-        self.level = level
-        self.dc = dc
-        self.norm = norm
         self.batch_norm = boolean("batch_norm", batch_norm)
-        self.basis_size = basis_size
-        self.transform = transform
         self.eps = 1e-5
         self.momentum: float | None = 0.1
         self.statistics = "auto"
         self.combine_statistics: CombineStatistics | None = None
 
-        placed: dict[str, Any] = {"device": device, "dtype": dtype}
-        bank = self._exact_bank()
-        filters = len(bank)
-        self.register_buffer("filter_bank", torch.empty(bank.shape, **placed), persistent=False)
+        filters = len(self.filter_bank)
         self.weight = nn.Parameter(
-            torch.empty(self.out_channels, self.in_channels // self.groups, filters, **placed)
+            torch.empty(self.out_channels, self.in_channels // groups, filters, **placed)
         )
         if not self.weight.is_floating_point():
             raise TypeError(f"dtype={self.weight.dtype} must be a real floating-point type")
@@ -137,7 +119,7 @@ class HarmonicConv2d(nn.Module):
 
     def reset_parameters(self) -> None:
         """Draws weight and bias anew as nn.Conv2d does; refills bank and statistics."""
-        self._refresh_bank()
+        self.refresh_bank()
         kernel = self.weight.new_empty(self.kernel_shape)
         nn.init.kaiming_uniform_(kernel, a=math.sqrt(5))
         self.set_random_kernel(kernel)
@@ -150,7 +132,7 @@ class HarmonicConv2d(nn.Module):
     def reset_running_stats(self) -> None:
         """Running mean 0 and, as for white noise, each filter's squared length as variance."""
         self.running_mean.zero_()
-        self.running_var.view(self.in_channels, -1).copy_(self._lengths().square())
+        self.running_var.view(self.in_channels, -1).copy_(self.filter_lengths().square())
         self.num_batches_tracked.zero_()
 
     @property
@@ -165,7 +147,7 @@ class HarmonicConv2d(nn.Module):
         See `random_coefficients`; with batch norm the filters' lengths cancel and are left out.
         """
         if not self.weight.is_meta:
-            bank = self._exact_bank()
+            bank = self.exact_bank()
             self.weight.copy_(random_coefficients(kernel, bank, normalised=self.batch_norm))
 
     @torch.no_grad()
@@ -175,84 +157,25 @@ class HarmonicConv2d(nn.Module):
         With batch norm these belong to filters of unit length, as normalised responses do.
         """
         if not self.weight.is_meta:
-            weight = nearest_coefficients(kernel, self._exact_bank())
+            weight = nearest_coefficients(kernel, self.exact_bank())
             self.weight.copy_(
-                weight * self._lengths().to(weight.device) if self.batch_norm else weight
+                weight * self.filter_lengths().to(weight.device) if self.batch_norm else weight
             )
 
-    def frequency_sums(self) -> list[int]:
-        """u + v of each filter in the bank, which is what `level` counts."""
-        pairs = frequencies(
-            self.kernel_size, level=self.level, dc=self.dc, basis_size=self.basis_size
-        )
-        return [u + v for u, v in pairs]
+    def like(self, **changes: Any) -> "HarmonicConv2d":
+        """A layer with this one's arguments and settings but for `changes`, its weights unset."""
+        own = {name: getattr(self, name) for name in OWN_ARGUMENTS}
+        new = HarmonicConv2d(**(arguments_of(self) | own | changes), device="meta")
+        new.to_empty(device=self.weight.device)  # by way of "meta" no random numbers are drawn
+        for name in ("eps", "momentum", "statistics", "combine_statistics"):
+            setattr(new, name, getattr(self, name))
+        return new
 
     def equivalent_kernel(self) -> tuple[Tensor, Tensor | None]:
         """Kernel and bias of the nn.Conv2d that this layer equals in eval mode."""
         if self.batch_norm:
             return self.normalised_kernel(self.running_mean, self.running_var)
         return self._kernel(self.weight), self.bias
-
-    def forward(self, input: Tensor) -> Tensor:
-        """(N, C, H, W) or (C, H, W) to nn.Conv2d's output shape."""
-        if self.batch_norm and self.training:
-            return normalised_training(self, input)
-        return self.convolve(input, *self.equivalent_kernel())
-
-    def extra_repr(self) -> str:
-        shown = [f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}"]
-        defaults = {
-            "stride": (1, 1),
-            "padding": (0, 0),
-            "dilation": (1, 1),
-            "groups": 1,
-            "padding_mode": "zeros",
-            "level": None,
-            "dc": True,
-            "norm": "ortho",
-            "batch_norm": False,
-            "basis_size": None,
-            "transform": "dct2",
-        }
-        shown += [f"{k}={getattr(self, k)!r}" for k, v in defaults.items() if getattr(self, k) != v]
-        if self.bias is None:
-            shown.append("bias=False")
-        return ", ".join(shown)
-
-    def _exact_bank(self) -> Tensor:
-        return filter_bank(
-            self.kernel_size,
-            level=self.level,
-            dc=self.dc,
-            norm=self.norm,
-            basis_size=self.basis_size,
-            transform=self.transform,
-        )
-
-    def _lengths(self) -> Tensor:
-        """Length of each filter, (F), float64."""
-        bank = self._exact_bank().flatten(1)
-        return torch.ones_like(bank[:, 0]) if self.norm == "ortho" else bank.norm(dim=1)
-
-    def _refresh_bank(self) -> None:
-        if not self.filter_bank.is_meta:
-            with torch.no_grad():
-                self.filter_bank.copy_(self._exact_bank())
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "HarmonicConv2d":
-        super()._apply(fn, recurse)
-        self._refresh_bank()  # a cast bank would keep the rounding of the old dtype
-        return self
-
-    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
-        super()._load_from_state_dict(*args, **kwargs)
-        weight, bank = self.weight, self.filter_bank
-        if (bank.device, bank.dtype) != (weight.device, weight.dtype):  # loaded with assign=True
-            self.filter_bank = self._exact_bank().to(weight.device, weight.dtype)
-
-    def _kernel(self, weight: Tensor) -> Tensor:
-        with without_autocast(weight.device):  # a kernel rounded twice is less exact
-            return (weight @ self.filter_bank.flatten(1)).view(self.kernel_shape)
 
     def normalised_kernel(self, mean: Tensor, var: Tensor) -> tuple[Tensor, Tensor]:
         """Kernel and bias equal to: responses minus mean, over √(var + eps), combined."""
@@ -264,21 +187,55 @@ class HarmonicConv2d(nn.Module):
         bias = -shift if self.bias is None else self.bias - shift
         return self._kernel(by_group.flatten(0, 1)), bias
 
-    def convolve(self, input: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
-        """nn.Conv2d's forward with this layer's geometry."""
-        if self.padding_mode == "zeros":
-            return F.conv2d(
-                input, kernel, bias, self.stride, self.padding, self.dilation, self.groups
-            )
-        input = F.pad(input, self.pads, mode=self.padding_mode)
-        return F.conv2d(input, kernel, bias, self.stride, 0, self.dilation, self.groups)
+    def _kernel(self, weight: Tensor) -> Tensor:
+        with without_autocast(weight.device):  # a kernel rounded twice is less exact
+            return (weight @ self.filter_bank.flatten(1)).view(self.kernel_shape)
 
-    @property
-    def pads(self) -> tuple[int, int, int, int]:
-        """Padding at (left, right, top, bottom), as F.pad orders it."""
-        padding = self.padding if isinstance(self.padding, tuple) else (self.padding,) * 2
-        (top, bottom), (left, right) = (
-            padding_along(padding[axis], self.kernel_size[axis], self.dilation[axis])
-            for axis in (0, 1)
-        )
-        return left, right, top, bottom
+    def forward(self, input: Tensor) -> Tensor:
+        """(N, C, H, W) or (C, H, W) to nn.Conv2d's output shape."""
+        geometry = Geometry.of(self)
+        fits = input.dim() in (3, 4) and input.shape[-3] == self.in_channels
+        fits = fits and computing_dtype(input) == computing_dtype(self.weight)
+        if not (self.batch_norm and self.training and fits):
+            return geometry.convolve(input, *self.equivalent_kernel())  # raises what F.conv2d does
+        images, geometry = geometry.padded_ahead(input if input.dim() == 4 else input.unsqueeze(0))
+        if use_moments(self.statistics, images, len(self.filter_bank), geometry):
+            output, found = convolve_normalised(
+                images,
+                self.filter_bank,
+                geometry,
+                self.normalised_kernel,
+                self.eps,
+                self.combine_statistics,
+            )
+            self._follow(*found)
+        else:
+            maps = response_maps(images, self.filter_bank, geometry)
+            running = (self.running_mean, self.running_var)
+            maps = F.batch_norm(maps, *running, None, None, True, self._share(), self.eps)
+            combination = self.weight.flatten(1)[:, :, None, None]
+            output = F.conv2d(maps, combination, self.bias, groups=self.groups)
+        return output if input.dim() == 4 else output.squeeze(0)
+
+    @torch.no_grad()
+    def _follow(self, mean: Tensor, variance: Tensor, count: int) -> None:
+        """Moves the running statistics towards those of a batch, as nn.BatchNorm2d does."""
+        share = self._share()
+        unbiased = variance * (count / (count - 1))
+        self.running_mean.lerp_(mean.to(self.running_mean.dtype), share)
+        self.running_var.lerp_(unbiased.to(self.running_var.dtype), share)
+
+    def _share(self) -> float:
+        """Counts a batch; the weight of its statistics in the running ones."""
+        self.num_batches_tracked.add_(1)
+        return 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
+
+    def extra_repr(self) -> str:
+        shown = [f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}"]
+        usual = vars(Geometry(self.kernel_size)) | OWN_ARGUMENTS
+        shown += [f"{k}={getattr(self, k)!r}" for k, v in usual.items() if getattr(self, k) != v]
+        return ", ".join(shown if self.bias is not None else [*shown, "bias=False"])
+
+
+OWN_ARGUMENTS: dict[str, Any] = HarmonicConv2d.__init__.__kwdefaults__ or {}
+"""What nn.Conv2d has not, which is what only keywords give, and its default."""

@@ -1,4 +1,4 @@
-"""Changing a model's convolutions: to harmonic ones, back to plain ones, to fewer frequencies."""
+"""Changing a model's convolutions: to harmonic ones, and back to plain ones."""
 
 from typing import TypeGuard
 
@@ -6,8 +6,9 @@ import torch
 from torch import nn
 
 from .checks import integer, one_of
-from .conv import HarmonicConv2d
+from .conv import OWN_ARGUMENTS, HarmonicConv2d
 from .filters import NORMS
+from .geometry import arguments_of
 from .trees import Ties, replaced
 
 BATCH_NORM = ("none", "first", "all")
@@ -39,7 +40,7 @@ def harmonize(
 
     Raises TypeError if model is no module, TypeError or ValueError for the other arguments.
     """
-    _check_module(model)
+    check_module(model)
     if level is not None:
         integer("level", level, least=1)
     one_of("norm", norm, NORMS)
@@ -73,38 +74,16 @@ def fold(model: nn.Module) -> nn.Module:
     share a weight still share it afterwards.
     Raises TypeError if model is no module.
     """
-    _check_module(model)
+    check_module(model)
     ties = Ties()
 
     def convert(module: nn.Module) -> nn.Module | None:
-        return _plain(module, ties) if _is_harmonic(module) else None
+        return _plain(module, ties) if is_harmonic(module) else None
 
     return replaced(model, convert)
 
 
-def truncate(model: nn.Module, level: int) -> nn.Module:
-    """A copy in which every harmonic layer keeps its filters with u + v < level only.
-
-    Weights and running statistics of the kept filters stay as they were, and so does what shares a
-    weight; a layer already at that level or below is unchanged, and what `fold` leaves alone is
-    left alone here. Raises TypeError if model is no module or level no integer,
-    ValueError if level is below 1 or would leave a layer (one with dc=False) without a filter.
-    """
-    _check_module(model)
-    level = integer("level", level, least=1)
-    ties = Ties()
-
-    def convert(module: nn.Module) -> nn.Module | None:
-        if not _is_harmonic(module):
-            return None
-        if module.level is not None and module.level <= level:
-            return None
-        return _truncated(module, ties, level)
-
-    return replaced(model, convert)
-
-
-def _check_module(model: nn.Module) -> None:
+def check_module(model: nn.Module) -> None:
     if not isinstance(model, nn.Module):
         raise TypeError(f"model={model!r} must be an nn.Module, not {type(model).__name__}")
 
@@ -115,7 +94,7 @@ def _is_ordinary(module: nn.Module) -> TypeGuard[nn.Conv2d]:
     return module.weight.is_floating_point()
 
 
-def _is_harmonic(module: nn.Module) -> TypeGuard[HarmonicConv2d]:
+def is_harmonic(module: nn.Module) -> TypeGuard[HarmonicConv2d]:
     return type(module) is HarmonicConv2d and "weight" in module._parameters
 
 
@@ -123,17 +102,8 @@ def _harmonic(
     conv: nn.Conv2d, ties: Ties, *, level: int | None, norm: str, batch_norm: bool
 ) -> HarmonicConv2d:
     layer = HarmonicConv2d(
-        conv.in_channels,
-        conv.out_channels,
-        conv.kernel_size,  # type: ignore[arg-type]
-        conv.stride,  # type: ignore[arg-type]
-        conv.padding,  # type: ignore[arg-type]
-        conv.dilation,  # type: ignore[arg-type]
-        conv.groups,
-        conv.bias is not None,
-        conv.padding_mode,
-        "meta",  # draws no random numbers
-        conv.weight.dtype,
+        **arguments_of(conv),
+        device="meta",  # draws no random numbers
         level=level,
         norm=norm,
         batch_norm=batch_norm,
@@ -152,70 +122,13 @@ def _harmonic(
 def _plain(layer: HarmonicConv2d, ties: Ties) -> nn.Conv2d:
     with torch.no_grad():
         kernel, bias = layer.equivalent_kernel()
-    conv = nn.Conv2d(
-        layer.in_channels,
-        layer.out_channels,
-        layer.kernel_size,
-        layer.stride,
-        layer.padding,
-        layer.dilation,
-        layer.groups,
-        bias is not None,
-        layer.padding_mode,  # type: ignore[arg-type]
-        device="meta",
-    )
+    conv = nn.Conv2d(**(arguments_of(layer) | {"bias": bias is not None}), device="meta")
     weight = nn.Parameter(kernel, requires_grad=layer.weight.requires_grad)
     if layer.batch_norm and bias is not None:  # statistics make this kernel the layer's own
         conv.weight = weight
         conv.bias = nn.Parameter(bias, requires_grad=layer.weight.requires_grad)
     else:
-        conv.weight = ties.keep(layer.weight, _bank_of(layer), weight)
+        bank = tuple(repr(getattr(layer, name)) for name in ("kernel_size", *OWN_ARGUMENTS))
+        conv.weight = ties.keep(layer.weight, bank, weight)
         conv.bias = layer.bias
     return conv
-
-
-def _truncated(layer: HarmonicConv2d, ties: Ties, level: int) -> HarmonicConv2d:
-    new = HarmonicConv2d(
-        layer.in_channels,
-        layer.out_channels,
-        layer.kernel_size,
-        layer.stride,
-        layer.padding,
-        layer.dilation,
-        layer.groups,
-        layer.bias is not None,
-        layer.padding_mode,
-        "meta",  # draws no random numbers
-        layer.weight.dtype,
-        level=level,
-        dc=layer.dc,
-        norm=layer.norm,
-        batch_norm=layer.batch_norm,
-        basis_size=layer.basis_size,
-        transform=layer.transform,
-    )
-    new.to_empty(device=layer.weight.device)
-    kept = [index for index, one in enumerate(layer.frequency_sums()) if one < level]
-    with torch.no_grad():
-        weight = nn.Parameter(layer.weight[:, :, kept], layer.weight.requires_grad)
-        new.weight = ties.keep(layer.weight, tuple(kept), weight)
-        new.bias = layer.bias
-        if layer.batch_norm:
-            new.eps, new.momentum, new.statistics = layer.eps, layer.momentum, layer.statistics
-            for name in ("running_mean", "running_var"):
-                statistics = getattr(layer, name).view(layer.in_channels, -1)[:, kept]
-                setattr(new, name, statistics.flatten())
-            new.num_batches_tracked = layer.num_batches_tracked
-    return new
-
-
-def _bank_of(layer: HarmonicConv2d) -> tuple[object, ...]:
-    """What a layer's filters depend on."""
-    return (
-        layer.kernel_size,
-        layer.level,
-        layer.dc,
-        layer.norm,
-        repr(layer.basis_size),
-        layer.transform,
-    )

@@ -205,6 +205,25 @@ def test_a_refused_input_leaves_the_running_statistics_alone(dtype, statistics):
         assert torch.equal(tensor, before[name])
 
 
+@pytest.mark.parametrize("statistics", ["moments", "maps"])
+@pytest.mark.parametrize("training", [True, False])
+def test_stride_padding_and_dilation_may_be_changed_afterwards_as_conv2ds(training, statistics):
+    """As is done to turn a classifier into a segmenter."""
+    changed, made = (
+        HarmonicConv2d(4, 6, 3, padding=1, batch_norm=True),
+        HarmonicConv2d(4, 6, 3, 2, 3, 2, batch_norm=True, padding_mode="reflect"),
+    )
+    made.load_state_dict(changed.state_dict())
+    changed.stride, changed.padding, changed.dilation = made.stride, made.padding, made.dilation
+    changed.padding_mode = "reflect"
+    images = torch.randn(2, 4, 9, 9)
+    outputs = []
+    for layer in (changed, made):
+        layer.statistics = statistics
+        outputs.append(layer.train(training)(images))
+    assert torch.equal(*outputs)
+
+
 def test_the_printed_form_names_what_differs_from_the_defaults():
     text = repr(HarmonicConv2d(3, 8, 3, padding=1, level=2, norm="l1", bias=False))
     assert text == (

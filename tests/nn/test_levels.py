@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from harmonic.nn import build_network, harmonize, truncate
+from harmonic.nn import HarmonicConv2d, build_network, harmonize, truncate
 from harmonic.nn.levels import take_over
 
 IMAGES = torch.randn(3, 3, 28, 28, generator=torch.Generator().manual_seed(0))
@@ -47,3 +47,26 @@ def test_a_plain_network_loses_nothing_but_the_frequencies() -> None:
         assert torch.allclose(whole.eval()(IMAGES), source.eval()(IMAGES), atol=1e-5)
         assert torch.allclose(fewer.stages(IMAGES.new_ones(1, 4, 8, 8)),
                               cut.stages(IMAGES.new_ones(1, 4, 8, 8)), atol=1e-5)  # fmt: skip
+
+
+@pytest.mark.parametrize("other", [{"width": 8}, {"blocks": 2}, {"batch_norm": "all"}])
+def test_networks_of_two_shapes_are_refused(other: dict[str, int | str]) -> None:
+    with pytest.raises((AttributeError, RuntimeError)):
+        take_over(build_network("small", width=4), build_network("small", **{"width": 4, **other}))
+
+
+def test_a_layer_like_another_has_its_arguments_and_settings_but_for_the_changes() -> None:
+    layer = HarmonicConv2d(
+        4, 6, (3, 2), 2, (1, 0), (1, 2), 2, False, "circular",
+        dtype=torch.float64, dc=False, norm="l1", batch_norm=True, basis_size=4,
+    )  # fmt: skip
+    layer.eps, layer.momentum, layer.statistics = 1e-3, None, "maps"
+    before = torch.get_rng_state()
+    twin, cut = layer.like(), layer.like(level=2)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert repr(twin) == repr(layer)
+    assert repr(cut) == repr(layer).replace("dc=False", "level=2, dc=False")
+    assert cut.frequencies() == [(0, 1), (1, 0)]
+    for new in (twin, cut):
+        assert (new.eps, new.momentum, new.statistics) == (1e-3, None, "maps")
+        assert new.weight.dtype == torch.float64

@@ -6,13 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-
-def padding_along(padding: int | str, kernel: int, dilation: int) -> tuple[int, int]:
-    """Pixels of padding before and after, for a number, "valid" or "same" as nn.Conv2d has it."""
-    if isinstance(padding, int):
-        return padding, padding
-    total = dilation * (kernel - 1) if padding == "same" else 0
-    return total // 2, total - total // 2
+from ..geometry import Geometry
 
 
 class Part(NamedTuple):
@@ -79,6 +73,14 @@ class Axis:
         sample = torch.arange(self.kernel)
         other = torch.arange(self.size) + ((sample[:, None] - sample) * self.dilation)[..., None]
         return ((other >= 0) & (other < self.size)).double() * self.visits()
+
+
+def axes(geometry: Geometry, images: Tensor) -> tuple[Axis, Axis]:
+    """Rows and columns of a zero-padding convolution over images (…, H, W)."""
+    left, right, top, bottom = geometry.pads
+    rows, columns = zip(geometry.kernel_size, geometry.stride, geometry.dilation, strict=True)
+    height, width = images.shape[-2:]
+    return Axis(height, *rows, (top, bottom)), Axis(width, *columns, (left, right))
 
 
 class Patches:

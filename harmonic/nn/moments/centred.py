@@ -10,9 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .precision import computing_dtype, summing_dtype, without_autocast
-
-Pair = tuple[int, int]
+from ..geometry import Geometry
+from ..precision import computing_dtype, summing_dtype, without_autocast
 
 
 def channel_means(images: Tensor) -> Tensor:
@@ -21,27 +20,17 @@ def channel_means(images: Tensor) -> Tensor:
 
 
 def centred_convolution(
-    images: Tensor,
-    offset: Tensor,
-    kernel: Tensor,
-    bias: Tensor,
-    stride: Pair,
-    pads: tuple[int, int, int, int],
-    dilation: Pair,
-    groups: int,
+    images: Tensor, offset: Tensor, kernel: Tensor, bias: Tensor, geometry: Geometry
 ) -> Tensor:
     """F.conv2d of (zero-padded images) − offset, the padding included: it becomes −offset.
 
-    images: (N, C, H, W); offset: (C), constant; pads: (left, right, top, bottom). Nothing but the
-    images, the kernel and the offset is kept for the backward pass. Under autocast the difference
-    is taken before the cast, so that it keeps its digits.
+    images: (N, C, H, W); offset: (C), constant. Nothing but the images, the kernel and the offset
+    is kept for the backward pass. Under autocast the difference is taken before the cast, so that
+    it keeps its digits.
     """
     dtype = computing_dtype(images)
     with without_autocast(images.device):
-        kernel, bias = kernel.to(dtype), bias.to(dtype)
-        return _CentredConvolution.apply(
-            images, offset, kernel, bias, stride, pads, dilation, groups
-        )
+        return _CentredConvolution.apply(images, offset, kernel.to(dtype), bias.to(dtype), geometry)
 
 
 def store_sum(out: Tensor, first: Tensor, second: Tensor) -> None:
@@ -63,20 +52,20 @@ class _CentredConvolution(torch.autograd.Function):
         offset: Tensor,
         kernel: Tensor,
         bias: Tensor,
-        stride: Pair,
-        pads: tuple[int, int, int, int],
-        dilation: Pair,
-        groups: int,
+        geometry: Geometry,
     ) -> Tensor:
         ctx.save_for_backward(images, offset, kernel)
-        ctx.geometry = stride, pads, dilation, groups
-        centred = _centred(images, offset, pads, kernel.dtype)
-        return F.conv2d(centred, kernel, bias, stride, 0, dilation, groups)
+        ctx.geometry = geometry
+        centred = _centred(images, offset, geometry.pads, kernel.dtype)
+        return F.conv2d(
+            centred, kernel, bias, geometry.stride, 0, geometry.dilation, geometry.groups
+        )
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         images, offset, kernel = ctx.saved_tensors
-        stride, pads, dilation, groups = ctx.geometry
+        geometry = ctx.geometry
+        pads = geometry.pads
         needs = ctx.needs_input_grad
         if torch.is_grad_enabled():  # create_graph=True: what writes in place cannot be in a graph
             centred = (F.pad(images, pads) - offset[:, None, None]).to(kernel.dtype)
@@ -88,20 +77,19 @@ class _CentredConvolution(torch.autograd.Function):
                 centred,
                 kernel,
                 [len(kernel)],
-                stride,
+                geometry.stride,
                 (0, 0),
-                dilation,
+                geometry.dilation,
                 False,
                 (0, 0),
-                groups,
+                geometry.groups,
                 (needs[0], needs[2], needs[3]),
             )
         if of_images is not None:
-            left, right, top, bottom = pads
-            of_images = of_images[
-                :, :, top : of_images.shape[2] - bottom, left : of_images.shape[3] - right
-            ].to(images.dtype)
-        return of_images, None, of_kernel, of_bias, None, None, None, None
+            left, top = pads[::2]
+            height, width = images.shape[2:]
+            of_images = of_images[:, :, top : top + height, left : left + width].to(images.dtype)
+        return of_images, None, of_kernel, of_bias, None
 
 
 def _centred(

@@ -1,0 +1,84 @@
+"""A layer's filters: from which arguments they are made, and how they stay exact."""
+
+from collections.abc import Callable
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from .filters import filter_bank, frequencies
+
+Size = int | tuple[int, int]
+
+
+class BankedModule(nn.Module):
+    """Holds `filter_bank` (F, kh, kw), recomputed in float64 at every change of dtype or device.
+
+    The buffer is not persistent, as the arguments, `filter_bank`'s, say all of it.
+    """
+
+    filter_bank: Tensor
+    kernel_size: tuple[int, int]
+
+    def __init__(
+        self,
+        kernel_size: tuple[int, int],
+        level: int | None,
+        dc: bool,
+        norm: str,
+        basis_size: Size | None,
+        transform: str,
+        placed: dict[str, Any],
+    ) -> None:
+        super().__init__()
+        self.kernel_size = kernel_size
+        self.level = level
+        self.dc = dc
+        self.norm = norm
+        self.basis_size = basis_size
+        self.transform = transform
+        empty = torch.empty(self.exact_bank().shape, **placed)
+        self.register_buffer("filter_bank", empty, persistent=False)
+
+    def exact_bank(self) -> Tensor:
+        """(F, kh, kw), float64, on the CPU."""
+        return filter_bank(
+            self.kernel_size,
+            level=self.level,
+            dc=self.dc,
+            norm=self.norm,
+            basis_size=self.basis_size,
+            transform=self.transform,
+        )
+
+    def filter_lengths(self) -> Tensor:
+        """(F), float64, on the CPU."""
+        bank = self.exact_bank().flatten(1)
+        return torch.ones_like(bank[:, 0]) if self.norm == "ortho" else bank.norm(dim=1)
+
+    def frequencies(self) -> list[tuple[int, int]]:
+        """(u, v) of each filter."""
+        return frequencies(
+            self.kernel_size, level=self.level, dc=self.dc, basis_size=self.basis_size
+        )
+
+    def frequency_sums(self) -> list[int]:
+        """u + v of each filter, which is what `level` counts."""
+        return [u + v for u, v in self.frequencies()]
+
+    @torch.no_grad()
+    def refresh_bank(self) -> None:
+        """Fills the buffer anew; nothing to do on the meta device."""
+        if not self.filter_bank.is_meta:
+            self.filter_bank.copy_(self.exact_bank())
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        super()._apply(fn, recurse)
+        self.refresh_bank()  # a cast bank would keep the rounding of the old dtype
+        return self
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        super()._load_from_state_dict(*args, **kwargs)
+        weight, bank = self.get_parameter("weight"), self.filter_bank
+        if (bank.device, bank.dtype) != (weight.device, weight.dtype):  # loaded with assign=True
+            self.filter_bank = self.exact_bank().to(weight.device, weight.dtype)
