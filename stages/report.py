@@ -102,13 +102,13 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_metrics(path: Path) -> dict[str, float]:
-    """The figures of metrics.json; raises InputError for one that is no number or not there."""
+    """The figures of metrics.json; raises InputError for an impossible or missing one."""
     from harmonic.errors import InputError
-    from harmonic.evaluation.run_parameters import finite
+    from harmonic.evaluation.figures import checked_figure
 
     metrics = read_json(path)
     for name, value in metrics.items():
-        finite(value, f"{path}: {name}")
+        checked_figure(name, value, str(path))
     if "temperature" not in metrics:
         raise InputError(f"{path}: temperature is missing; `evaluate` writes it")
     return metrics

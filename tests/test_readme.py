@@ -4,6 +4,9 @@ import json
 from pathlib import Path
 
 from benchmarks.published import RESULTS, table
+from harmonic.evaluation.comparison import METRICS, Section, arms_of
+from harmonic.evaluation.comparison_text import arms_table
+from harmonic.evaluation.runs import read_runs
 
 ROOT = Path(__file__).parents[1]
 
@@ -32,6 +35,22 @@ def test_the_comparison_is_made_from_results() -> None:
         shown = line.split("|")[-2].strip().replace("+", "").replace("-", "−")
         assert named.format(*shown.split(" ", 1)) in words
     assert f"{leak.split('--seeds ')[1].split()[0]} seeds".replace("6", "six") in words
+
+
+def test_the_means_of_the_comparison_are_those_of_the_runs() -> None:
+    """Without the page in between, whose making takes minutes."""
+    runs = [
+        run
+        for run in read_runs([str(ROOT / RESULTS / "runs.csv")])
+        if run.test_set.startswith("small, ")
+        and run.fold is None
+        and run.traits["arm"] in ("cnn", "harmonic")
+    ]
+    (test_set,) = {run.test_set for run in runs}
+    made = arms_table(Section(test_set, tuple(arms_of(runs, ("arm",))), ()), METRICS)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    for line in made.splitlines()[2:]:
+        assert line in readme
 
 
 def test_the_post_taken_apart_is_made_from_results() -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harmonic.errors import InputError
+from harmonic.evaluation.contradictions import contradictions
 from harmonic.evaluation.paired import (
     STATISTICS,
     Difference,
@@ -21,9 +22,6 @@ from harmonic.evaluation.runs import Run
 
 METRICS = ("balanced_accuracy", "macro_f1", "macro_auc", "accuracy", "weighted_precision", "ece")
 """What is compared unless other metrics are named; the verdict is on the first."""
-
-AGREEMENT = 0.01
-"""How far balanced accuracy may lie from what the predictions give, before a run is refused."""
 
 
 @dataclass(frozen=True)
@@ -302,12 +300,5 @@ def _over_seeds(
 
 
 def _check_agreement(run: Run) -> None:
-    if run.answers is None or "balanced_accuracy" not in run.metrics:
-        return
-    once = np.ones((1, len(run.answers.labels)))
-    found = STATISTICS["balanced_accuracy"](run.answers.labels, run.answers.balanced, once)[0]
-    if abs(found - run.metrics["balanced_accuracy"]) > AGREEMENT:
-        raise InputError(
-            f"run {run.name}: balanced accuracy is {run.metrics['balanced_accuracy']:.4f}, but its "
-            f"predictions give {found:.4f}; they are not of one run"
-        )
+    if run.answers is not None and (lines := contradictions(run.metrics, run.answers)):
+        raise InputError(f"run {run.name}: {lines[0]}; they are not of one run")

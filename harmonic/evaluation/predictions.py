@@ -24,6 +24,9 @@ DIGITS = 16
 depends on the order of the smallest probabilities, and rounded ones tie: with twelve decimal places
 the AUC of an overconfident network is off by 0.001."""
 
+KEPT_ROUNDING = 0.5e-5
+"""How far a probability in the tables of results/ (five decimal places) lies from what it was."""
+
 PUBLISHED_TOLERANCE = 1e-5 * len(CLASSES)
 """How far a row of the rounded tables in results/ (five decimal places) may sum from one."""
 

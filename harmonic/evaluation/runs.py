@@ -13,8 +13,8 @@ import pandas as pd
 
 from harmonic.errors import InputError
 from harmonic.evaluation.answers import Answers, answers_from, read_csv, test_set_of
+from harmonic.evaluation.figures import checked_figure
 from harmonic.evaluation.run_parameters import (
-    finite,
     overrides_of,
     test_set_of_parameters,
     traits_of,
@@ -126,7 +126,7 @@ def table_runs(path: Path) -> list[Run]:
                 test_set=f"{row['preset']}, data {row['data']}",
                 traits=default | overrides | traits,
                 metrics={
-                    key: finite(value, f"{path}: {name}: {key}")
+                    key: checked_figure(key, value, f"{path}: {name}")
                     for key, value in row.items()
                     if key not in NOT_METRICS and not pd.isna(value)
                 },
@@ -184,7 +184,8 @@ def run_from(name: str, read: Callable[[str], bytes | None]) -> Run:
         values = json.loads(content).items()
     except (ValueError, AttributeError):
         raise InputError(f"run {name}: metrics.json is no flat table of numbers") from None
-    metrics = {key: finite(value, f"run {name}: metrics.json: {key}") for key, value in values}
+    where = f"run {name}: metrics.json"
+    metrics = {key: checked_figure(key, value, where) for key, value in values}
     traits = traits_of(read("params.yaml"), name) or traits_of_folder(name)
     predictions, split = read("reports/predictions.csv"), read("data/split.csv")
     answers = None
