@@ -3,15 +3,17 @@
 # make test-slow  what takes longer: kills, wheel, a queue of experiments
 # make gate       dvc.lock agrees with dvc.yaml, parameters, code and cache; nothing is run
 # make reproduce  the last commit from nothing, compared with dvc.lock stage by stage
+# make docs       the site of README, docs/ and results/ in site/, with an API reference
 # make record     after `make run`, before a commit: on what machine dvc.lock was made
 # Each makes .venv and installs what it needs by itself. PYTHON=python3.12 chooses the interpreter.
 
 PYTHON ?= python3
 VENV := .venv
+PAGES := '*.md' '*.svg' ':(glob)docs/*.jpg' ':(glob)docs/*.png' ':(glob)results/*.csv' LICENSE CITATION.cff
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: run test test-slow gate reproduce record clean
+.PHONY: run test test-slow gate reproduce docs record clean
 
 run: $(VENV)/run-time
 	dvc repro
@@ -32,6 +34,13 @@ gate: $(VENV)/run-time
 reproduce: $(VENV)/run-time
 	python -m reproduction check
 
+# Pages keep their places, so that a link works in the repository and on the site.
+docs: $(VENV)-docs/ready
+	rm -rf build/pages && mkdir -p build/pages
+	git ls-files -coz --exclude-standard -- $(PAGES) | xargs -0 tar -cf - | tar -xf - -C build/pages
+	$(VENV)-docs/bin/zensical build --clean --strict
+	@echo "The site is site/index.html."
+
 record: $(VENV)/run-time
 	python -m reproduction record
 
@@ -44,6 +53,11 @@ $(VENV)/run-time: requirements.txt constraints.txt
 
 $(VENV)/development: $(VENV)/run-time requirements-dev.txt
 	$(VENV)/bin/python -m pip install --quiet -r requirements-dev.txt
+	touch $@
+
+$(VENV)-docs/ready: requirements-docs.txt
+	$(PYTHON) -m venv $(VENV)-docs
+	$(VENV)-docs/bin/python -m pip install --quiet -r requirements-docs.txt
 	touch $@
 
 clean:
