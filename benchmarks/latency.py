@@ -23,11 +23,11 @@ import torch
 
 from harmonic.deploy.export import export_onnx
 from harmonic.deploy.latency import milliseconds
-from harmonic.deploy.onnx_file import OnnxPredictor
+from harmonic.deploy.onnx_predictor import OnnxPredictor
 from harmonic.errors import InputError
 from harmonic.files import check_outputs, write_text
 from harmonic.images.decode import read_rgb
-from harmonic.learning.model_file import described_network, load_model
+from harmonic.model_file.safetensors_file import described_network, load_model
 
 BATCHES = (1, 64)
 

@@ -20,7 +20,6 @@ import torch
 from torch.profiler import ProfilerActivity, profile, record_function
 
 from harmonic.data.arrays import LabelledImages
-from harmonic.description import ChannelStatistics
 from harmonic.learning import learner as learner_module
 from harmonic.learning import training_set
 from harmonic.learning.batches import batches
@@ -29,6 +28,7 @@ from harmonic.learning.learner import Learner, make_learner
 from harmonic.learning.loop import follow
 from harmonic.learning.processes import alone
 from harmonic.learning.randomness import generator
+from harmonic.model_file.description import ChannelStatistics
 from harmonic.nn.networks import build_network
 from stages.harness.params import Params, load_params
 from stages.training import conv_of, network_options, recipe_of

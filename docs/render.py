@@ -23,8 +23,8 @@ TEMPLATES = figures.ROOT / "docs" / "templates"
 NAMES = {
     "studies": "benchmarks",
     "presets": "benchmarks/grid/presets.py",
-    "hair": "harmonic/images/hair.py",
-    "directional": "harmonic/images/directional_hair.py",
+    "hair": "harmonic/images/hair/__init__.py",
+    "directional": "harmonic/images/hair/directional.py",
     "run_all": "python -m benchmarks.grid small --archive ZIP --arms harmonic,cnn --seeds 3,4",
     "run_list": "python -m benchmarks.grid small --list",
     "run_pages": "python -m benchmarks.pages",

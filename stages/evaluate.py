@@ -18,7 +18,6 @@ import pandas as pd
 from harmonic.data.arrays import read_labelled_images
 from harmonic.data.classes import CLASSES
 from harmonic.data.metadata import read_index
-from harmonic.description import calibration_of
 from harmonic.evaluation.bootstrap import DIGITS, metrics_document, per_class_document
 from harmonic.evaluation.lesion_level import lesion_metrics
 from harmonic.evaluation.metrics import uncalibrated_metrics
@@ -28,7 +27,8 @@ from harmonic.evaluation.rules import decision_rules
 from harmonic.evaluation.subgroups import subgroup_table
 from harmonic.learning.batches import predict_logits
 from harmonic.learning.device import choose_device
-from harmonic.learning.model_file import load_model
+from harmonic.model_file.description import calibration_of
+from harmonic.model_file.safetensors_file import load_model
 from stages.harness.exact import device_of
 from stages.harness.partial import write_json
 from stages.harness.stage import Stage, run_stage

@@ -43,7 +43,7 @@ def work(stage: Stage) -> None:
     from harmonic.evaluation.report_figures import draw_figures
     from harmonic.evaluation.rules import uncalibrated_rule
     from harmonic.evaluation.spectra import first_kernels, layer_spectra
-    from harmonic.learning.model_file import load_model
+    from harmonic.model_file.safetensors_file import load_model
 
     reads = stage.reads
     model, description = load_model(reads.model)

@@ -18,15 +18,15 @@ from PIL import Image
 
 from harmonic.data.arrays import read_labelled_images
 from harmonic.data.classes import CLASSES
-from harmonic.description import Calibration, Description
 from harmonic.evaluation.rules import fit_temperature
 from harmonic.learning.batches import channel_statistics, predict_logits
 from harmonic.learning.loop import train
 from harmonic.learning.memory import peak_memory
-from harmonic.learning.model_file import described_network, save_model
 from harmonic.learning.processes import joined
 from harmonic.learning.randomness import derived_seed
 from harmonic.learning.training_set import first_batch
+from harmonic.model_file.description import Calibration, Description
+from harmonic.model_file.safetensors_file import described_network, save_model
 from stages.harness.exact import device_of
 from stages.harness.follower import follow_stage, is_follower
 from stages.harness.partial import content_digest

@@ -13,10 +13,11 @@ ALLOWED = {
     "images": {"images"},
     "data": {"data", "images"},
     "sample": {"sample", "data", "images"},
-    "learning": {"learning", "data", "nn"},
+    "model_file": {"model_file", "data", "nn"},
+    "learning": {"learning", "model_file", "data", "nn"},
     "evaluation": {"evaluation", "data", "nn"},
     "bench": {"bench", "nn"},
-    "deploy": {"deploy", "learning", "evaluation", "data", "images", "nn"},
+    "deploy": {"deploy", "model_file", "learning", "evaluation", "data", "images", "nn"},
 }
 FILES = sorted((ROOT / "harmonic").rglob("*.py"))
 

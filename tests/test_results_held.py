@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from harmonic.data.folds import split_fold
 
 from benchmarks.compression.page import over_seeds, scored
 from benchmarks.grid.table import read_runs as read_table
 from benchmarks.post_protocol.page import chosen_epochs, codes, mean_recall
 from harmonic.data.classes import CLASSES
-from harmonic.data.folds import split_fold
 from harmonic.data.lesions import known_pairs, lesion_groups
 from harmonic.data.split import split_groups
 from harmonic.errors import InputError

@@ -19,11 +19,11 @@ from harmonic.data.arrays import LabelledImages, read_labelled_images
 from harmonic.data.classes import CLASSES
 from harmonic.deploy.compression import AFTER, TRAINED, balanced_choice
 from harmonic.deploy.variants import Variant, outputs, parameters, stored, variants
-from harmonic.description import Description
 from harmonic.errors import InputError
 from harmonic.learning.device import choose_device
 from harmonic.learning.fine_tune import fine_tune
-from harmonic.learning.model_file import load_model
+from harmonic.model_file.description import Description
+from harmonic.model_file.safetensors_file import load_model
 from harmonic.nn.binary import quantised_layers
 from stages.harness.params import load_params
 from stages.training import recipe_of

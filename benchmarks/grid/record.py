@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from harmonic.learning.model_file import load_model
+from harmonic.model_file.safetensors_file import load_model
 
 
 def measured(folder: Path, *, evaluated: bool) -> dict[str, Any]:

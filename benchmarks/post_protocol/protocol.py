@@ -14,10 +14,10 @@ from torch.nn import functional
 
 from harmonic.data.arrays import LabelledImages
 from harmonic.data.classes import CLASSES
-from harmonic.description import ChannelStatistics
 from harmonic.learning.batches import as_images, channel_statistics, normalised, predict_logits
 from harmonic.learning.checkpoint import load_checkpoint, save_checkpoint
 from harmonic.learning.randomness import derived_seed, generator
+from harmonic.model_file.description import ChannelStatistics
 from harmonic.nn.networks import build_network
 
 TEST_SHARE = 0.15

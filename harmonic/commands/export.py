@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> None:
     if (output.suffix == ".safetensors") != (options.storage is not None):
         raise InputError("--storage goes with a .safetensors output, and with no other")
 
-    from harmonic.learning.model_file import load_model, save_stored
+    from harmonic.model_file.safetensors_file import load_model, save_stored
 
     model, description = load_model(options.model)
     if output.suffix == ".safetensors":

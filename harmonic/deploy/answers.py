@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from harmonic.deploy.inputs import Source
 from harmonic.deploy.predictor import Predictor
-from harmonic.description import calibration_of
 from harmonic.errors import InputError
 from harmonic.evaluation.rules import decision_rules
 from harmonic.images.hair import METHODS
 from harmonic.images.prepare import prepared
+from harmonic.model_file.description import calibration_of
 
 BATCH = 32
 

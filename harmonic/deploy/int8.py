@@ -17,9 +17,10 @@ from onnxruntime.quantization import (
 from torch import nn
 
 from harmonic.deploy.export import onnx_graph, with_metadata
-from harmonic.deploy.onnx_file import INPUT, normalised
-from harmonic.description import Description
+from harmonic.deploy.onnx_predictor import normalised
 from harmonic.files import write_bytes
+from harmonic.model_file.description import Description
+from harmonic.model_file.onnx_file import INPUT
 
 BATCH = 32
 

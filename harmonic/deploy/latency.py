@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from harmonic.deploy.onnx_file import OnnxPredictor
+from harmonic.deploy.onnx_predictor import OnnxPredictor
 
 
 def milliseconds(

@@ -6,9 +6,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from harmonic.description import Description, calibration_of
 from harmonic.errors import InputError
 from harmonic.images.hair import METHODS
+from harmonic.model_file.description import Description, calibration_of
 
 
 class Predictor(Protocol):
@@ -29,12 +29,12 @@ def load_predictor(path: Path) -> Predictor:
     """
     predictor: Predictor
     if path.suffix == ".onnx":
-        from harmonic.deploy.onnx_file import OnnxPredictor
+        from harmonic.deploy.onnx_predictor import OnnxPredictor
 
         predictor = OnnxPredictor(path)
     elif path.suffix == ".safetensors":
         try:
-            from harmonic.deploy.torch_file import TorchPredictor
+            from harmonic.deploy.torch_predictor import TorchPredictor
         except ModuleNotFoundError as error:
             raise InputError(
                 f"model {path}: {error.name} is not installed; a .onnx file needs no torch"

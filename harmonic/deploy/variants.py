@@ -11,11 +11,11 @@ from torch import nn
 
 from harmonic.deploy.export import plain
 from harmonic.deploy.int8 import export_int8
-from harmonic.deploy.onnx_file import OnnxPredictor
-from harmonic.description import Description, Storage
+from harmonic.deploy.onnx_predictor import OnnxPredictor
 from harmonic.errors import InputError
 from harmonic.learning.batches import predict_logits
-from harmonic.learning.model_file import described_network, load_model, save_stored
+from harmonic.model_file.description import Description, Storage
+from harmonic.model_file.safetensors_file import described_network, load_model, save_stored
 from harmonic.nn.binary import binarize, quantised_layers, settled
 from harmonic.nn.levels import take_over
 

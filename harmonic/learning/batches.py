@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from harmonic.description import ChannelStatistics
+from harmonic.model_file.description import ChannelStatistics
 
 
 def channel_statistics(images: np.ndarray) -> ChannelStatistics:

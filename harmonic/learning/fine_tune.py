@@ -6,10 +6,10 @@ import torch
 from torch import nn
 
 from harmonic.data.arrays import LabelledImages
-from harmonic.description import ChannelStatistics
 from harmonic.learning.loop import train
 from harmonic.learning.processes import alone
 from harmonic.learning.settings import Recipe, Schedule
+from harmonic.model_file.description import ChannelStatistics
 
 WARMUP = 0.1
 AVERAGE = 0.98

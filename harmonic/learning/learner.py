@@ -6,7 +6,6 @@ import torch
 from torch import Tensor, nn
 
 from harmonic.data.arrays import LabelledImages
-from harmonic.description import ChannelStatistics
 from harmonic.learning.batches import normalised
 from harmonic.learning.compiling import compile_in_place
 from harmonic.learning.device import forward_precision
@@ -15,6 +14,7 @@ from harmonic.learning.processes import Processes
 from harmonic.learning.settings import Recipe
 from harmonic.learning.synchronised import synchronise
 from harmonic.learning.training_set import TrainingSet, on_device
+from harmonic.model_file.description import ChannelStatistics
 
 
 @dataclass(frozen=True)

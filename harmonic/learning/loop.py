@@ -17,7 +17,6 @@ from torch import nn
 from tqdm import tqdm
 
 from harmonic.data.arrays import LabelledImages
-from harmonic.description import ChannelStatistics
 from harmonic.errors import InputError
 from harmonic.learning.batches import batches
 from harmonic.learning.checkpoint import Progress, State, load_checkpoint, save_checkpoint
@@ -28,6 +27,7 @@ from harmonic.learning.processes import Processes, is_lost_process
 from harmonic.learning.randomness import derived_seed, generator
 from harmonic.learning.settings import Recipe, Schedule
 from harmonic.learning.validation import validate
+from harmonic.model_file.description import ChannelStatistics
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,13 @@ from torch import nn
 from tqdm import tqdm
 
 from harmonic.data.arrays import LabelledImages
-from harmonic.description import ChannelStatistics
 from harmonic.errors import InputError
 from harmonic.learning.batches import batches
 from harmonic.learning.learner import make_learner
 from harmonic.learning.processes import alone
 from harmonic.learning.randomness import derived_seed, generator
 from harmonic.learning.settings import Recipe
+from harmonic.model_file.description import ChannelStatistics
 
 SMOOTHING = 0.9
 DIVERGED = 3.0

@@ -8,9 +8,9 @@ from torch.nn import functional
 
 from harmonic.data.arrays import LabelledImages
 from harmonic.data.classes import CLASSES
-from harmonic.description import ChannelStatistics
 from harmonic.learning.batches import predict_logits
 from harmonic.learning.objective import Loss
+from harmonic.model_file.description import ChannelStatistics
 
 
 def validate(

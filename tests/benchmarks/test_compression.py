@@ -13,7 +13,7 @@ from benchmarks.grid.record import write_gzipped
 from benchmarks.grid.table import add_run, read_runs
 from harmonic.data.classes import CLASSES
 from harmonic.errors import InputError
-from harmonic.learning.model_file import save_model
+from harmonic.model_file.safetensors_file import save_model
 from tests.deploy.conftest import describe, photograph, trained
 
 ARMS = {

@@ -9,7 +9,7 @@ import pandas as pd
 from harmonic.data.classes import CLASSES
 from harmonic.evaluation.predictions import write_predictions
 from harmonic.images.decode import write_jpeg
-from harmonic.learning.model_file import save_model
+from harmonic.model_file.safetensors_file import save_model
 from tests.deploy.conftest import describe, photograph, trained
 
 

@@ -74,7 +74,8 @@ CASES = [
     ),
     Case(
         "compare",
-        "harmonic compare fold0 fold1 fold2 --resamples 20 --force --markdown out/a.md --plot out/a.svg",
+        "harmonic compare fold0 fold1 fold2 --resamples 20 --force "
+        "--markdown out/a.md --plot out/a.svg",
         ["out/a.md", "out/a.svg"],
     ),
     Case(

@@ -9,7 +9,7 @@ import pytest
 
 from harmonic.__main__ import main
 from harmonic.deploy.explain import picture_names
-from harmonic.learning.model_file import load_model
+from harmonic.model_file.safetensors_file import load_model
 from stages.harness.stage import run_stage
 from tests.commands.given import contents, write_given
 

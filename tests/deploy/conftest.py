@@ -8,9 +8,9 @@ import torch
 
 from harmonic.data.classes import CLASSES
 from harmonic.deploy.export import export_onnx
-from harmonic.description import Calibration, Description
 from harmonic.images.decode import write_jpeg
-from harmonic.learning.model_file import described_network, save_model
+from harmonic.model_file.description import Calibration, Description
+from harmonic.model_file.safetensors_file import described_network, save_model
 
 torch.set_num_threads(1)
 

@@ -11,12 +11,12 @@ import torch
 from harmonic.__main__ import main
 from harmonic.deploy.export import TOLERANCE, export_onnx, largest_difference
 from harmonic.deploy.int8 import export_int8
-from harmonic.deploy.onnx_file import OnnxPredictor, normalised, views
-from harmonic.description import KEY, Description
+from harmonic.deploy.onnx_predictor import OnnxPredictor, normalised, views
 from harmonic.errors import InputError
 from harmonic.learning import batches
 from harmonic.learning.batches import views as torch_views
-from harmonic.learning.model_file import load_model, save_model
+from harmonic.model_file.description import KEY, Description
+from harmonic.model_file.safetensors_file import load_model, save_model
 from tests.deploy.conftest import describe, photograph, trained
 
 NETWORKS = [

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from harmonic.__main__ import main
-from harmonic.deploy.onnx_file import read_onnx
 from harmonic.deploy.predictor import load_predictor
-from harmonic.description import KEY
 from harmonic.errors import InputError
-from harmonic.sealing import UNSEALED, sealed
+from harmonic.model_file.description import KEY
+from harmonic.model_file.onnx_file import read_onnx
+from harmonic.model_file.seal import UNSEALED, sealed
 
 Change = Callable[[onnx.ModelProto], object]
 

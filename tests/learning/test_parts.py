@@ -26,18 +26,18 @@ from harmonic.learning.batches import (
 )
 from harmonic.learning.device import choose_device, forward_precision
 from harmonic.learning.lr_range import sweep_rates
-from harmonic.learning.model_file import (
+from harmonic.learning.objective import make_optimizer
+from harmonic.learning.randomness import derived_seed, generator
+from harmonic.learning.settings import Augmentation, Recipe
+from harmonic.model_file.safetensors_file import (
     Description,
     described_network,
     load_model,
     save_model,
 )
-from harmonic.learning.objective import make_optimizer
-from harmonic.learning.randomness import derived_seed, generator
-from harmonic.learning.settings import Augmentation, Recipe
+from harmonic.model_file.seal import UNSEALED, sealed
 from harmonic.nn.conv import HarmonicConv2d
 from harmonic.nn.networks import build_network
-from harmonic.sealing import UNSEALED, sealed
 
 
 def changed_at_random(images: Tensor, amount: Augmentation, random: torch.Generator) -> Tensor:

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from harmonic.description import calibration_of
 from harmonic.learning.batches import as_images, normalised, predict_logits
-from harmonic.learning.model_file import load_model
+from harmonic.model_file.description import calibration_of
+from harmonic.model_file.safetensors_file import load_model
 from harmonic.nn.attribution import grad_cam
 
 

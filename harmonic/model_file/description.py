@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from harmonic.data.classes import CLASSES
 from harmonic.errors import InputError
-from harmonic.sealing import UNSEALED
+from harmonic.model_file.seal import UNSEALED
 
 KEY = "harmonic"
 """The name of the record in a model file's metadata, whatever the file's format."""
@@ -70,7 +70,7 @@ class Description(BaseModel):
     provenance: Annotated[dict[str, str | int], Field(max_length=20)] = {}
     """What the network was trained on and how: digest of the data, seed, chosen epoch."""
     sha256: Annotated[str, Field(min_length=len(UNSEALED), max_length=len(UNSEALED))] = UNSEALED
-    """Of the file that was read; see `harmonic.sealing`."""
+    """Of the file that was read; see `harmonic.model_file.seal`."""
 
     @model_validator(mode="after")
     def sizes_in_bounds(self) -> Self:

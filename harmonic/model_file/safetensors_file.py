@@ -13,12 +13,18 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from harmonic.description import KEY, LARGEST_FILE, Description, Storage, read_description
 from harmonic.errors import InputError
 from harmonic.files import write_bytes
+from harmonic.model_file.description import (
+    KEY,
+    LARGEST_FILE,
+    Description,
+    Storage,
+    read_description,
+)
+from harmonic.model_file.seal import check_seal, sealed
 from harmonic.nn.networks import build_network
 from harmonic.nn.packing import pack, unpack
-from harmonic.sealing import check_seal, sealed
 
 __all__ = ["Description", "described_network", "load_model", "save_model", "save_stored"]
 
