@@ -11,6 +11,7 @@ data/split.csv                 reports/confusion.csv             actual, predict
 
 import sys
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -69,7 +70,7 @@ def work(stage: Stage) -> None:
     confusion = pd.DataFrame(
         {"actual": names[test.labels], "predicted": names[balanced.argmax(axis=1)]}
     )
-    drawn = {"resamples": settings.resamples, "seed": settings.seed}
+    drawn: dict[str, Any] = {"resamples": settings.resamples, "seed": settings.seed}
     points = operating_points(
         data.part("val").labels,
         val_balanced,

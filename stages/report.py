@@ -7,9 +7,37 @@ unlike every other output, may differ from run to run.
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
+import torch
+from tqdm import tqdm
+
+from harmonic.data.arrays import data_digest, read_labelled_images
+from harmonic.data.classes import CLASSES
+from harmonic.data.lesions import known_pairs, lesion_groups
+from harmonic.data.metadata import read_metadata
+from harmonic.errors import InputError
+from harmonic.evaluation.agreement import Evidence, disagreements
+from harmonic.evaluation.agreement_of_data import of_fingerprint, of_lr_range, of_split
+from harmonic.evaluation.cases import confident_hits, confident_mistakes
+from harmonic.evaluation.comparison import compare
+from harmonic.evaluation.figures import checked_figure
+from harmonic.evaluation.predictions import read_predictions
+from harmonic.evaluation.report import render_card, render_report
+from harmonic.evaluation.report_contents import Case, HairPair, Kernels, Predictions, ReportContents
+from harmonic.evaluation.report_figures import draw_figures
+from harmonic.evaluation.rules import uncalibrated_rule
+from harmonic.evaluation.runs import read_runs, run_from
+from harmonic.evaluation.spectra import first_kernels, layer_spectra
+from harmonic.images.decode import read_rgb
+from harmonic.learning.batches import as_images, normalised, predict_logits
+from harmonic.model_file.description import calibration_of
+from harmonic.model_file.safetensors_file import load_model
+from harmonic.nn.attribution import grad_cam
 from stages.harness.stage import LOGS, Stage, run_stage
 
 READS = (
@@ -34,21 +62,17 @@ MISTAKES = 8
 
 
 def work(stage: Stage) -> None:
-    import pandas as pd
-    from tqdm import tqdm
-
-    from harmonic.evaluation.agreement import disagreements
-    from harmonic.evaluation.report import render_card, render_report
-    from harmonic.evaluation.report_contents import Kernels, Predictions, ReportContents
-    from harmonic.evaluation.report_figures import draw_figures
-    from harmonic.evaluation.rules import uncalibrated_rule
-    from harmonic.evaluation.spectra import first_kernels, layer_spectra
-    from harmonic.model_file.safetensors_file import load_model
-
     reads = stage.reads
     model, description = load_model(reads.model)
     split = pd.read_csv(reads.split, dtype=str)
     metrics = read_metrics(reads.metrics)
+    tables = {
+        "metrics": metrics,
+        "per_class": pd.read_csv(reads.per_class),
+        "points": pd.read_csv(reads.operating_points),
+        "subgroups": pd.read_csv(reads.subgroups, dtype={"value": str}),
+        "history": pd.read_csv(reads.history),
+    }
     image_ids, balanced, natural, labels = predictions_of(
         reads.predictions, reads.predictions_natural, split
     )
@@ -65,7 +89,7 @@ def work(stage: Stage) -> None:
             read_json(LOGS / f"{name}.json") for name in STAGES if (LOGS / f"{name}.json").is_file()
         ],
         split=split,
-        history=pd.read_csv(reads.history),
+        history=tables["history"],
         lr_curve=pd.read_csv(reads.lr_range / "curve.csv"),
         lr_suggestion={
             name: value
@@ -76,11 +100,11 @@ def work(stage: Stage) -> None:
         spectra=layer_spectra(model),
         kernels=None if kernels is None else Kernels(*kernels),
         cases=confident_cases(model, description, reads.images, split, test, labels, natural),
-        per_class=pd.read_csv(reads.per_class),
-        operating_points=pd.read_csv(reads.operating_points),
-        subgroups=pd.read_csv(reads.subgroups, dtype={"value": str}),
+        per_class=tables["per_class"],
+        operating_points=tables["points"],
+        subgroups=tables["subgroups"],
         comparison=against_baseline(stage),
-        doubts=disagreements(metrics, labels, balanced, natural),
+        doubts=doubts(stage, model, description, tables, split, test, balanced, natural),
         hair_pairs=hair_pairs(reads.raw / "images", reads.hairless, split.image_id.tolist()),
     )
     with tqdm(total=2, desc="report", unit="part", disable=None) as bar:
@@ -103,9 +127,6 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def read_metrics(path: Path) -> dict[str, float]:
     """The figures of metrics.json; raises InputError for an impossible or missing one."""
-    from harmonic.errors import InputError
-    from harmonic.evaluation.figures import checked_figure
-
     metrics = read_json(path)
     for name, value in metrics.items():
         checked_figure(name, value, str(path))
@@ -119,10 +140,6 @@ def predictions_of(balanced: Path, natural: Path, split: Any) -> tuple[list[str]
 
     Raises InputError where the tables do not answer the test images of the split, each once.
     """
-    from harmonic.data.classes import CLASSES
-    from harmonic.errors import InputError
-    from harmonic.evaluation.predictions import read_predictions
-
     image_ids, by_balanced_rule = read_predictions(balanced)
     others, by_natural_rule = read_predictions(natural)
     if image_ids != others:
@@ -139,19 +156,74 @@ def predictions_of(balanced: Path, natural: Path, split: Any) -> tuple[list[str]
     return image_ids, by_balanced_rule, by_natural_rule, labels
 
 
+def doubts(
+    stage: Stage,
+    model: Any,
+    description: Any,
+    files: dict[str, Any],
+    split: Any,
+    test: Any,
+    balanced: Any,
+    natural: Any,
+) -> list[str]:
+    """What of the files does not fit the answers, the network or the data; see `agreement`."""
+    reads, settings = stage.reads, stage.params.evaluate
+    metadata = read_metadata(reads.raw / "HAM10000_metadata.csv")
+    if lines := of_split(split, metadata):
+        return lines  # nothing else can be told of other data
+    groups = lesion_groups(metadata.image_id, metadata.lesion_id, known_pairs())
+    trained_on = description.provenance.get("data")
+    if trained_on not in (None, data_digest(reads.images, reads.split)):
+        lines = ["split.csv and images.npy are not those that the model was trained on"]
+    lines += of_fingerprint(read_json(reads.fingerprint), metadata.assign(lesion_group=groups))
+    lines += of_lr_range(
+        pd.read_csv(reads.lr_range / "curve.csv"),
+        read_json(reads.lr_range / "suggestion.json"),
+        lowest=stage.params.find_lr.lowest,
+        highest=stage.params.find_lr.highest,
+    )
+    index = metadata.assign(lesion_group=groups).set_index("image_id")
+    index = index.loc[test.index]
+    validation = read_labelled_images(reads.images, reads.split).part("val")
+    calibration = calibration_of(description, str(reads.model))
+    gpu = stage.params.device != "cpu" and torch.cuda.is_available()
+    device = torch.device("cuda" if gpu else "cpu")
+    with torch.no_grad():
+        one_view, averaged = (
+            predict_logits(
+                model.to(device),
+                validation.images,
+                description.statistics(),
+                device,
+                view_count=count,
+                progress="report: val",
+            )
+            for count in (1, calibration.views)
+        )
+    model.to("cpu")
+    evidence = Evidence(
+        labels=index.dx.map(CLASSES.index).to_numpy(dtype=np.int64),
+        lesions=index.lesion_group.to_numpy(dtype=str),
+        balanced=balanced,
+        natural=natural,
+        index=index,
+        class_counts=np.array(description.class_counts),
+        imbalance=description.imbalance,
+        temperature=calibration.temperature,
+        epoch=description.provenance.get("epoch"),
+        val_labels=validation.labels,
+        val_logits=averaged,
+        val_logits_one_view=one_view,
+        resamples=settings.resamples,
+        seed=settings.seed,
+    )
+    return [*lines, *disagreements(evidence, **files)]
+
+
 def confident_cases(
     model: Any, description: Any, images: Path, split: Any, test: Any, labels: Any, natural: Any
 ) -> list[Any]:
     """The surest mistakes and, of each class, the surest right answer, with their evidence."""
-    import numpy as np
-    import torch
-
-    from harmonic.data.classes import CLASSES
-    from harmonic.evaluation.cases import confident_hits, confident_mistakes
-    from harmonic.evaluation.report_contents import Case
-    from harmonic.learning.batches import as_images, normalised
-    from harmonic.nn.attribution import grad_cam
-
     rows = confident_mistakes(labels, test.lesion_id.to_numpy(), natural, MISTAKES)
     rows += confident_hits(labels, natural)
     if not rows:
@@ -180,12 +252,6 @@ def confident_cases(
 
 def against_baseline(stage: Stage) -> Any:
     """This run against the one that report.baseline names, on the same test set; None for none."""
-    from dataclasses import replace
-
-    from harmonic.errors import InputError
-    from harmonic.evaluation.comparison import compare
-    from harmonic.evaluation.runs import read_runs, run_from
-
     name = stage.params.report.baseline
     if name is None:
         return None
@@ -210,9 +276,6 @@ def against_baseline(stage: Stage) -> Any:
 
 def hair_pairs(before: Path, after: Path, image_ids: list[str]) -> list[Any]:
     """The first images in which hair was found, spread over the data set."""
-    from harmonic.evaluation.report_contents import HairPair
-    from harmonic.images.decode import read_rgb
-
     pairs = []
     for image_id in image_ids[:: max(1, len(image_ids) // 200)]:
         old, new = before / f"{image_id}.jpg", after / f"{image_id}.jpg"

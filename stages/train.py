@@ -7,16 +7,14 @@ data/images.npy, data/split.csv  ->  models/model.safetensors   weights and all 
                                      models/first_batch.png     what the network sees first
 """
 
-import hashlib
 import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 from PIL import Image
 
-from harmonic.data.arrays import read_labelled_images
+from harmonic.data.arrays import data_digest, read_labelled_images
 from harmonic.data.classes import CLASSES
 from harmonic.evaluation.rules import fit_temperature
 from harmonic.learning.batches import channel_statistics, predict_logits
@@ -29,7 +27,6 @@ from harmonic.model_file.description import Calibration, Description
 from harmonic.model_file.safetensors_file import described_network, save_model
 from stages.harness.exact import device_of
 from stages.harness.follower import follow_stage, is_follower
-from stages.harness.partial import content_digest
 from stages.harness.stage import Stage, run_stage
 from stages.training import conv_of, network_options, recipe_of, schedule_of
 
@@ -97,12 +94,6 @@ def work(stage: Stage) -> None:
         f"train: {params.model}, epoch {trained.best_epoch} of {params.epochs} chosen, "
         f"balanced accuracy on validation {best.val_balanced_accuracy:.3f}"
     )
-
-
-def data_digest(images: Path, split: Path) -> str:
-    """12 hex digits over the contents of both files: which data a model file was made from."""
-    contents = (bytes.fromhex(content_digest(path)) for path in (images, split))
-    return hashlib.sha256(b"".join(contents)).hexdigest()[:12]
 
 
 def main() -> int:

@@ -1,5 +1,6 @@
 """The arrays that training and evaluation read: images, labels and sets, row for row."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,3 +71,12 @@ def read_labelled_images(images: Path, split: Path) -> LabelledImages:
         groups=lesion_groups(table.image_id, table.lesion_id, known_pairs()),
         sets=table.split.to_numpy(dtype=str),
     )
+
+
+def data_digest(images: Path, split: Path) -> str:
+    """12 hex digits over the contents of both files: which data a model file was made from."""
+    whole = hashlib.sha256()
+    for path in (images, split):
+        with path.open("rb") as file:
+            whole.update(hashlib.file_digest(file, "sha256").digest())
+    return whole.hexdigest()[:12]

@@ -6,7 +6,7 @@ threshold that keeps the specificity is chosen on the validation set; on the tes
 are what they turn out to be.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -33,6 +33,7 @@ def operating_points(
     *,
     resamples: int,
     seed: int,
+    thresholds: Mapping[tuple[str, float], float] | None = None,
 ) -> pd.DataFrame:
     """A row for each of TARGETS and SPECIFICITIES that both sets have both sides of.
 
@@ -40,7 +41,7 @@ def operating_points(
     the balanced rule; above it is an alarm), positives (test images of the target), and
     sensitivity, specificity, ppv, npv, auc on the test set, each with `_low` and `_high` (95 %,
     bootstrap over lesions, the threshold held). Rounded to DIGITS; a figure that does not exist is
-    NaN.
+    NaN. `thresholds` are used instead of the validation set's, by target and wanted specificity.
 
     Raises:
         InputError: an argument is not as `bootstrap_intervals` wants it.
@@ -60,6 +61,7 @@ def operating_points(
         area = weighted_auc(positive, score, weights)
         for wanted in SPECIFICITIES:
             threshold = threshold_for(val_score[~val_positive], wanted)
+            threshold = (thresholds or {}).get((target, wanted), threshold)
             figures = binary_figures(positive, score > threshold, weights) | {"auc": area}
             row: dict[str, float | str] = {
                 "target": target,

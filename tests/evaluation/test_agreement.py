@@ -1,6 +1,7 @@
-"""Figures and predictions of one run agree; of two runs they do not, and the report says so."""
+"""The files of one run agree; of two runs, or edited, they do not, and the report says so."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -8,32 +9,217 @@ import pytest
 
 from harmonic.data.classes import CLASSES
 from harmonic.errors import InputError
-from harmonic.evaluation.agreement import disagreements
-from harmonic.evaluation.bootstrap import metrics_document
+from harmonic.evaluation.agreement import (
+    Evidence,
+    disagreements,
+    of_figures,
+    of_rules,
+    of_tables,
+)
+from harmonic.evaluation.agreement_of_data import of_fingerprint, of_lr_range, of_split
+from harmonic.evaluation.bootstrap import metrics_document, per_class_document
+from harmonic.evaluation.lesion_level import lesion_metrics
+from harmonic.evaluation.metrics import headline_metrics, uncalibrated_metrics
+from harmonic.evaluation.operating_points import operating_metrics, operating_points
 from harmonic.evaluation.predictions import write_predictions
 from harmonic.evaluation.report import ReportContents, render_card, render_report
+from harmonic.evaluation.rules import decision_rules, uncalibrated_rule
+from harmonic.evaluation.subgroups import subgroup_table
 from stages.report import predictions_of, read_metrics
+from tests.evaluation.conftest import CLASS_COUNTS
+
+RESAMPLED = {"resamples": 20, "seed": 0}
 
 
 @pytest.fixture(scope="module")
-def metrics(drawn):
-    return metrics_document(*drawn, resamples=20, seed=0)
+def evidence(draw):
+    """A run as its files and its network would give it."""
+    test, val = draw(), draw(lesions=150, seed=1)
+    random = np.random.default_rng(0)
+    logits = random.normal(size=(len(val.labels), 7))
+    logits[np.arange(len(val.labels)), val.labels] += 2.5
+    images = len(test.labels)
+    index = pd.DataFrame(
+        {
+            "lesion_group": test.lesions,
+            "sex": random.choice(["male", "female", "unknown"], images),
+            "age": random.integers(20, 90, images).astype(float),
+            "localization": random.choice(["back", "face"], images),
+            "dx_type": random.choice(["histo", "follow_up"], images),
+        }
+    )
+    return Evidence(
+        labels=test.labels,
+        lesions=test.lesions,
+        balanced=test.balanced,
+        natural=test.natural,
+        index=index,
+        class_counts=np.array(CLASS_COUNTS),
+        imbalance="logit_adjustment",
+        temperature=1.0,
+        epoch=2,
+        val_labels=val.labels,
+        val_logits=logits,
+        val_logits_one_view=logits,
+        **RESAMPLED,
+    )
 
 
-def test_the_figures_of_a_run_agree_with_its_predictions(drawn, metrics):
-    assert disagreements(metrics, drawn.labels, drawn.balanced, drawn.natural) == []
+@pytest.fixture(scope="module")
+def files(evidence, tmp_path_factory):
+    """What evaluate and train would have written, read as the report reads it."""
+    folder = tmp_path_factory.mktemp("files")
+    of_test = (evidence.labels, evidence.lesions, evidence.balanced)
+    val_balanced, _ = decision_rules(
+        evidence.val_logits, CLASS_COUNTS, imbalance="logit_adjustment", temperature=1.0
+    )
+    points = operating_points(evidence.val_labels, val_balanced, *of_test, **RESAMPLED)
+    uncalibrated = uncalibrated_rule(evidence.balanced, CLASS_COUNTS, 1.0)
+    scores = headline_metrics(evidence.val_labels, val_balanced, val_balanced)
+    history = pd.DataFrame({"epoch": [1, 2, 3], "lr": 0.001, "train_loss": 1.0, "val_loss": 1.0})
+    for name in ("balanced_accuracy", "accuracy", "macro_auc"):
+        history[f"val_{name}"] = [scores[name] - 0.1, scores[name], scores[name] - 0.05]
+    tables = {
+        "per_class": per_class_document(*of_test, **RESAMPLED),
+        "points": points,
+        "subgroups": subgroup_table(
+            evidence.index, evidence.labels, evidence.balanced, **RESAMPLED
+        ),
+        "history": history,
+    }
+    for name, table in tables.items():
+        table.to_csv(folder / name, index=False)
+        tables[name] = pd.read_csv(folder / name, dtype={"value": str})
+    metrics = {
+        **metrics_document(*of_test, evidence.natural, **RESAMPLED),
+        **lesion_metrics(*of_test, evidence.natural, **RESAMPLED),
+        **uncalibrated_metrics(evidence.labels, uncalibrated),
+        **operating_metrics(points),
+        "temperature": 1.0,
+    }
+    return {"metrics": metrics, **tables}
 
 
-def test_one_changed_prediction_is_noticed_on_page_and_card(drawn, metrics):
-    balanced = drawn.balanced.copy()
-    wrong = (drawn.labels[0] + 1) % len(CLASSES)
+def test_the_files_of_a_run_agree(evidence, files):
+    assert disagreements(evidence, **files) == []
+
+
+def test_every_changed_figure_of_metrics_json_is_named(evidence, files):
+    made = dict(files["metrics"])
+    for name, value in made.items():
+        (line,) = of_figures(made | {name: value + 0.001}, made)
+        assert line.startswith(f"{name} is ")
+    left_out = {name: value for name, value in made.items() if name != "ece_low"}
+    assert of_figures(left_out, made) == ["ece_low is missing in metrics.json"]
+    assert "beauty in metrics.json is no figure" in of_figures(made | {"beauty": 1.0}, made)[0]
+    changed = {name: value + 0.01 for name, value in made.items()}
+    lines = of_figures(changed, made)
+    assert len(lines) == 5
+    assert lines[-1] == f"{len(made) - 4} more figures of metrics.json"
+
+
+@pytest.mark.parametrize("name", ["per_class", "points", "subgroups"])
+def test_every_changed_cell_of_a_table_is_named(evidence, files, name):
+    table = files[name]
+    keys = {"per_class": 1, "points": 2, "subgroups": 2}[name]
+    for column in table.columns[keys:]:
+        row = int(table[column].first_valid_index())
+        changed = table.copy()
+        changed[column] = changed[column].astype(float)
+        changed.loc[row, column] += 0.01
+        (line,) = of_tables(f"{name}.csv", [*table.columns[:keys]], changed, table)
+        assert line.startswith(f"{column} of ")
+        assert f"in {name}.csv, but " in line
+    spoilt = [table.iloc[1:], table.drop(columns=table.columns[-1])]
+    for changed in spoilt:
+        assert len(of_tables(f"{name}.csv", [*table.columns[:keys]], changed, table)) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "column", "value", "words"),
+    [
+        ("per_class", 0, "sensitivity", 0.123, "sensitivity of mel is 0.1230 in per_class.csv"),
+        ("per_class", 2, "auc_low", 0.123, "auc_low of bcc is 0.1230 in per_class.csv"),
+        ("points", 0, "sensitivity", 0.123, "sensitivity of melanoma, 0.9 is 0.1230 in operating_"),
+        ("points", 1, "threshold", 0.999, "threshold of melanoma, 0.95 is 0.9990 in operating_"),
+        (
+            "subgroups",
+            0,
+            "balanced_accuracy",
+            0.123,
+            "balanced_accuracy of sex, female is 0.1230",
+        ),
+        ("history", 1, "val_balanced_accuracy", 0.999, "val_balanced_accuracy of epoch 2 is 0.999"),
+        ("history", 1, "val_macro_auc", 0.999, "val_macro_auc of epoch 2 is 0.9990 in history.csv"),
+        ("history", 0, "val_balanced_accuracy", 0.999, "is best in epoch 1, but the model is of 2"),
+        ("history", 0, "epoch", 7, "epochs are not 1, 2, 3 and so on"),
+    ],
+)
+def test_one_changed_value_of_a_table_is_said(evidence, files, name, row, column, value, words):
+    table = files[name].copy()
+    table.loc[row, column] = value
+    (line,) = disagreements(evidence, **(files | {name: table}))
+    assert words in line
+
+
+def test_one_changed_prediction_is_noticed_on_page_and_card(evidence, files):
+    balanced = evidence.balanced.copy()
+    wrong = (evidence.labels[0] + 1) % len(CLASSES)
     balanced[0] = 0.99 * np.eye(len(CLASSES))[wrong] + 0.01 / len(CLASSES)
-    doubts = disagreements(metrics, drawn.labels, balanced, drawn.natural)
+    doubts = disagreements(replace(evidence, balanced=balanced), **files)
     assert any(line.startswith("balanced_accuracy is ") for line in doubts)
+    metrics = files["metrics"]
     contents = ReportContents(metrics=metrics, doubts=doubts)
     assert doubts[0] in render_report(contents)
     assert doubts[0] in render_card(contents)
     assert "do not fit together" not in render_report(ReportContents(metrics=metrics))
+
+
+def test_answers_of_two_rules_that_are_of_two_runs_are_noticed(evidence, files):
+    natural = evidence.natural.copy()
+    natural[3] = np.roll(natural[3], 1)
+    lines = of_rules(evidence.balanced, natural, evidence.class_counts)
+    assert lines == ["predictions_natural.csv does not follow from predictions.csv for 1 images"]
+
+
+@pytest.mark.parametrize(("column", "value"), [("lesion_id", "HAM_9"), ("dx", "mel")])
+def test_lesions_and_diagnoses_of_the_split_are_those_of_the_metadata(column, value):
+    ids = [f"ISIC_{number:07d}" for number in range(10)]
+    metadata = pd.DataFrame({"image_id": ids, "lesion_id": "HAM_1", "dx": "nv"})
+    assert of_split(metadata.iloc[::-1], metadata) == []
+    split = metadata.copy()
+    split.loc[3, column] = value
+    (line,) = of_split(split, metadata)
+    assert line.startswith(f"{column} of ISIC_0000003 is {value} in split.csv, but ")
+    assert "not of the images" in of_split(split.iloc[1:], metadata)[0]
+
+
+def test_counts_of_the_fingerprint_are_those_of_the_metadata():
+    index = pd.DataFrame({"lesion_id": ["a", "a", "b"], "lesion_group": ["a", "a", "b"]})
+    index["dx"] = ["nv", "nv", "mel"]
+    none = dict.fromkeys(CLASSES, 0)
+    given = {"images": 3, "lesions": 2, "lesion_groups": 2, "sizes": {"600x450": 3}}
+    given |= {"images_by_class": none | {"nv": 2, "mel": 1}}
+    given |= {"lesion_groups_by_class": none | {"nv": 1, "mel": 1}}
+    assert of_fingerprint(given, index) == []
+    for name in ("images", "lesions", "lesion_groups", "images_by_class", "lesion_groups_by_class"):
+        (line,) = of_fingerprint(given | {name: 7}, index)
+        assert line.startswith(f"{name} is 7 in fingerprint.json, but ")
+
+
+def test_the_suggested_rates_are_those_of_the_curve():
+    curve = pd.DataFrame({"lr": np.geomspace(1e-5, 1, 50).round(9)})
+    curve["loss"] = curve["smoothed_loss"] = (np.log10(curve.lr) + 2) ** 2
+    given = {"suggested_lr": curve.lr[int(curve.loss.argmin())] / 10, "diverged_lr": None}
+    given["steepest_lr"] = curve.lr[10]
+    ends = {"lowest": 1e-5, "highest": 1.0}
+    assert of_lr_range(curve, given, **ends) == []
+    for name in given:
+        (line,) = of_lr_range(curve, given | {name: 0.02}, **ends)
+        assert line == f"{name} in lr_range/suggestion.json is not that of curve.csv"
+    curve.loc[20, "lr"] *= 1.5
+    (line,) = of_lr_range(curve, given, **ends)
+    assert "does not rise evenly" in line
 
 
 @pytest.mark.parametrize(
@@ -65,4 +251,7 @@ def test_figures_are_read_as_they_are_and_must_be_numbers(tmp_path):
         read_metrics(path)
     path.write_text(json.dumps({"ece": 0.1}))
     with pytest.raises(InputError, match="temperature is missing"):
+        read_metrics(path)
+    path.write_text(json.dumps({"macro_auc": 2, "temperature": 1.5}))
+    with pytest.raises(InputError, match="macro_auc is 2; allowed is 0 to 1"):
         read_metrics(path)
