@@ -6,6 +6,7 @@ names the files.
 """
 
 import json
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -153,7 +154,7 @@ def damaged_cache(root: Path) -> Iterator[str]:
         cache = Path(repo.cache.local.path)
     for path, (stage, digest) in recorded_outs(text_of(root, LOCK)).items():
         for entry in damaged_entries(cache, digest):
-            mend = f"rm -rf {entry} {path}; dvc repro {stage}"
+            mend = f"rm -rf {shlex.join([str(entry), path])}; dvc repro {stage}"
             yield f"{stage}: the cache's copy of {path} is damaged; {mend}"
 
 

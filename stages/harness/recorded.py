@@ -7,6 +7,7 @@ if it were sound.
 
 import hashlib
 import json
+import shlex
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ def refuse_other_bytes(inputs: Iterable[Path]) -> None:
             with Repo() as repo:
                 damaged = list(damaged_entries(Path(repo.cache.local.path), digest))
             where = ", as its copy in DVC's cache is damaged" if damaged else ""
-            words = " ".join(map(str, [*damaged, path]))
+            words = shlex.join(map(str, [*damaged, path]))
             raise InputError(
                 f"{path} is not what dvc.lock records{where}; rm -rf {words}; dvc repro {stage}"
             )

@@ -60,11 +60,11 @@ def test_launchers_that_are_no_launchers(tmp_path: Path, launcher: str) -> None:
 @pytest.mark.slow
 def test_a_launcher_that_is_a_command_is_one_line_and_runs_nothing(clone: Path) -> None:
     change_params(clone, train={"launcher": "touch x; false; python"})
-    done = repro(clone, "--single-item", "train")
+    done = repro(clone)
     change_params(clone, train={"launcher": "python"})
     assert done.returncode != 0
     assert not (clone / "x").exists()
-    (line,) = [line for line in done.stderr.splitlines() if line.startswith("train: ")]
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("download: ")]
     assert "train.launcher is 'touch x; false; python'; it must be python, or torchrun" in line
     assert "Traceback" not in done.stderr
 
