@@ -16,6 +16,7 @@ ALLOWED = {
     "model_file": {"model_file", "data", "nn"},
     "learning": {"learning", "model_file", "data", "nn"},
     "evaluation": {"evaluation", "data", "nn"},
+    "report": {"report", "evaluation", "learning", "model_file", "data", "images", "nn"},
     "bench": {"bench", "nn"},
     "deploy": {"deploy", "model_file", "learning", "evaluation", "data", "images", "nn"},
 }

@@ -9,23 +9,23 @@ import pytest
 
 from harmonic.data.classes import CLASSES
 from harmonic.errors import InputError
-from harmonic.evaluation.agreement import (
+from harmonic.evaluation.bootstrap import metrics_document, per_class_document
+from harmonic.evaluation.lesion_level import lesion_metrics
+from harmonic.evaluation.metrics import headline_metrics, uncalibrated_metrics
+from harmonic.evaluation.operating_points import operating_metrics, operating_points
+from harmonic.evaluation.predictions import write_predictions
+from harmonic.evaluation.rules import decision_rules, uncalibrated_rule
+from harmonic.evaluation.subgroups import subgroup_table
+from harmonic.report.agreement import (
     Evidence,
     disagreements,
     of_figures,
     of_rules,
     of_tables,
 )
-from harmonic.evaluation.agreement_of_data import of_fingerprint, of_lr_range, of_split
-from harmonic.evaluation.bootstrap import metrics_document, per_class_document
-from harmonic.evaluation.lesion_level import lesion_metrics
-from harmonic.evaluation.metrics import headline_metrics, uncalibrated_metrics
-from harmonic.evaluation.operating_points import operating_metrics, operating_points
-from harmonic.evaluation.predictions import write_predictions
-from harmonic.evaluation.report import ReportContents, render_card, render_report
-from harmonic.evaluation.rules import decision_rules, uncalibrated_rule
-from harmonic.evaluation.subgroups import subgroup_table
-from stages.report import predictions_of, read_metrics
+from harmonic.report.agreement_of_data import of_fingerprint, of_lr_range, of_split
+from harmonic.report.files import predictions_of, read_metrics
+from harmonic.report.render import ReportContents, render_card, render_report
 from tests.evaluation.conftest import CLASS_COUNTS
 
 RESAMPLED = {"resamples": 20, "seed": 0}

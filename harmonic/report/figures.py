@@ -1,7 +1,7 @@
 """The figures of a report, each drawn from the part of its contents that it needs."""
 
 from harmonic.evaluation import plots
-from harmonic.evaluation.report_contents import Predictions, ReportContents
+from harmonic.report.contents import Predictions, ReportContents
 
 
 def draw_figures(contents: ReportContents) -> dict[str, bytes]:

@@ -11,15 +11,15 @@ from harmonic.errors import InputError
 from harmonic.evaluation import plots
 from harmonic.evaluation.bootstrap import QUANTILES
 from harmonic.evaluation.metrics import CALIBRATION_BINS, per_class_table
-from harmonic.evaluation.report_contents import (
+from harmonic.report.contents import (
     Case,
     HairPair,
     Kernels,
     Predictions,
     ReportContents,
 )
-from harmonic.evaluation.report_figures import draw_figures
-from harmonic.evaluation.report_tables import (
+from harmonic.report.figures import draw_figures
+from harmonic.report.tables import (
     calibration_rows,
     confusion_cells,
     difference_rows,
@@ -129,7 +129,7 @@ def template(name: str, metrics: Mapping[str, float]) -> Template:
     if "balanced_accuracy" not in metrics:
         raise InputError("report: metrics without balanced_accuracy; evaluate writes it")
     environment = Environment(
-        loader=PackageLoader("harmonic.evaluation", "templates"),
+        loader=PackageLoader("harmonic.report", "templates"),
         autoescape=name.endswith(".html.j2"),
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -9,8 +9,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from harmonic.evaluation.report import render_report
-from tests.evaluation.test_html_report import contents  # noqa: F401  (a fixture)
+from harmonic.report.render import render_report
+from tests.report.test_html_report import contents  # noqa: F401  (a fixture)
 
 CHROMIUM = next(
     (

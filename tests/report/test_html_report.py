@@ -14,7 +14,7 @@ from harmonic.evaluation.lesion_level import lesion_metrics
 from harmonic.evaluation.metrics import uncalibrated_metrics
 from harmonic.evaluation.operating_points import operating_points
 from harmonic.evaluation.paired import STATISTICS, paired_difference
-from harmonic.evaluation.report import (
+from harmonic.report.render import (
     Case,
     HairPair,
     Kernels,

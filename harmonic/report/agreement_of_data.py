@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from harmonic.data.classes import CLASSES
-from harmonic.evaluation.agreement import few
+from harmonic.report.agreement import few
 
 SPLIT_COLUMNS = ("lesion_id", "dx")
 

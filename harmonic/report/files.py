@@ -1,0 +1,76 @@
+"""The files of a run that its report is made of, read and checked."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from harmonic.data.classes import CLASSES
+from harmonic.errors import InputError
+from harmonic.evaluation.figures import checked_figure
+from harmonic.evaluation.predictions import read_predictions
+
+Probabilities = NDArray[np.float64]
+"""(images, classes)."""
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """Where the outputs of each stage lie."""
+
+    fingerprint: Path
+    raw: Path
+    hairless: Path
+    images: Path
+    split: Path
+    lr_range: Path
+    history: Path
+    model: Path
+    metrics: Path
+    predictions: Path
+    predictions_natural: Path
+    per_class: Path
+    operating_points: Path
+    subgroups: Path
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def read_metrics(path: Path) -> dict[str, float]:
+    """The figures of metrics.json; raises InputError for an impossible or missing one."""
+    metrics = read_json(path)
+    for name, value in metrics.items():
+        checked_figure(name, value, str(path))
+    if "temperature" not in metrics:
+        raise InputError(f"{path}: temperature is missing; `evaluate` writes it")
+    return metrics
+
+
+def predictions_of(
+    balanced: Path, natural: Path, split: pd.DataFrame
+) -> tuple[list[str], Probabilities, Probabilities, NDArray[np.int64]]:
+    """Ids, probabilities by both rules (n, 7), and labels (n,) of the test images.
+
+    Raises InputError where the tables do not answer the test images of the split, each once.
+    """
+    image_ids, by_balanced_rule = read_predictions(balanced)
+    others, by_natural_rule = read_predictions(natural)
+    if image_ids != others:
+        raise InputError(f"{balanced} and {natural} are not of the same images")
+    in_test = set(split[split.split == "test"].image_id)
+    if strange := sorted(set(image_ids) - in_test):
+        raise InputError(f"{balanced}: image {strange[0]} is no test image of split.csv")
+    if missing := sorted(in_test - set(image_ids)):
+        raise InputError(
+            f"{balanced}: test image {missing[0]} has no answer; {len(image_ids)} of "
+            f"{len(in_test)} have one"
+        )
+    labels = split.set_index("image_id").dx.loc[image_ids].map(CLASSES.index).to_numpy()
+    return image_ids, by_balanced_rule, by_natural_rule, labels
