@@ -14,10 +14,12 @@ Size = int | tuple[int, int]
 class BankedModule(nn.Module):
     """Holds `filter_bank` (F, kh, kw), recomputed in float64 at every change of dtype or device.
 
-    The buffer is not persistent, as the arguments, `filter_bank`'s, say all of it.
+    The buffer is not persistent, as the arguments, `filter_bank`'s, say all of it. Its dtype and
+    device are those of `weight`, which the layer brings.
     """
 
     filter_bank: Tensor
+    weight: Tensor
     kernel_size: tuple[int, int]
 
     def __init__(
@@ -79,6 +81,6 @@ class BankedModule(nn.Module):
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
         super()._load_from_state_dict(*args, **kwargs)
-        weight, bank = self.get_parameter("weight"), self.filter_bank
+        weight, bank = self.weight, self.filter_bank
         if (bank.device, bank.dtype) != (weight.device, weight.dtype):  # loaded with assign=True
             self.filter_bank = self.exact_bank().to(weight.device, weight.dtype)

@@ -57,6 +57,7 @@ class HarmonicConv2d(BankedModule):
     dilation: Pair
     groups: int
     padding_mode: str
+    weight: nn.Parameter
     bias: nn.Parameter | None
     running_mean: Tensor
     running_var: Tensor

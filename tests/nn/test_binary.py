@@ -107,3 +107,10 @@ def test_tensors_of_another_network_are_refused() -> None:
         pack(build_network("small", width=8))
     with pytest.raises(ValueError, match="'quaternary' is unknown"):
         build_network("small", binarize="quaternary")
+
+
+def test_a_binarised_network_loads_its_state():
+    saved, fresh = (build_network("small", width=4, binarize="binary").eval() for _ in range(2))
+    fresh.load_state_dict(saved.state_dict())
+    images = torch.randn(2, 3, 32, 32)
+    assert torch.equal(fresh(images), saved(images))
