@@ -16,6 +16,7 @@ from harmonic.data.arrays import LabelledImages
 from harmonic.data.classes import CLASSES
 from harmonic.learning.batches import as_images, channel_statistics, normalised, predict_logits
 from harmonic.learning.checkpoint import load_checkpoint, save_checkpoint
+from harmonic.learning.layout import memory_format_for
 from harmonic.learning.randomness import derived_seed, generator
 from harmonic.model_file.description import ChannelStatistics
 from harmonic.nn.networks import build_network
@@ -97,7 +98,8 @@ def run_draw(
     statistics = channel_statistics(training)
     torch.manual_seed(derived_seed(draw))
     model = build_network("post", num_classes=len(CLASSES), conv="harmonic", batch_norm="none")
-    model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    layout = memory_format_for(model, device)
+    model = model.to(device, memory_format=layout)  # type: ignore[call-overload]
     optimizer = torch.optim.Adam(model.parameters(), lr=LR, weight_decay=WEIGHT_DECAY, fused=True)
     progress = load_checkpoint(checkpoint, model, model, optimizer)
     tested = data.images[draws.answered]
@@ -137,13 +139,14 @@ def one_epoch(
 ) -> float:
     """Training images drawn evenly, a sigmoid for each class, no augmentation; the mean loss."""
     model.train()
+    layout = memory_format_for(model, device)
     targets = functional.one_hot(torch.from_numpy(labels), len(CLASSES)).float()
     total = 0.0
     rows = drawn_evenly(labels, random)
     for chosen in rows.split(BATCH_SIZE):
         batch = torch.from_numpy(images[chosen.numpy()]).to(device)
         with torch.autocast(device.type, torch.bfloat16):
-            logits = model(normalised(as_images(batch), statistics))
+            logits = model(normalised(as_images(batch), statistics, layout))
         loss = functional.binary_cross_entropy_with_logits(
             logits.float(), targets[chosen].to(device)
         )

@@ -19,6 +19,7 @@ from harmonic.learning.batches import (
     normalised,
     predict_logits,
 )
+from harmonic.learning.layout import memory_format_for
 from harmonic.learning.randomness import generator
 
 SMALLEST_CROP = 0.4
@@ -72,7 +73,8 @@ def trained(
     """The model after `budget.steps` steps; images uint8 (N, H, W, 3), labels (N,)."""
     statistics = channel_statistics(images)
     pixels, targets = torch.from_numpy(images).to(device), torch.from_numpy(labels).to(device)
-    model = model.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    layout = memory_format_for(model, device)
+    model = model.to(device, memory_format=layout).train()  # type: ignore[call-overload]
     optimizer = torch.optim.SGD(
         model.parameters(), lr=budget.lr, momentum=0.9, weight_decay=budget.weight_decay
     )
@@ -84,7 +86,7 @@ def trained(
             if step == budget.steps:
                 break
             here = rows.to(device)
-            batch = normalised(cropped(as_images(pixels[here]), random), statistics)
+            batch = normalised(cropped(as_images(pixels[here]), random), statistics, layout)
             with torch.autocast(device.type, torch.bfloat16):
                 logits = model(batch)
             loss = functional.cross_entropy(logits.float(), targets[here])

@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from harmonic.learning.batches import as_images, normalised, predict_logits
+from harmonic.learning.layout import memory_format_for
 from harmonic.model_file.description import calibration_of
 from harmonic.model_file.safetensors_file import load_model
 from harmonic.nn.attribution import grad_cam
@@ -30,6 +31,8 @@ class TorchPredictor:
     def explained(self, pixels: NDArray[np.uint8], class_number: int) -> NDArray[np.float32]:
         """Where one prepared image (size, size, 3) speaks for a class: (size, size) in [0, 1]."""
         images = normalised(
-            as_images(torch.from_numpy(np.array(pixels))[None]), self.description.statistics()
+            as_images(torch.from_numpy(np.array(pixels))[None]),
+            self.description.statistics(),
+            memory_format_for(self.model, torch.device("cpu")),
         )
         return grad_cam(self.model, images, torch.tensor([class_number]))[0].numpy()

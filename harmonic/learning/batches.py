@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from harmonic.learning.layout import memory_format_for
 from harmonic.model_file.description import ChannelStatistics
 
 
@@ -27,11 +28,16 @@ def as_images(pixels: Tensor) -> Tensor:
     return pixels.permute(0, 3, 1, 2).float().div(255)
 
 
-def normalised(images: Tensor, statistics: ChannelStatistics) -> Tensor:
-    """Zero mean and unit deviation a channel, over the training images."""
+def normalised(
+    images: Tensor, statistics: ChannelStatistics, memory_format: torch.memory_format
+) -> Tensor:
+    """Zero mean and unit deviation a channel, over the training images.
+
+    memory_format: of the result; see `harmonic.learning.layout`.
+    """
     mean = torch.tensor(statistics.mean, device=images.device).view(1, 3, 1, 1)
     std = torch.tensor(statistics.std, device=images.device).view(1, 3, 1, 1)
-    return ((images - mean) / std.clamp(min=1e-3)).contiguous(memory_format=torch.channels_last)
+    return ((images - mean) / std.clamp(min=1e-3)).contiguous(memory_format=memory_format)
 
 
 def batches(count: int, size: int, random: torch.Generator) -> Iterator[Tensor]:
@@ -68,11 +74,12 @@ def predict_logits(
     The model is put in eval mode. `progress` is the title of a progress bar; none without.
     """
     model.eval()
+    memory_format = memory_format_for(model, device)
     found = []
     starts = range(0, len(pixels), batch_size)
     for start in tqdm(starts, desc=progress, unit="batch", disable=None if progress else True):
         batch = torch.from_numpy(np.array(pixels[start : start + batch_size])).to(device)
-        images = normalised(as_images(batch), statistics)
+        images = normalised(as_images(batch), statistics, memory_format)
         logits = [model(view).double() for view in views(images, view_count)]
         found.append(torch.stack(logits).mean(dim=0).cpu())
     return torch.cat(found).numpy()

@@ -5,15 +5,19 @@ import sys
 import torch
 from torch import nn
 
+from harmonic.learning.layout import memory_format_for
+
 
 def compile_in_place(model: nn.Module, device: torch.device) -> None:
     """Let training calls of the model run compiled; one line on stderr where that cannot be.
 
-    Its parameters, names and results are as before, the latter up to rounding.
+    Its parameters, names and results are as before, the latter up to rounding; so is the layout in
+    memory, where the compiler would choose channels last for every network on a CPU.
     """
     reason = obstacle(device)
     if reason is None:
-        model.compile()
+        narrow = memory_format_for(model, device) != torch.channels_last
+        model.compile(options={"layout_optimization": False} if narrow else None)
     else:
         print(f"train.compile: going on without, as {reason}", file=sys.stderr)
 

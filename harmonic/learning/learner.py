@@ -9,6 +9,7 @@ from harmonic.data.arrays import LabelledImages
 from harmonic.learning.batches import normalised
 from harmonic.learning.compiling import compile_in_place
 from harmonic.learning.device import forward_precision
+from harmonic.learning.layout import memory_format_for
 from harmonic.learning.objective import Loss, make_loss, make_optimizer, set_rate
 from harmonic.learning.processes import Processes
 from harmonic.learning.settings import Recipe
@@ -36,8 +37,9 @@ class Learner:
         """
         set_rate(self.optimizer, rate)
         images, targets, whole = self.data.batch(rows, random, self.processes.share(len(rows)))
+        memory_format = memory_format_for(self.model, images.device)
         with forward_precision(self.recipe.precision, images.device):
-            logits = self.model(normalised(images, self.statistics))
+            logits = self.model(normalised(images, self.statistics, memory_format))
         loss = self.loss.total(logits.float(), targets) / self.loss.weight(whole)
         if self.processes.parts(len(rows)) < self.processes.count:
             loss = loss / self.processes.count  # each has worked out the whole batch

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from harmonic.learning.device import forward_precision
+from harmonic.learning.layout import memory_format_for
 
 ABOVE_SAVED = 2.0
 """Peak memory of a step over what is kept for the gradients: gradients of activations and working
@@ -69,7 +70,8 @@ def bytes_kept(model: nn.Module, images: Tensor) -> int:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        output = model(images.contiguous(memory_format=torch.channels_last))
+        layout = memory_format_for(model, images.device)
+        output = model(images.contiguous(memory_format=layout))
     del output  # until here nothing that is kept gave its place to another
     return sum(kept.values())
 

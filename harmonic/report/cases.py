@@ -11,6 +11,7 @@ from torch import nn
 
 from harmonic.data.classes import CLASSES
 from harmonic.learning.batches import as_images, normalised
+from harmonic.learning.layout import memory_format_for
 from harmonic.model_file.description import Description
 from harmonic.nn.attribution import grad_cam
 from harmonic.report.contents import Case
@@ -65,7 +66,11 @@ def confident_cases(
     places = split.index[split.image_id.isin(test.index[rows])]
     place_of = dict(zip(split.image_id[places], places, strict=True))
     pixels = np.stack([array[place_of[image_id]] for image_id in test.index[rows]])
-    inputs = normalised(as_images(torch.from_numpy(pixels)), description.statistics())
+    inputs = normalised(
+        as_images(torch.from_numpy(pixels)),
+        description.statistics(),
+        memory_format_for(model, torch.device("cpu")),
+    )
     answers = natural.argmax(axis=1)
     for_answer = grad_cam(model, inputs, torch.from_numpy(answers[rows])).numpy()
     for_truth = grad_cam(model, inputs, torch.from_numpy(labels[rows])).numpy()

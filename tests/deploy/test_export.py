@@ -88,7 +88,9 @@ def test_numpy_normalises_and_turns_as_torch_does() -> None:
     pixels = np.stack([photograph(seed, 32, 32) for seed in range(3)])
     description = describe()
     expected = batches.normalised(
-        batches.as_images(torch.from_numpy(pixels)), description.statistics()
+        batches.as_images(torch.from_numpy(pixels)),
+        description.statistics(),
+        torch.contiguous_format,
     )
     found = normalised(pixels, description)
     assert found.dtype == np.float32

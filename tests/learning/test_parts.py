@@ -97,7 +97,7 @@ def test_channel_statistics_are_mean_and_deviation() -> None:
     found = channel_statistics(images)
     assert found.mean == pytest.approx((images / 255).mean(axis=(0, 1, 2)), abs=1e-6)
     assert found.std == pytest.approx((images / 255).std(axis=(0, 1, 2)), abs=1e-6)
-    batch = normalised(as_images(torch.from_numpy(images)), found)
+    batch = normalised(as_images(torch.from_numpy(images)), found, torch.channels_last)
     assert batch.mean(dim=(0, 2, 3)).abs().max() < 1e-4
     assert (batch.std(dim=(0, 2, 3)) - 1).abs().max() < 0.01
 
