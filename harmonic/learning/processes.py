@@ -4,11 +4,11 @@ They all hold the same weights, draw the same random numbers for the whole batch
 gradients, so that together they take the steps that one process would take.
 """
 
-import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import torch
@@ -17,6 +17,11 @@ from torch import Tensor, nn
 
 from harmonic.errors import InputError
 from harmonic.learning.device import choose_device
+from harmonic.learning.launcher import launched_place
+
+JOINING = timedelta(minutes=5)
+"""How long processes wait for each other at the start; reading the data takes each about as long.
+Later a process waits far longer, as for the first one's validation."""
 
 
 @dataclass(frozen=True)
@@ -99,22 +104,37 @@ def alone(device: torch.device) -> Processes:
 def joined(device_name: str) -> Iterator[Processes]:
     """The processes that a launcher such as torchrun started; this one alone without a launcher.
 
-    The launcher says who is who in the environment (RANK, WORLD_SIZE, LOCAL_RANK). Each process
-    takes a GPU of its own and NCCL where there are GPUs, else the CPU and gloo.
+    Each process takes a GPU of its own and NCCL where there are GPUs, else the CPU and gloo.
+
+    Raises InputError where the environment's account of them is not whole, and where they do not
+    find each other in time.
     """
-    count = int(os.environ.get("WORLD_SIZE", "1"))
-    if count == 1:
+    place = launched_place()
+    if place.count == 1:
         yield alone(choose_device(device_name))
         return
     if device_name.startswith("cuda:"):
-        raise InputError(f"device is {device_name}; {count} processes need auto, cuda or cpu")
+        raise InputError(f"device is {device_name}; {place.count} processes need auto, cuda or cpu")
     device = choose_device(device_name)
     if device.type == "cuda":
-        device = choose_device(f"cuda:{os.environ['LOCAL_RANK']}")
+        device = choose_device(f"cuda:{place.local_rank}")
         torch.cuda.set_device(device)
-    torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
-        yield Processes(torch.distributed.get_rank(), count, device)
+        store, _, _ = next(torch.distributed.rendezvous("env://", timeout=JOINING))
+        torch.distributed.init_process_group(
+            "nccl" if device.type == "cuda" else "gloo",
+            store=torch.distributed.PrefixStore("training", store),
+            rank=place.rank,
+            world_size=place.count,
+        )
+    except RuntimeError as error:
+        raise InputError(
+            f"process {place.rank} did not find the other {place.count - 1} within "
+            f"{JOINING.total_seconds():g} s ({str(error).splitlines()[0][:200]}); were all "
+            f"{place.count} started? Variables that another program left: `unset RANK WORLD_SIZE`"
+        ) from None
+    try:
+        yield Processes(place.rank, place.count, device)
     finally:
         torch.distributed.destroy_process_group()
 

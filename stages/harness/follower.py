@@ -12,6 +12,7 @@ from pathlib import Path
 
 from harmonic.errors import InputError
 from stages.harness.exact import compute_exactly
+from stages.harness.launcher import check_processes
 from stages.harness.params import load_params
 from stages.harness.parent import end_with_dvc
 from stages.harness.partial import stage_digest
@@ -19,8 +20,11 @@ from stages.harness.stage import Stage, parse
 
 
 def is_follower() -> bool:
-    """Did a launcher such as torchrun start this process as another than the first?"""
-    return os.environ.get("RANK", "0") != "0"
+    """Does the environment call this process another than the first?
+
+    Whether it is right in that, `check_launcher` of harmonic.learning.launcher says.
+    """
+    return os.environ.get("RANK", "") not in ("", "0")
 
 
 def follow_stage(
@@ -37,6 +41,7 @@ def follow_stage(
         paths = parse(name, work, [*reads, *writes], argv)
         params = load_params(paths.params)
         compute_exactly(name, params)
+        check_processes(name, params)
         inputs = {read: getattr(paths, read) for read in reads}
         with tempfile.TemporaryDirectory() as folder:
             partial = Path(folder) / stage_digest(name, params, inputs.values())

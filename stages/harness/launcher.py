@@ -8,6 +8,9 @@ import os
 import shlex
 import sys
 
+from harmonic.learning.launcher import check_launcher
+from stages.harness.params import Params
+
 
 def become_launcher(launcher: str, stage: str) -> None:
     """Replace this process by torchrun, which starts the stage again, once for each process.
@@ -22,3 +25,10 @@ def become_launcher(launcher: str, stage: str) -> None:
     command = [sys.executable, "-m", "torch.distributed.run", *options, "-m", f"stages.{stage}"]
     sys.stdout.flush()
     os.execv(sys.executable, [*command, *sys.argv[1:]])
+
+
+def check_processes(stage: str, params: Params) -> None:
+    """InputError where the environment calls a process of training one of several, and the
+    launcher starts one; what another program left there would make it write nothing."""
+    if stage == "train":
+        check_launcher(params.train.launcher)

@@ -19,6 +19,7 @@ from typing import Any
 
 from harmonic.errors import InputError
 from stages.harness.exact import compute_exactly
+from stages.harness.launcher import check_processes
 from stages.harness.params import Params, load_params
 from stages.harness.parent import end_with_dvc
 from stages.harness.partial import (
@@ -71,6 +72,7 @@ def run_stage(
         paths = parse(name, work, [*reads, *writes], argv)
         params = load_params(paths.params)
         compute_exactly(name, params)
+        check_processes(name, params)
         with locked(name):
             attempt(name, work, params, paths, reads, writes, opened)
     except InputError as error:
