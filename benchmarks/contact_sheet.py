@@ -4,6 +4,7 @@ dvc repro verify && python -m benchmarks.contact_sheet docs/phantoms.jpg
 """
 
 import argparse
+import io
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from PIL import Image
 from harmonic.data.classes import CLASSES
 from harmonic.data.metadata import read_index
 from harmonic.errors import InputError
-from harmonic.files import check_outputs, whole
+from harmonic.files import check_outputs, write_bytes
 from harmonic.images.decode import read_rgb
 from stages.harness.params import load_params
 
@@ -43,8 +44,9 @@ def main() -> None:
     raw, index = Path("data/raw"), Path("data/index.csv")
     try:
         check_outputs([("target", options.target)], used=[raw, index], force=options.force)
-        with whole(options.target) as unfinished:
-            contact_sheet(raw, index).save(unfinished, quality=88)
+        buffer = io.BytesIO()  # into a file, Pillow overlooks that a JPEG was cut short
+        contact_sheet(raw, index).save(buffer, format="JPEG", quality=88)
+        write_bytes(options.target, buffer.getvalue())
     except InputError as error:
         parser.error(str(error))
 

@@ -24,7 +24,7 @@ from skimage.metrics import structural_similarity
 
 from benchmarks.hair_images import Pixels, decoded, grey, phantoms, small, stored
 from harmonic.errors import InputError
-from harmonic.files import check_outputs, whole, write_text
+from harmonic.files import check_outputs, write_bytes, write_text
 from harmonic.images.decode import read_mask
 from harmonic.images.hair import DEFAULT_METHOD, METHODS, hair_mask, inpaint, remove_hair
 from harmonic.sample.strands import COLOURS, DENSITIES, add_hair
@@ -252,8 +252,10 @@ def main() -> None:
         if options.output:
             write_text(options.output, text)
         if options.sheet:
-            with whole(options.sheet) as unfinished:
-                sheet(cases).save(unfinished)
+            buffer = BytesIO()  # into a file, Pillow overlooks that a JPEG was cut short
+            kind = "PNG" if options.sheet.suffix.lower() == ".png" else "JPEG"
+            sheet(cases).save(buffer, format=kind)
+            write_bytes(options.sheet, buffer.getvalue())
     except InputError as error:
         parser.error(str(error))
 
