@@ -196,11 +196,9 @@ def steps(
                     learner.step(rows, generator(0), 0.0)
                 gradients.append(torch.cat([p.grad.flatten() for p in model.parameters()]))
             difference = float((gradients[1] - gradients[0]).norm() / gradients[0].norm())
-            assert difference < (0.3 if precision == "bfloat16" else 1e-3), (
-                width,
-                size,
-                difference,
-            )
+            # Rounding turns a ReLU on the brink: 0.004. What the fault writes is off by 1 to 3.
+            most = 0.3 if precision == "bfloat16" else 0.02
+            assert difference < most, (width, size, difference)
             random = generator(1)
             losses = [learner.step(rows, random, 1e-3) for _ in range(count)]
             assert torch.stack(losses).isfinite().all(), (width, size)
