@@ -22,10 +22,7 @@ RESULTS = ROOT / "results"
 @cache
 def runs_of(preset: str) -> tuple[Run, ...]:
     """All runs of a preset, whatever their arm, seed and fold."""
-    if (folder := RESULTS / "runs" / preset).is_dir():
-        return tuple(read_runs([str(folder)]))
-    runs = read_runs([str(RESULTS / "runs.csv")])
-    return tuple(run for run in runs if run.test_set.split(",")[0] == preset)
+    return tuple(read_runs([str(RESULTS / "runs" / preset)]))
 
 
 @cache
@@ -81,9 +78,6 @@ def published() -> list[dict[str, Any]]:
         metrics = read(path.parent / "metrics.json") | read(path.parent / "intervals.json")
         record = read(path)
         found.append(record | {"model": record["arm"], "metrics": metrics})
-    for path in [] if found else sorted(RESULTS.glob("*-64px.json")):
-        record = read(path)
-        found.append(record | {key: record["params"][key] for key in ("model", "epochs")})
     return found
 
 

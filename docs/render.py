@@ -21,17 +21,17 @@ from harmonic.errors import InputError
 
 TEMPLATES = figures.ROOT / "docs" / "templates"
 NAMES = {
-    "studies": "benchmarks",
-    "presets": "benchmarks/grid/presets.py",
+    "studies": "studies",
+    "presets": "studies/presets.py",
     "hair": "harmonic/images/hair/__init__.py",
     "directional": "harmonic/images/hair/directional.py",
-    "run_all": "python -m benchmarks.grid small --archive ZIP --arms harmonic,cnn --seeds 3,4",
-    "run_list": "python -m benchmarks.grid small --list",
-    "run_pages": "python -m benchmarks.pages",
-    "run_leak": "python -m benchmarks.leak",
-    "run_post": "python -m benchmarks.post_protocol",
-    "run_leakage": "python -m benchmarks.leakage_figure",
-    "run_little": "python -m benchmarks.small_data",
+    "run_all": "python -m studies run small --archive ZIP --arms harmonic,cnn --seeds 3,4",
+    "run_list": "python -m studies run small --list",
+    "run_pages": "python -m studies pages",
+    "run_leak": "python -m studies leak",
+    "run_post": "python -m studies post-protocol",
+    "run_leakage": "python -m studies pages leakage.svg",
+    "run_little": "python -m studies small-data",
     "run_hair": "python -m benchmarks.hair",
     "run_phantoms": "python -m benchmarks.contact_sheet",
 }

@@ -6,15 +6,25 @@ import pkgutil
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from types import ModuleType
 
 from harmonic import commands
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; returns the exit status. Wrong values print one line and return 1."""
-    parser = argparse.ArgumentParser(prog="python -m harmonic", description="Harmonic networks.")
+    return run_commands("harmonic", "Harmonic networks.", commands, arguments)
+
+
+def run_commands(
+    name: str, description: str, package: ModuleType, arguments: Sequence[str] | None
+) -> int:
+    """Run one command of `python -m name`, whose commands are the modules of a package.
+
+    Returns the exit status. Wrong values print one line and return 1.
+    """
+    parser = argparse.ArgumentParser(prog=f"python -m {name}", description=description)
     subparsers = parser.add_subparsers(title="commands", metavar="command", required=True)
-    for module in pkgutil.iter_modules(commands.__path__, f"{commands.__name__}."):
+    for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
         import_module(module.name).add(subparsers)
     options = parser.parse_args(arguments)
     try:

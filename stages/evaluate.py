@@ -10,21 +10,12 @@ data/split.csv                 reports/confusion.csv             actual, predict
 """
 
 import sys
-from functools import partial
 from typing import Any
 
-import numpy as np
-import pandas as pd
-
 from harmonic.data.arrays import read_labelled_images
-from harmonic.data.classes import CLASSES
 from harmonic.data.metadata import read_index
-from harmonic.evaluation.bootstrap import DIGITS, metrics_document, per_class_document
-from harmonic.evaluation.lesion_level import lesion_metrics
-from harmonic.evaluation.metrics import uncalibrated_metrics
-from harmonic.evaluation.operating_points import operating_metrics, operating_points
 from harmonic.evaluation.predictions import write_predictions
-from harmonic.evaluation.rules import decision_rules
+from harmonic.evaluation.scores import scores_of
 from harmonic.evaluation.subgroups import subgroup_table
 from harmonic.learning.batches import predict_logits
 from harmonic.learning.device import choose_device
@@ -36,65 +27,49 @@ from stages.harness.stage import Stage, run_stage
 
 
 def work(stage: Stage) -> None:
-    settings = stage.params.evaluate
+    drawn: dict[str, Any] = {
+        "resamples": stage.params.evaluate.resamples,
+        "seed": stage.params.evaluate.seed,
+    }
     model, description = load_model(stage.reads.model)
     device = choose_device(device_of(stage.params))
     model = model.to(device)
     data = read_labelled_images(stage.reads.images, stage.reads.split)
-
     calibration = calibration_of(description, str(stage.reads.model))
+    validation, test = data.part("val"), data.part("test")
     logits = {
         name: predict_logits(
             model,
-            data.part(name).images,
+            part.images,
             description.statistics(),
             device,
             view_count=calibration.views,
             progress=f"evaluate: {name}",
         )
-        for name in ("val", "test")
+        for name, part in (("val", validation), ("test", test))
     }
-    rules = partial(
-        decision_rules,
-        class_counts=np.array(description.class_counts),
+    found = scores_of(
+        validation,
+        logits["val"],
+        test,
+        logits["test"],
+        class_counts=description.class_counts,
         imbalance=description.imbalance,
-    )
-    balanced, natural = rules(logits["test"], temperature=calibration.temperature)
-    _, uncalibrated = rules(logits["test"], temperature=1.0)
-    val_balanced, _ = rules(logits["val"], temperature=calibration.temperature)
-
-    test = data.part("test")
-    write_predictions(stage.writes.predictions, test.image_ids.tolist(), balanced)
-    write_predictions(stage.writes.predictions_natural, test.image_ids.tolist(), natural)
-    names = np.array(CLASSES)
-    confusion = pd.DataFrame(
-        {"actual": names[test.labels], "predicted": names[balanced.argmax(axis=1)]}
-    )
-    drawn: dict[str, Any] = {"resamples": settings.resamples, "seed": settings.seed}
-    points = operating_points(
-        data.part("val").labels,
-        val_balanced,
-        test.labels,
-        test.groups,
-        balanced,
+        temperature=calibration.temperature,
         **drawn,
     )
+    write_predictions(stage.writes.predictions, test.image_ids.tolist(), found.balanced)
+    write_predictions(stage.writes.predictions_natural, test.image_ids.tolist(), found.natural)
     index = read_index(stage.reads.index).set_index("image_id").loc[test.image_ids]
     tables = {
-        stage.writes.confusion: confusion,
-        stage.writes.per_class: per_class_document(test.labels, test.groups, balanced, **drawn),
-        stage.writes.operating_points: points,
-        stage.writes.subgroups: subgroup_table(index, test.labels, balanced, **drawn),
+        stage.writes.confusion: found.confusion,
+        stage.writes.per_class: found.per_class,
+        stage.writes.operating_points: found.operating_points,
+        stage.writes.subgroups: subgroup_table(index, test.labels, found.balanced, **drawn),
     }
     for path, table in tables.items():
         table.to_csv(path, index=False, lineterminator="\n")
-    metrics = {
-        **metrics_document(test.labels, test.groups, balanced, natural, **drawn),
-        **lesion_metrics(test.labels, test.groups, balanced, natural, **drawn),
-        **uncalibrated_metrics(test.labels, uncalibrated),
-        **operating_metrics(points),
-        "temperature": round(calibration.temperature, DIGITS),
-    }
+    metrics = found.figures
     write_json(stage.writes.metrics, metrics)
     print(
         f"evaluate: balanced accuracy {metrics['balanced_accuracy']:.3f} "

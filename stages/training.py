@@ -1,8 +1,8 @@
-"""From params.yaml to what find_lr and train must agree on: the network and a step's recipe."""
+"""From params.yaml to the plan of a training, and to what find_lr must agree on with it."""
 
 from typing import Any, Literal
 
-from harmonic.learning.settings import Network, Recipe, Schedule
+from harmonic.learning.settings import Network, Plan, Recipe, Schedule
 from stages.harness.params import Params
 
 
@@ -24,3 +24,18 @@ def network_options(params: Params) -> dict[str, Any]:
 def conv_of(params: Params) -> Literal["harmonic", "plain"]:
     """The kind of convolution that `model` names."""
     return "harmonic" if params.model == "harmonic" else "plain"
+
+
+def plan_of(params: Params) -> Plan:
+    """All that training depends on but for its data."""
+    return Plan(
+        network=params.train.network,
+        conv=conv_of(params),
+        options=network_options(params),
+        image_size=params.image_size,
+        aspect=params.resize.aspect,
+        hair_method=params.remove_hair.method,
+        recipe=recipe_of(params),
+        schedule=schedule_of(params),
+        views=params.evaluate.views,
+    )

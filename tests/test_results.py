@@ -1,59 +1,67 @@
 """results/ holds what its pages were made of, and the pages are what comes of it."""
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.pages import COMMANDS, main, make
+from studies.__main__ import main
+from studies.pages import PAGES, write_page
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
 
 
-def test_the_answers_that_tables_name_are_in_the_repository() -> None:
-    listed = ["git", "-C", str(ROOT), "ls-files", "results"]
+def test_every_run_is_whole_and_tracked() -> None:
+    folders = sorted(path.parent for path in (RESULTS / "runs").rglob("run.json"))
+    assert len(folders) >= 315
+    listed = ["git", "-C", str(ROOT), "ls-files", "results/runs", "results/data"]
     tracked = subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split()
-    named = set()
-    for path in RESULTS.glob("*.csv"):
-        table = pd.read_csv(path)
-        for column in {"predictions", "answers"} & set(table):
-            named |= {f"results/{one}" for one in table[column].dropna()}
-    assert len(named) > 100
-    assert named <= set(tracked)
+    for folder in folders:
+        record = json.loads((folder / "run.json").read_text())
+        fold = f"-fold{record['fold']}" if "fold" in record else ""
+        assert folder.name == f"{record['arm']}-seed{record['seed']}{fold}"
+        assert folder.parent.name == record["study"]
+        assert {"commit", "device"} <= set(record)
+        place = folder.relative_to(ROOT).as_posix()
+        assert {f"{place}/run.json", f"{place}/params.yaml"} <= set(tracked)
+        if (folder / "answers.csv.gz").exists():
+            assert f"{place}/answers.csv.gz" in tracked
+            assert f"results/data/{record['data']}.csv.gz" in tracked
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", COMMANDS)
-def test_every_page_is_what_its_tables_give(page: str, tmp_path: Path) -> None:
-    shutil.copytree(RESULTS, tmp_path / "results")
-    (tmp_path / "results" / page).unlink()
-    make(page, tmp_path)
-    made = (tmp_path / "results" / page).read_text(encoding="utf-8")
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_is_what_its_runs_give(page: str, tmp_path: Path) -> None:
+    for name in ("runs", "data"):
+        (tmp_path / name).symlink_to(RESULTS / name)
+    assert page in write_page(page, tmp_path)
+    made = (tmp_path / page).read_text(encoding="utf-8")
     if page.endswith(".md"):  # the strokes of a picture may differ with the drawing library
         assert made == (RESULTS / page).read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
 def test_a_changed_answer_changes_its_page(tmp_path: Path) -> None:
-    shutil.copytree(RESULTS, tmp_path / "results")
-    runs = pd.read_csv(RESULTS / "runs.csv")  # folds have no line on the page
-    shown = runs[(runs.preset == "small") & (runs.arm == "harmonic") & runs.fold.isna()]
-    place = tmp_path / "results" / shown.predictions.iloc[0]
+    for name in ("runs/small", "data"):
+        shutil.copytree(RESULTS / name, tmp_path / name)
+    place = tmp_path / "runs/small/harmonic-seed0/answers.csv.gz"
     answers = pd.read_csv(place)
-    answers.iloc[:100, 1:] = answers.iloc[:100, 1:].to_numpy()[::-1]
+    answers.iloc[:100, 1:] = np.roll(answers.iloc[:100, 1:].to_numpy(), 1, axis=1)
     answers.to_csv(place, index=False)
-    make("accuracy.md", tmp_path)
-    made = (tmp_path / "results/accuracy.md").read_text(encoding="utf-8")
-    assert made != (RESULTS / "accuracy.md").read_text(encoding="utf-8")
+    write_page("accuracy.md", tmp_path)
+    made = (tmp_path / "accuracy.md").read_text(encoding="utf-8")
+    lines = (RESULTS / "accuracy.md").read_text(encoding="utf-8").splitlines()
+    (row,) = (line for line in lines if line.startswith("| small    | harmonic  "))
+    assert row not in made
 
 
-def test_an_unknown_page_and_a_missing_table_are_said(tmp_path, monkeypatch, capsys) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "results").mkdir()
-    assert main(["leek.md"]) == 1
+def test_an_unknown_page_and_missing_runs_are_said(tmp_path, capsys) -> None:
+    assert main(["pages", "leek.md", "--results", str(tmp_path)]) == 1
     assert "leek.md: no page made here; allowed are comparison.md" in capsys.readouterr().err
-    assert main(["leak.md"]) == 1
-    assert "results/leak.csv is not there" in capsys.readouterr().err
+    assert main(["pages", "leak.md", "--results", str(tmp_path)]) == 1
+    assert "runs/leak is not there: no run of leak is finished" in capsys.readouterr().err

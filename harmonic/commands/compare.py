@@ -15,13 +15,12 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "runs",
         nargs="+",
         metavar="RUN",
-        help="DVC experiment or git revision, folder with the reports/ of a run, or a table of "
-        "runs (results/runs.csv)",
+        help="folder of a run, folder of many (results/runs/small), DVC experiment or revision",
     )
-    parser.add_argument("--by", help="group by these parameters or columns, e.g. model,train.level")
+    parser.add_argument("--by", help="group by these parameters, e.g. model,train.level")
     parser.add_argument("--reference", metavar="ARM", help="the arm to hold others against (cnn)")
-    parser.add_argument("--only", metavar="TEXT", help="of a table, runs of this preset or data")
-    parser.add_argument("--arms", help="of a table, runs of these arms, comma between")
+    parser.add_argument("--only", metavar="TEXT", help="runs of this study or data")
+    parser.add_argument("--arms", help="runs of these arms, in this order, comma between")
     parser.add_argument("--metrics", help="names in metrics.json, comma between; verdict: first")
     parser.add_argument("--truth", type=Path, help="CSV (image, lesion_id, dx) for bare folders")
     parser.add_argument("--resamples", type=int, default=2000, help="of the bootstrap (2000)")
@@ -50,14 +49,14 @@ def run(options: argparse.Namespace) -> None:
     if options.only is not None:
         runs = [one for one in runs if options.only in named(one.test_set)]
         if not runs:
-            raise ValueError(f"--only {options.only}: the preset or data of no run")
+            raise ValueError(f"--only {options.only}: the study or data of no run")
     if options.arms is not None:
         wanted = options.arms.split(",")
         there = {one.traits.get("arm") for one in runs}
         if missing := [arm for arm in wanted if arm not in there]:
             known = ", ".join(sorted(filter(None, there))) or "none"
             raise ValueError(f"--arms {', '.join(missing)}: no run of it; there are: {known}")
-        runs = [one for one in runs if one.traits.get("arm") in wanted]
+        runs = [one for arm in wanted for one in runs if one.traits.get("arm") == arm]
     metrics = shared_metrics(runs, options.metrics.split(",") if options.metrics else None)
     sections = compare(
         runs,
@@ -93,5 +92,5 @@ def run(options: argparse.Namespace) -> None:
 
 
 def named(test_set: str) -> list[str]:
-    """Preset and data of "small, data 0123abc", as a table of runs names its test sets."""
+    """Study and data of "small, data 0123abc", as runs of a study name their test sets."""
     return [test_set, *test_set.split(", data ")]

@@ -27,6 +27,17 @@ class Answers:
     balanced: NDArray[np.float64]
     """Probabilities (n, 7) under the balanced rule."""
     natural: NDArray[np.float64] | None = None
+    """Under the natural rule, where they were kept, too."""
+    class_counts: tuple[int, ...] | None = None
+    """Training images of each class, where known: the natural rule follows from them."""
+
+    def by_natural_rule(self) -> NDArray[np.float64] | None:
+        """Probabilities (n, 7) under the natural rule: kept, or made; None where neither can be."""
+        if self.natural is not None or self.class_counts is None:
+            return self.natural
+        joint = self.balanced * np.array(self.class_counts)
+        found: NDArray[np.float64] = joint / joint.sum(axis=1, keepdims=True)
+        return found
 
 
 def answers_from(

@@ -300,5 +300,7 @@ def _over_seeds(
 
 
 def _check_agreement(run: Run) -> None:
-    if run.answers is not None and (lines := contradictions(run.metrics, run.answers)):
+    if run.answers is not None and (
+        lines := contradictions(run.metrics, run.answers, run.answers.class_counts)
+    ):
         raise InputError(f"run {run.name}: {lines[0]}; they are not of one run")

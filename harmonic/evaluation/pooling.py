@@ -38,7 +38,8 @@ def pooled_answers(runs: Sequence[Run]) -> Answers:
             if seen.setdefault(str(lesion), number) != number:
                 raise InputError(f"lesion {lesion}: in the test sets of two folds")
     order = np.argsort(ids)
-    natural = [part.natural for part in parts if part.natural is not None]
+    made = [part.by_natural_rule() for part in parts]
+    natural = [one for one in made if one is not None]
     return Answers(
         image_ids=ids[order],
         labels=np.concatenate([part.labels for part in parts])[order],

@@ -13,6 +13,7 @@ all runs on the same data, in `data/<digest>.csv.gz` beside the folder `runs`.
 """
 
 import gzip
+import io
 import json
 import os
 import shutil
@@ -22,6 +23,8 @@ from typing import Any
 
 import pandas as pd
 from ruamel.yaml import YAML
+
+from harmonic.files import write_bytes, write_text
 
 HEADLINE = (
     "balanced_accuracy",
@@ -68,11 +71,11 @@ def write_run(
     unfinished = folder.with_name(f".{folder.name}.{os.getpid()}")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
-    with (unfinished / "params.yaml").open("w", encoding="utf-8") as file:
-        yaml = YAML(typ="safe", pure=True)
-        yaml.default_flow_style = False
-        yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-        yaml.dump(dict(params), file)
+    yaml, text = YAML(typ="safe", pure=True), io.StringIO()
+    yaml.default_flow_style = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    yaml.dump(dict(params), text)
+    write_text(unfinished / "params.yaml", text.getvalue())
     for name, content in figures_apart(figures).items():
         if content:
             write_json(unfinished / f"{name}.json", content)
@@ -80,7 +83,8 @@ def write_run(
         unfinished / "run.json", {key: one for key, one in record.items() if one is not None}
     )
     if history is not None:
-        history.to_csv(unfinished / "history.csv", index=False, lineterminator="\n")
+        content = history.to_csv(index=False, lineterminator="\n")
+        write_text(unfinished / "history.csv", content)
     if answers is not None:
         write_gzipped(unfinished / "answers.csv.gz", answers)
     unfinished.rename(folder)
@@ -94,14 +98,12 @@ def keep_truth(runs: Path, digest: str, truth: pd.DataFrame) -> None:
 
 
 def write_gzipped(path: Path, table: pd.DataFrame) -> None:
-    """The bytes depend on the content alone: no name, no time."""
+    """The bytes depend on the content alone: no name, no time. Numbers have six digits."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = table.to_csv(index=False, lineterminator="\n")
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    unfinished.write_bytes(gzip.compress(text.encode(), mtime=0))
-    unfinished.replace(path)
+    text = table.to_csv(index=False, lineterminator="\n", float_format="%.6g")
+    write_bytes(path, gzip.compress(text.encode(), mtime=0))
 
 
 def write_json(path: Path, content: Any) -> None:
     """Readable JSON whose bytes depend on the content alone."""
-    path.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(content, indent=2, sort_keys=True) + "\n")

@@ -1,21 +1,15 @@
 """What the parameters of a run say of it: what it can be grouped by, and its test set.
 
-They come from params.yaml, from a table's column `overrides`, or from the name of a folder.
+They come from params.yaml.
 """
 
 import io
-import json
 import math
-import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from harmonic.errors import InputError
-
-GRID_FOLDER = re.compile(r"(?P<arm>.+)-seed(?P<seed>\d+)(-fold(?P<fold>\d+))?")
 
 
 def traits_of(content: bytes | None, name: str) -> dict[str, str]:
@@ -42,26 +36,6 @@ def traits_of(content: bytes | None, name: str) -> dict[str, str]:
     return found
 
 
-def overrides_of(row: Mapping[Hashable, Any], path: Path) -> dict[str, str]:
-    """The parameters in which a row of the table differs from params.yaml."""
-    content = row.get("overrides")
-    if pd.isna(content):
-        return {}
-    try:
-        return {str(key): str(value) for key, value in json.loads(str(content)).items()}
-    except (ValueError, AttributeError):
-        raise InputError(f"{path}: {row['arm']}: overrides is no JSON object") from None
-
-
-def traits_of_folder(name: str) -> dict[str, str]:
-    """What the name of a folder of `benchmarks.grid` says; empty for another name."""
-    grid = GRID_FOLDER.fullmatch(Path(name).name)
-    if grid is None:
-        return {}
-    traits = {"arm": grid["arm"], "seed": grid["seed"]}
-    return traits | ({"split.folds": "unknown", "split.fold": grid["fold"]} if grid["fold"] else {})
-
-
 def test_set_of_parameters(traits: Mapping[str, str], metrics: Mapping[str, float]) -> str:
     """What is known of the test set of a run without predictions: the parameters that draw it."""
     known = {"source": traits["source"]} if "source" in traits else {}
@@ -76,7 +50,7 @@ def test_set_of_parameters(traits: Mapping[str, str], metrics: Mapping[str, floa
 
 
 def whole_number(value: object, name: str) -> int:
-    """The value as int, from whatever a table or params.yaml held; raises InputError naming it."""
+    """The value as int, from whatever run.json or params.yaml held; raises InputError naming it."""
     try:
         number = float(str(value))
     except ValueError:

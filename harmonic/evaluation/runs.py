@@ -1,33 +1,31 @@
-"""Finished runs, read from where they lie: a folder, a DVC revision, or the table results/runs.csv.
+"""Finished runs, read from where they lie: a run's folder, a tree of such folders, a workspace of
+DVC, or a revision of it.
 
-What a run needs is its metrics; with its predictions and the truth it can be compared lesion by
-lesion, too. Everything is checked, as it comes from outside.
+What a run needs is its figures; with its answers and the truth it can be compared lesion by lesion,
+too. Everything is checked, as it comes from outside.
 """
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
+from harmonic.data.classes import CLASSES
 from harmonic.errors import InputError
 from harmonic.evaluation.answers import Answers, answers_from, read_csv, test_set_of
 from harmonic.evaluation.figures import checked_figure
+from harmonic.evaluation.run_folder import FIGURES
 from harmonic.evaluation.run_parameters import (
-    overrides_of,
     test_set_of_parameters,
     traits_of,
-    traits_of_folder,
     whole_number,
 )
 
-TABLE_COLUMNS = ("preset", "arm", "seed", "model", "data")
-NOT_METRICS = {
-    *("preset", "arm", "seed", "fold", "model", "overrides", "commit", "data", "device", "threads"),
-    *("torch", "parameters", "epochs", "best_epoch", "seconds", "images_per_second"),
-    *("bytes", "predictions", "answers"),
-}
+IDENTITY = ("study", "arm", "seed")
+"""What run.json says a run is, which traits hold beside the parameters."""
 ONE_KIND = (
     *("seed", "split.fold", "device", "exact", "archive", "train.launcher", "train.compile"),
     *("remove_hair.cluster", "evaluate.resamples", "evaluate.seed"),
@@ -42,16 +40,20 @@ class Run:
 
     name: str
     seed: int
-    """0 where no params.yaml, table or name of the folder says one."""
+    """0 where neither run.json nor params.yaml says one."""
     fold: int | None
     test_set: str
     """Runs of one test set can be paired."""
     traits: Mapping[str, str]
-    """What runs can be grouped by: parameters, or columns of the table."""
+    """What runs can be grouped by: study, arm and parameters."""
     metrics: Mapping[str, float]
+    """All figures, those of metrics.json, intervals.json and figures.json."""
     answers: Answers | None
     commit: str = ""
     """Of the code that made it; empty where that is not known."""
+    record: Mapping[str, Any] = field(default_factory=dict)
+    """What run.json says: device, seconds, validation figures …"""
+    folder: Path | None = None
 
     @property
     def kind(self) -> dict[str, str]:
@@ -63,24 +65,33 @@ class Run:
         }
 
 
-def read_runs(names: Sequence[str], truth: Path | None = None) -> list[Run]:
-    """The runs that the names stand for, in their order.
+Read = Callable[[str], bytes | None]
+"""The bytes of a run's file by its path in a workspace; None where it is not there."""
+
+
+def read_runs(
+    names: Sequence[str], truth: Path | None = None, *, answers: bool = True
+) -> list[Run]:
+    """The runs that the names stand for, in their order; those of a tree by arm, seed and fold.
 
     Args:
-        names: each a folder with `reports/` (or with metrics.json itself), a CSV table of runs, or
-            a DVC experiment or git revision of the repository in the working directory.
-        truth: a CSV table (image, lesion_id, dx) for folders without data/split.csv.
+        names: each the folder of a run, a folder that holds such folders at any depth, or a DVC
+            experiment or git revision of the repository in the working directory.
+        truth: a CSV table (image, lesion_id, dx) for folders that have none.
+        answers: whether to read the answers, too; tables of figures do without.
 
     Raises:
         InputError: naming the run, where it is none of these or a file of it is unfit.
     """
+    if truth is not None and not truth.is_file():
+        raise InputError(f"truth {truth}: no such file")
     found: list[Run] = []
     for name in names:
         path = Path(name)
         if path.is_file():
-            found += table_runs(path)
-        elif path.is_dir():
-            found.append(folder_run(path, truth))
+            raise InputError(f"run {name}: is a file; name the folder of a run, or one of runs")
+        if path.is_dir():
+            found += tree_runs(path, truth, answers)
         else:
             found.append(revision_run(name))
     if not found:
@@ -88,68 +99,51 @@ def read_runs(names: Sequence[str], truth: Path | None = None) -> list[Run]:
     return found
 
 
-def table_runs(path: Path) -> list[Run]:
-    """A run for each row of results/runs.csv."""
-    try:
-        table = pd.read_csv(path, dtype={"data": str, "predictions": str, "commit": str})
-    except (ValueError, OSError) as error:
-        raise InputError(f"{path}: no CSV table ({str(error).splitlines()[0]})") from None
-    if missing := [name for name in TABLE_COLUMNS if name not in table.columns]:
-        raise InputError(f"{path}: column {', '.join(missing)} is missing")
-    truths: dict[Path, pd.DataFrame] = {}
-    overridden = [overrides_of(row, path) for row in table.to_dict("records")]
-    default = {key: "default" for overrides in overridden for key in overrides}
-    runs = []
-    for number, (row, overrides) in enumerate(
-        zip(table.to_dict("records"), overridden, strict=True), start=1
-    ):
-        for column in ("preset", "arm", "data"):
-            if pd.isna(row[column]):
-                raise InputError(f"{path}: row {number}: {column} is empty; every run needs one")
-        seed = whole_number(row["seed"], f"{path}: {row['arm']}: seed")
-        name = f"{row['arm']}-seed{seed}"
-        answers = None
-        if isinstance(row.get("predictions"), str):
-            predictions = path.parent / row["predictions"]
-            place = path.parent / "predictions" / f"{row['data']}.csv.gz"
-            if place not in truths:
-                truths[place] = read_csv(place.read_bytes, place)
-            answered = read_csv(predictions.read_bytes, predictions)
-            answers = answers_from(answered, truths[place], None, str(predictions))
-        fold = row.get("fold")
-        traits = {key: str(row[key]) for key in ("arm", "model")}
-        runs.append(
-            Run(
-                name=name,
-                seed=seed,
-                fold=None if pd.isna(fold) else whole_number(fold, f"{path}: {name}: fold"),
-                test_set=f"{row['preset']}, data {row['data']}",
-                traits=default | overrides | traits,
-                metrics={
-                    key: checked_figure(key, value, f"{path}: {name}")
-                    for key, value in row.items()
-                    if key not in NOT_METRICS and not pd.isna(value)
-                },
-                answers=answers,
-                commit="" if pd.isna(row.get("commit")) else str(row["commit"]),
-            )
-        )
-    return runs
+def tree_runs(path: Path, truth: Path | None, answers: bool) -> list[Run]:
+    """The run in a folder, or all runs in the folders below it."""
+    if is_run(path):
+        return [folder_run(path, truth, answers)]
+    folders = sorted(one.parent for one in path.rglob("run.json") if is_visible(one, path))
+    if not folders:
+        raise InputError(f"run {path}: reports/metrics.json is not there, nor any run below it")
+    runs = [folder_run(folder, truth, answers) for folder in folders]
+    order = {run.name: number for number, run in enumerate(runs)}
+    return sorted(
+        runs,
+        key=lambda run: (
+            *(run.traits.get("study", ""), run.traits.get("arm", ""), run.seed),
+            *(-1 if run.fold is None else run.fold, order[run.name]),
+        ),
+    )
 
 
-def folder_run(folder: Path, truth: Path | None) -> Run:
-    """The run whose files are in `folder`: a checkout of this project, or a copy of reports/."""
-    if truth is not None and not truth.is_file():
-        raise InputError(f"truth {truth}: no such file")
-    reports = folder / "reports" if (folder / "reports").is_dir() else folder
-    split = truth or folder / "data" / "split.csv"
+def is_run(folder: Path) -> bool:
+    places = ("run.json", "metrics.json", "reports/metrics.json")
+    return any((folder / place).is_file() for place in places)
+
+
+def is_visible(path: Path, top: Path) -> bool:
+    """Whether no folder on the way begins with a dot, as those of unfinished work do."""
+    return not any(part.startswith(".") for part in path.relative_to(top).parts)
+
+
+def folder_run(folder: Path, truth: Path | None = None, answers: bool = True) -> Run:
+    """The run whose files are in `folder`: one of results/runs, a workspace, a copy of reports/."""
 
     def read(name: str) -> bytes | None:
-        places = {"params.yaml": folder / name, "data/split.csv": split}
-        place = places.get(name, reports / Path(name).name)
-        return place.read_bytes() if place.is_file() else None
+        for place in (folder / name, folder / Path(name).name):
+            if place.is_file():
+                return place.read_bytes()
+        return None
 
-    return run_from(str(folder), read)
+    def kept_truth(digest: str) -> bytes | None:
+        if truth is not None:
+            return truth.read_bytes()
+        beside = [parent / "data" / f"{digest}.csv.gz" for parent in folder.absolute().parents[:3]]
+        return next((one.read_bytes() for one in beside if digest and one.is_file()), None)
+
+    run = run_from(str(folder), read, kept_truth, answers=answers)
+    return replace(run, folder=folder)
 
 
 def revision_run(name: str) -> Run:
@@ -163,7 +157,7 @@ def revision_run(name: str) -> Run:
         files.ls("/")  # the revision is looked up on first use
     except (DvcException, SCMError, OSError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise InputError(f"run {name!r}: no folder, table or revision ({reason})") from None
+        raise InputError(f"run {name!r}: no folder or revision ({reason})") from None
 
     def read(path: str) -> bytes | None:
         try:
@@ -175,36 +169,126 @@ def revision_run(name: str) -> Run:
     return run_from(name, read)
 
 
-def run_from(name: str, read: Callable[[str], bytes | None]) -> Run:
-    """A run from its files; `read` gives the bytes of a path, None where it is not there."""
-    content = read("reports/metrics.json")
-    if content is None:
+def run_from(
+    name: str,
+    read: Read,
+    kept_truth: Callable[[str], bytes | None] = lambda digest: None,
+    *,
+    answers: bool = True,
+) -> Run:
+    """A run from its files.
+
+    Args:
+        name: for messages.
+        read: gives the bytes of a path in a workspace, None where it is not there.
+        kept_truth: gives the truth that is kept for a digest of data, None where there is none.
+        answers: whether to read the answers.
+    """
+    record = json_object(read("run.json"), f"run {name}: run.json")
+    parts = {part: read(f"reports/{part}.json") for part in FIGURES}
+    if not record and parts["metrics"] is None:
         raise InputError(f"run {name}: reports/metrics.json is not there")
-    try:
-        values = json.loads(content).items()
-    except (ValueError, AttributeError):
-        raise InputError(f"run {name}: metrics.json is no flat table of numbers") from None
-    where = f"run {name}: metrics.json"
-    metrics = {key: checked_figure(key, value, where) for key, value in values}
-    traits = traits_of(read("params.yaml"), name) or traits_of_folder(name)
-    predictions, split = read("reports/predictions.csv"), read("data/split.csv")
-    answers = None
-    if predictions is not None and split is not None:
-        table = read_csv(lambda: predictions, f"run {name}: predictions.csv")
-        natural = read("reports/predictions_natural.csv")
-        other = None if natural is None else read_csv(lambda: natural, f"run {name}: natural rule")
-        truth = read_csv(lambda: split, f"run {name}: split.csv")
-        answers = answers_from(table, truth, other, f"run {name}")
+    metrics = {
+        key: checked_figure(key, value, f"run {name}: {part}.json")
+        for part, content in parts.items()
+        for key, value in json_object(content, f"run {name}: {part}.json").items()
+    }
+    traits = traits_of(read("params.yaml"), name)
+    traits |= {key: str(record[key]) for key in IDENTITY if key in record}
+    if record.get("fold") is not None:
+        traits |= {"split.folds": "unknown"} | traits | {"split.fold": str(record["fold"])}
+    answered = read_answers(name, read, kept_truth, record) if answers else None
     in_folds = traits.get("split.folds", "None") != "None"
     fold = traits.get("split.fold", "missing") if in_folds else None
+    if "study" in record:
+        test_set = f"{record['study']}, data {record.get('data', 'unknown')}"
+    elif answered is not None:
+        test_set = test_set_of(answered)
+    else:
+        test_set = test_set_of_parameters(traits, metrics)
     return Run(
-        name=name,
+        name=Path(name).name if "arm" in record else name,
         seed=whole_number(traits.get("seed", "missing"), f"run {name}: seed") if traits else 0,
         fold=None if fold is None else whole_number(fold, f"run {name}: split.fold"),
-        test_set=test_set_of_parameters(traits, metrics)
-        if answers is None
-        else test_set_of(answers),
+        test_set=test_set,
         traits=traits,
         metrics=metrics,
-        answers=answers,
+        answers=answered,
+        commit=str(record.get("commit", "")),
+        record=record,
     )
+
+
+def read_answers(
+    name: str, read: Read, kept_truth: Callable[[str], bytes | None], record: Mapping[str, Any]
+) -> Answers | None:
+    """Probabilities joined with the truth; None where a run keeps none, or classes alone."""
+    kept, natural = read("answers.csv.gz"), None
+    if kept is not None:
+        table = read_csv(lambda: kept, f"run {name}: answers.csv.gz")
+        if "answer" in table.columns:
+            return None
+    else:
+        predictions = read("reports/predictions.csv")
+        if predictions is None:
+            return None
+        table = read_csv(lambda: predictions, f"run {name}: predictions.csv")
+        other = read("reports/predictions_natural.csv")
+        natural = None if other is None else read_csv(lambda: other, f"run {name}: natural rule")
+    digest = str(record.get("data", ""))
+    content = kept_truth("") or read("data/split.csv") or kept_truth(digest)
+    if content is None:
+        return None
+    truth = read_csv(lambda: content, f"run {name}: truth")
+    answers = answers_from(table, truth, natural, f"run {name}")
+    if "class_counts" not in record:
+        return answers
+    return replace(answers, class_counts=checked_counts(record["class_counts"], f"run {name}"))
+
+
+def checked_counts(counts: Any, name: str) -> tuple[int, ...]:
+    """Training images of each class; raises InputError naming the run where they are none."""
+    whole = isinstance(counts, list) and all(isinstance(one, int) and one > 0 for one in counts)
+    if not whole or len(counts) != len(CLASSES):
+        raise InputError(
+            f"{name}: class_counts are {str(counts)[:80]}; needed are {len(CLASSES)} whole numbers "
+            "above 0"
+        )
+    return tuple(counts)
+
+
+def json_object(content: bytes | None, name: str) -> dict[str, Any]:
+    """The object in a JSON file; empty where there is no file. Raises InputError for another."""
+    if content is None:
+        return {}
+    try:
+        found = json.loads(content)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise InputError(f"{name} is no flat table")
+    return found
+
+
+def runs_table(runs: Sequence[Run], params: Sequence[str] | None = None) -> pd.DataFrame:
+    """One row per run: what run.json says, all figures, and parameters as `params.<key>`.
+
+    params: the keys of those to show; without, all in which the runs differ.
+    """
+    if params is None:
+        keys = sorted({key for run in runs for key in run.traits} - set(IDENTITY))
+        params = [key for key in keys if len({run.traits.get(key) for run in runs}) > 1]
+    rows = [
+        {
+            "study": run.traits.get("study", ""),
+            "arm": run.traits.get("arm", run.name),
+            "seed": run.seed,
+            "fold": run.fold,
+            **{key: one for key, one in run.record.items() if isinstance(one, str | int | float)},
+            **run.metrics,
+            **{f"params.{key}": run.traits.get(key) for key in params},
+            "folder": str(run.folder or run.name),
+        }
+        for run in runs
+    ]
+    return pd.DataFrame(rows).astype({"fold": "Int64"})

@@ -7,6 +7,8 @@ here: parameters are checked before it is loaded.
 
 import math
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -162,3 +164,21 @@ class Schedule(Averaging):
 def half_cosine(first: float, last: float, progress: float) -> float:
     """From `first` to `last` as progress goes from 0 to 1, level at both ends."""
     return last + (first - last) * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that a training depends on but for its data."""
+
+    network: str
+    conv: Literal["harmonic", "plain"]
+    options: Mapping[str, Any]
+    """Keyword arguments of `build_network`."""
+    image_size: int
+    aspect: Literal["squash", "crop", "pad"]
+    hair_method: str
+    """With size and aspect: how the images were made, which a model file has to say."""
+    recipe: Recipe
+    schedule: Schedule
+    views: Literal[1, 8]
+    """Of an image, when the temperature is fitted and the network is used."""

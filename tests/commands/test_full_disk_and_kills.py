@@ -96,27 +96,11 @@ CASES = [
         ["out/a.md", "out/a.jpg"],
         timed=True,
     ),
-    Case("pages", "benchmarks.pages search.md", ["results/search.md"]),
+    Case("pages", "studies pages search.md", ["results/search.md"]),
     Case(
-        "small_data",
-        "benchmarks.small_data.page --force --output out/a.md",
-        ["out/a-small.svg", "out/a.md"],
-    ),
-    Case(
-        "compression",
-        "benchmarks.compression small --page --resamples 20 --force --output out/a.md",
-        ["out/a.md", "out/a.csv", "out/a-cnn.svg", "out/a-harmonic.svg"],
-    ),
-    Case("leak", "benchmarks.leak --resamples 20", ["results/leak.md", "results/leak.svg"]),
-    Case(
-        "post_protocol",
-        "benchmarks.post_protocol --resamples 20",
-        ["results/post_protocol.md", "results/post_protocol.svg"],
-    ),
-    Case(
-        "leakage_figure",
-        "benchmarks.leakage_figure --resamples 20",
-        ["results/leakage.svg"],
+        "plots",
+        "studies pages small_data.md",
+        ["results/small_data.md", "results/small_data-small.svg"],
     ),
 ]
 
@@ -125,7 +109,8 @@ CASES = [
 def given(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("given")
     write_given(folder)
-    shutil.copytree(ROOT / "results", folder / "results")
+    for study in ("search", "small-data-small", "small-data-small-search"):
+        shutil.copytree(ROOT / "results/runs" / study, folder / "results/runs" / study)
     return folder
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.grid.work import overridden, run_stages
 from harmonic.data.classes import CLASSES
+from studies.data import overridden, run_stages
 
 ROOT = Path(__file__).parents[2]
 ARCHIVE = ROOT.parent / "shared" / "ham10000" / "ham10000-600x450-sample.zip"

@@ -1,4 +1,4 @@
-"""Runs read from tables, folders and revisions; grouped, paired, judged."""
+"""Runs read from folders and revisions; grouped, paired, judged."""
 
 import json
 import shutil
@@ -16,7 +16,8 @@ from harmonic.evaluation.comparison import compare
 from harmonic.evaluation.comparison_text import comparison_text
 from harmonic.evaluation.pooling import pooled_answers
 from harmonic.evaluation.predictions import write_predictions
-from harmonic.evaluation.runs import read_runs
+from harmonic.evaluation.run_folder import folder_name, keep_truth, write_json, write_run
+from harmonic.evaluation.runs import read_runs, runs_table
 
 NAMES = np.array(CLASSES)
 
@@ -35,33 +36,34 @@ def image_ids(count, first=0):
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory, draw):
-    """A table of runs: cnn and harmonic alike, wide clearly better; three seeds each."""
-    folder = tmp_path_factory.mktemp("results")
-    (folder / "predictions" / "small").mkdir(parents=True)
+    """A folder of runs: cnn and harmonic alike, wide clearly better; three seeds each."""
+    runs = tmp_path_factory.mktemp("results") / "runs"
     test = draw(lesions=250, seed=1)
     ids = image_ids(len(test.labels))
     truth = pd.DataFrame({"image": ids, "lesion_id": test.lesions, "dx": NAMES[test.labels]})
-    truth.to_csv(folder / "predictions" / "0123456789ab.csv.gz", index=False)
-    rows = []
+    keep_truth(runs, "0123456789ab", truth)
     for arm, quality in (("harmonic", 1.5), ("cnn", 1.5), ("wide", 3.5)):
         for seed in range(3):
             found = probabilities(test.labels, quality, [seed, len(arm)])
-            place = f"predictions/small/{arm}-seed{seed}.csv.gz"
             table = pd.DataFrame(found, columns=[name.upper() for name in CLASSES])
             table.insert(0, "image", ids)
-            table.to_csv(folder / place, index=False, float_format="%.5f")
             score = sk.balanced_accuracy_score(test.labels, found.argmax(axis=1))
-            row = {"preset": "small", "arm": arm, "seed": seed, "fold": None, "model": arm}
-            row |= {"data": "0123456789ab", "balanced_accuracy": score, "accuracy": score / 2}
-            rows.append(row | {"predictions": place})
-    search = {"preset": "search", "arm": "cnn", "seed": 0, "model": "cnn", "data": "0123456789ab"}
-    pd.DataFrame([*rows, search]).to_csv(folder / "runs.csv", index=False)
+            kept(runs, "small", arm, seed, table, balanced_accuracy=score, accuracy=score / 2)
+    kept(runs, "search", "cnn", 0, None)
+    return runs
+
+
+def kept(runs, study, arm, seed, answers, **figures):
+    record = {"study": study, "arm": arm, "seed": seed, "data": "0123456789ab", "commit": "c0ffee"}
+    folder = runs / study / folder_name(arm, seed)
+    params = {"seed": seed, "model": arm}
+    write_run(folder, params=params, record=record, figures=figures, answers=answers)
     return folder
 
 
 def test_what_differs_is_said_and_what_does_not_is_not(results):
-    (section,) = compare(read_runs([str(results / "runs.csv")]), resamples=300)
-    assert [arm.name for arm in section.arms] == ["harmonic", "cnn", "wide"]
+    (section,) = compare(read_runs([str(results)]), resamples=300)
+    assert [arm.name for arm in section.arms] == ["cnn", "harmonic", "wide"]
     pairs = {pair.arm: pair for pair in section.pairs}
     assert set(pairs) == {"harmonic", "wide"}
     assert all(pair.reference == "cnn" and pair.seeds == (0, 1, 2) for pair in section.pairs)
@@ -76,7 +78,7 @@ def test_what_differs_is_said_and_what_does_not_is_not(results):
 
 
 def test_one_seed_tells_of_two_networks_only(results):
-    runs = [run for run in read_runs([str(results / "runs.csv")]) if run.seed == 0]
+    runs = [run for run in read_runs([str(results)]) if run.seed == 0]
     (section,) = compare(runs, resamples=100)
     for pair in section.pairs:
         assert "two single networks" in pair.verdict
@@ -87,7 +89,7 @@ def test_one_seed_tells_of_two_networks_only(results):
 def test_the_command_prints_writes_and_draws(results, tmp_path, capsys):
     files = {"--markdown": tmp_path / "c.md", "--plot": tmp_path / "c.svg"}
     options = [text for name, path in files.items() for text in (name, str(path))]
-    arguments = ["compare", str(results / "runs.csv"), "--resamples", "50", *options]
+    arguments = ["compare", str(results), "--resamples", "50", *options]
     assert main(arguments) == 0
     printed = capsys.readouterr().out
     assert files["--markdown"].read_text(encoding="utf-8") == printed
@@ -179,7 +181,9 @@ def test_bare_folders_whose_last_fold_is_missing_are_not_pooled(tmp_path, draw, 
     for fold in range(3):
         test = draw(lesions=40, seed=fold)
         a_run(tmp_path / "whole", test, fold=fold, first=first)
-        names.append(str((tmp_path / "whole/reports").rename(tmp_path / f"net-seed0-fold{fold}")))
+        place = (tmp_path / "whole/reports").rename(tmp_path / f"net-seed0-fold{fold}")
+        write_json(place / "run.json", {"arm": "net", "seed": 0, "fold": fold})
+        names.append(str(place))
         truths.append(pd.read_csv(tmp_path / "whole/data/split.csv"))
         shutil.rmtree(tmp_path / "whole")
         first += len(test.labels)
@@ -215,7 +219,7 @@ def test_a_revision_is_a_run(tmp_path, draw, monkeypatch):
     (run,) = read_runs(["here"])
     assert run.traits["model"] == "harmonic"
     assert run.answers is not None
-    with pytest.raises(InputError, match="run 'nowhere': no folder, table or revision"):
+    with pytest.raises(InputError, match="run 'nowhere': no folder or revision"):
         read_runs(["nowhere"])
 
 
@@ -240,7 +244,7 @@ def test_predictions_of_another_run_are_refused(tmp_path, draw):
     ],
 )
 def test_bad_values_get_one_clear_line(results, arguments, words, capsys):
-    filled = [text.format(runs=results / "runs.csv") for text in arguments]
+    filled = [text.format(runs=results) for text in arguments]
     assert main(["compare", *filled]) == 1
     message = capsys.readouterr().err
     assert message.count("\n") == 1
@@ -314,33 +318,84 @@ def test_runs_without_a_partner_of_their_seed_are_named(tmp_path):
 
 
 def test_a_run_without_the_figure_judged_is_refused(results, tmp_path):
-    table = pd.read_csv(results / "runs.csv")
-    table.loc[0, "balanced_accuracy"] = np.nan
-    (tmp_path / "predictions").symlink_to(results / "predictions")
-    table.to_csv(tmp_path / "runs.csv", index=False)
+    shutil.copytree(results.parent, tmp_path, dirs_exist_ok=True)
+    metrics = tmp_path / "runs/small/harmonic-seed0/metrics.json"
+    metrics.write_text(json.dumps({"accuracy": 0.5}))
     with pytest.raises(InputError, match="run harmonic-seed0: has no balanced_accuracy"):
-        compare(read_runs([str(tmp_path / "runs.csv")]), resamples=10)
-    (tmp_path / "predictions").unlink()
-    with pytest.raises(InputError, match="is not there, though the table of runs names it"):
-        read_runs([str(tmp_path / "runs.csv")])
+        compare(read_runs([str(tmp_path / "runs")]), resamples=10)
 
 
-@pytest.mark.parametrize("column", ["preset", "arm", "data"])
-def test_a_row_of_no_kind_is_refused(results, tmp_path, column):
-    table = pd.read_csv(results / "runs.csv")
-    table.loc[3, column] = None
-    table.to_csv(tmp_path / "runs.csv", index=False)
-    (tmp_path / "predictions").symlink_to(results / "predictions")
-    with pytest.raises(InputError, match=f"row 4: {column} is empty"):
-        read_runs([str(tmp_path / "runs.csv")])
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("run.json", b"[1, 2]", "run.json is no flat table"),
+        ("run.json", b'{"study": ', "run.json is no flat table"),
+        ("figures.json", b'{"mcc": "high"}', "figures.json: mcc is high"),
+        ("answers.csv.gz", b"\x1f\x8b\x00", "no readable CSV"),
+        ("params.yaml", b"a: [", "params.yaml is no YAML"),
+    ],
+)
+def test_a_file_of_a_run_that_is_none_is_told(results, tmp_path, name, content, words):
+    shutil.copytree(results.parent, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "runs/small/wide-seed1" / name).write_bytes(content)
+    with pytest.raises(InputError, match=words):
+        read_runs([str(tmp_path / "runs")])
+
+
+def test_a_run_copied_elsewhere_takes_the_truth_that_is_named(results, tmp_path):
+    shutil.copytree(results / "small/wide-seed1", tmp_path / "copy")
+    (run,) = read_runs([str(tmp_path / "copy")])
+    assert (run.answers, run.traits["arm"], run.seed) == (None, "wide", 1)
+    truth = results.parent / "data/0123456789ab.csv.gz"
+    (run,) = read_runs([str(tmp_path / "copy")], truth)
+    assert run.answers is not None
+
+
+def test_training_frequencies_give_the_natural_rule(results, tmp_path):
+    shutil.copytree(results.parent, tmp_path, dirs_exist_ok=True)
+    place = tmp_path / "runs/small/wide-seed1/run.json"
+    record = json.loads(place.read_text())
+    place.write_text(json.dumps(record | {"class_counts": [1, 6, 1, 1, 1, 1, 1]}))
+    (run,) = read_runs([str(place.parent)])
+    expected = run.answers.balanced * np.array([1, 6, 1, 1, 1, 1, 1])
+    expected /= expected.sum(axis=1, keepdims=True)
+    assert np.allclose(run.answers.by_natural_rule(), expected)
+    place.write_text(json.dumps(record | {"class_counts": [1, 2]}))
+    with pytest.raises(InputError, match="class_counts are"):
+        read_runs([str(place.parent)])
+
+
+def test_unfinished_folders_and_files_are_no_runs(results, tmp_path):
+    shutil.copytree(results.parent, tmp_path, dirs_exist_ok=True)
+    whole = len(read_runs([str(tmp_path / "runs")]))
+    (tmp_path / "runs/small/wide-seed1").rename(tmp_path / "runs/small/.wide-seed1.123")
+    assert len(read_runs([str(tmp_path / "runs")])) == whole - 1
+    with pytest.raises(InputError, match="is a file; name the folder of a run"):
+        read_runs([str(tmp_path / "data/0123456789ab.csv.gz")])
+    with pytest.raises(InputError, match="nor any run below it"):
+        read_runs([str(tmp_path / "data")])
+
+
+def test_a_table_of_runs_is_derived_from_their_folders(results):
+    runs = read_runs([str(results)], answers=False)
+    table = runs_table(runs)
+    assert len(table) == 10
+    assert table[table.study == "small"].groupby("arm").size().to_dict() == {
+        "cnn": 3,
+        "harmonic": 3,
+        "wide": 3,
+    }
+    assert set(table["params.model"]) == {"cnn", "harmonic", "wide"}
+    assert all(run.answers is None for run in runs)
+    row = table[(table.arm == "wide") & (table.seed == 1)].iloc[0]
+    (run,) = read_runs([row.folder])
+    assert run.metrics["balanced_accuracy"] == row.balanced_accuracy
 
 
 def test_what_makes_the_interval_over_lesions_impossible_is_named(results, tmp_path):
-    table = pd.read_csv(results / "runs.csv")
-    table.loc[0, "predictions"] = None
-    table.to_csv(tmp_path / "runs.csv", index=False)
-    (tmp_path / "predictions").symlink_to(results / "predictions")
-    sections = compare(read_runs([str(tmp_path / "runs.csv")]), resamples=10)
+    shutil.copytree(results.parent, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "runs/small/harmonic-seed0/answers.csv.gz").unlink()
+    sections = compare(read_runs([str(tmp_path / "runs/small")]), resamples=10)
     text = comparison_text(sections, ["balanced_accuracy"])
     assert text.count("for want of answers of: harmonic-seed0.") == 1
 

@@ -1,0 +1,113 @@
+"""One way to train: a plan and labelled images in, a calibrated model file and a history out."""
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from PIL import Image
+from torch import nn
+
+from harmonic.data.arrays import LabelledImages
+from harmonic.data.classes import CLASSES
+from harmonic.evaluation.rules import fit_temperature
+from harmonic.files import write_bytes, write_text
+from harmonic.learning.batches import channel_statistics, predict_logits
+from harmonic.learning.loop import Trained, train
+from harmonic.learning.processes import Processes, joined
+from harmonic.learning.randomness import derived_seed
+from harmonic.learning.settings import Plan
+from harmonic.learning.training_set import first_batch
+from harmonic.model_file.description import Calibration, Description
+from harmonic.model_file.safetensors_file import described_network, save_model
+
+MODEL, HISTORY, FIRST_BATCH = "model.safetensors", "history.csv", "first_batch.png"
+CHECKPOINT = "checkpoint.safetensors"
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A finished training."""
+
+    network: nn.Module
+    description: Description
+    trained: Trained
+    history: pd.DataFrame
+    """One row per epoch."""
+    processes: Processes
+
+
+def fit(
+    plan: Plan,
+    data: LabelledImages,
+    folder: Path,
+    *,
+    device: str,
+    digest: str,
+    check: Callable[[Processes], None] = lambda processes: None,
+) -> Fitted | None:
+    """Train on the set `train` of `data`; its set `val` chooses the epoch and the temperature.
+
+    Writes MODEL, HISTORY and FIRST_BATCH to `folder`. A training that was stopped goes on from
+    CHECKPOINT there. None for a process that a launcher started beside the leading one.
+
+    Args:
+        plan: what is trained, and how.
+        data: images of both sets; others are not looked at.
+        folder: of the unfinished work; it is there.
+        device: auto, cpu, cuda or cuda:N.
+        digest: of the data, for the model file.
+        check: called with all processes before training.
+    """
+    training, validation = data.part("train"), data.part("val")
+    statistics = channel_statistics(training.images)
+    description = Description(
+        network=plan.network,
+        conv=plan.conv,
+        options=dict(plan.options),
+        classes=list(CLASSES),
+        class_counts=training.class_counts().tolist(),
+        imbalance=plan.recipe.imbalance,
+        image_size=plan.image_size,
+        aspect=plan.aspect,
+        hair_method=plan.hair_method,
+        mean=statistics.mean,
+        std=statistics.std,
+    )
+    content = io.BytesIO()
+    Image.fromarray(first_batch(training, plan.recipe)).save(content, "PNG")
+    write_bytes(folder / FIRST_BATCH, content.getvalue())
+    torch.manual_seed(derived_seed(plan.recipe.seed))
+    with joined(device) as processes:
+        check(processes)
+        trained = train(
+            described_network(description),
+            training,
+            validation,
+            statistics,
+            plan.recipe,
+            plan.schedule,
+            processes,
+            folder / CHECKPOINT,
+        )
+        if not processes.leads:
+            return None
+    network = described_network(description).to(processes.device)
+    network.load_state_dict(trained.state)
+    logits = predict_logits(
+        network, validation.images, statistics, processes.device, view_count=plan.views
+    )
+    temperature = fit_temperature(
+        logits, validation.labels, np.array(description.class_counts), description.imbalance
+    )
+    calibration = Calibration(views=plan.views, temperature=temperature)
+    provenance = {"data": digest, "seed": plan.recipe.seed, "epoch": trained.best_epoch}
+    made = {"calibration": calibration, "provenance": provenance}
+    description = description.model_copy(update=made)
+    save_model(folder / MODEL, trained.state, description)
+    history = pd.DataFrame(trained.history)
+    write_text(folder / HISTORY, history.to_csv(index=False, lineterminator="\n"))
+    return Fitted(network, description, trained, history, processes)

@@ -1,0 +1,1 @@
+"""The commands of `python -m studies`, one module each; see harmonic.commands for their form."""

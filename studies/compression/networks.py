@@ -1,0 +1,196 @@
+"""From the networks of a study to a folder for every smaller form of each, measured."""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from ruamel.yaml import YAML
+from torch import nn
+
+from harmonic.data.arrays import LabelledImages, read_labelled_images
+from harmonic.data.classes import CLASSES
+from harmonic.deploy.compression import AFTER, TRAINED, balanced_choice
+from harmonic.deploy.variants import BINARIES, Variant, outputs, parameters, stored, variants
+from harmonic.errors import InputError
+from harmonic.evaluation.run_folder import folder_name, write_run
+from harmonic.evaluation.runs import Run
+from harmonic.learning.device import choose_device
+from harmonic.learning.fine_tune import fine_tune
+from harmonic.learning.fit import MODEL
+from harmonic.model_file.description import Description
+from harmonic.model_file.safetensors_file import load_model
+from harmonic.nn.binary import quantised_layers
+from stages.harness.params import load_params
+from stages.training import recipe_of
+from studies.data import claimed
+
+BASES = ("harmonic", "cnn")
+FAMILIES = ("level", "binary", "ternary")
+"""What an arm's name says after its base, where it was trained in a smaller form."""
+CALIBRATION_IMAGES = 128
+DATA = "data"
+"""A link in the folder of a run's work to the folder of its images and split."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """A trained network of a study."""
+
+    arm: str
+    base: str
+    seed: int
+    data: str
+    work: Path
+    """The folder of its training."""
+    run: Path
+    """The folder of its run."""
+
+    def images(self) -> LabelledImages:
+        place = self.work / DATA
+        return read_labelled_images(place / "images.npy", place / "split.csv")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Of the fine-tuning, and of the answers."""
+
+    epochs: int
+    lr: float
+    views: int
+    device: str
+
+
+def is_comparable(arm: str) -> bool:
+    base, _, rest = arm.partition("-")
+    return base in BASES and (not rest or rest.startswith(FAMILIES))
+
+
+def chosen_runs(runs: Sequence[Run], preset: str, data: str | None, work: Path) -> list[Network]:
+    """Networks of a preset on one data set that are worth comparing, bases first.
+
+    Raises InputError where there is none, where data sets would be mixed, or a network is gone.
+    """
+    chosen = [run for run in runs if run.fold is None and is_comparable(run.traits["arm"])]
+    if data is not None:
+        chosen = [run for run in chosen if run.record.get("data") == data]
+    if not chosen:
+        raise InputError(f"no run of {preset}: train some with `python -m studies run {preset}`")
+    if len(sets := sorted({str(run.record.get("data")) for run in chosen})) > 1:
+        raise InputError(f"runs of {preset} are of data {', '.join(sets)}; --data?")
+    found = []
+    for run in chosen:
+        arm, name = run.traits["arm"], folder_name(run.traits["arm"], run.seed)
+        places = sorted((work / preset / sets[0]).glob(f"{name}-*/{MODEL}"))
+        if len(places) != 1 or run.folder is None:
+            place = work / preset / sets[0] / name
+            raise InputError(f"{place}: its network is gone; --work names the folder of the runs")
+        base = arm.partition("-")[0]
+        found.append(Network(arm, base, run.seed, sets[0], places[0].parent, run.folder))
+    return sorted(found, key=lambda one: (one.arm != one.base, one.arm, one.seed))
+
+
+def files_of(
+    run: Network, model: nn.Module, description: Description, folder: Path, options: Options
+) -> Iterator[tuple[Variant, str]]:
+    """A run's files, and when each was made small."""
+    if run.arm != run.base:
+        kinds = set(quantised_layers(model).values())
+        if kinds:
+            yield stored(folder, kinds.pop(), model, description, "packed"), TRAINED
+        else:
+            name = run.arm.partition("-")[2].replace("level", "level ")
+            yield stored(folder, name, model, description, "float32"), TRAINED
+        return
+    data = run.images()
+    device = choose_device(options.device)
+
+    def tune(changed: nn.Module, name: str) -> nn.Module:
+        return fine_tune(
+            changed, data.part("train"), data.part("val"), description.statistics(),
+            recipe_of(load_params(run.run / "params.yaml")),
+            epochs=options.epochs, lr=options.lr, device=device,
+            checkpoint=folder / f"{name.replace(' ', '-')}.checkpoint",
+        )  # fmt: skip
+
+    images = data.part("train").images[:CALIBRATION_IMAGES]
+    tuned = tune if options.epochs else None
+    for variant in variants(model, description, folder, images, tuned, options.epochs):
+        when = f"then {variant.epochs} epochs" if variant.epochs else AFTER
+        yield variant, "" if variant.weights == "float32" else when
+
+
+def measure(run: Network, options: Options, runs: Path, commit: str) -> str:
+    """Write a folder for each file of one network; returns what happened, in a few words.
+
+    A killed one goes on from the fine-tuning's last epoch.
+    """
+    study = runs / f"{run.run.parent.name}-compressed"
+    place = run.work / f"compressed-{options.epochs}-{options.lr:g}-{options.views}"
+    with claimed(place) as mine:
+        if not mine:
+            return "another process is at it"
+        if last_folder(run, options, study).is_dir():
+            return "is there"
+        model, description = load_model(run.work / MODEL)
+        test = run.images().part("test")
+        with (run.run / "params.yaml").open(encoding="utf-8") as file:
+            params = YAML(typ="safe", pure=True).load(file)
+        count = 0
+        for variant, when in files_of(run, model, description, place, options):
+            folder = study / folder_name(name_of(run, variant, when), run.seed)
+            count += 1
+            if folder.is_dir():
+                continue
+            logits = outputs(variant, test.images, choose_device(options.device), options.views)
+            chosen = balanced_choice(logits, description.class_counts, description.imbalance)
+            made = {
+                "arm": run.arm,
+                "weights": variant.weights,
+                "made": when,
+                "epochs": variant.epochs,
+                "lr": options.lr if variant.epochs else None,
+                "views": options.views,
+            }
+            record: dict[str, Any] = {
+                "study": study.name,
+                "arm": name_of(run, variant, when),
+                "seed": run.seed,
+                "commit": commit,
+                "data": run.data,
+                "device": options.device,
+                "threads": torch.get_num_threads(),
+                "torch": torch.__version__,
+                "parameters": parameters(variant, model),
+                "bytes": variant.path.stat().st_size,
+            }
+            answers = pd.DataFrame({"image": test.image_ids, "answer": np.array(CLASSES)[chosen]})
+            write_run(
+                folder,
+                params=params | {"compressed": made},
+                record=record,
+                figures={},
+                answers=answers,
+            )
+    shutil.rmtree(place)
+    return f"{count} files"
+
+
+def name_of(run: Network, variant: Variant, when: str) -> str:
+    """The arm that a file is: harmonic-int8, harmonic-level-2-tuned2, harmonic-binary-trained."""
+    if when == TRAINED:
+        return f"{run.arm}-trained"
+    tuned = f"-tuned{variant.epochs}" if variant.epochs else ""
+    return f"{run.arm}-{variant.weights.replace(' ', '-')}{tuned}"
+
+
+def last_folder(run: Network, options: Options, study: Path) -> Path:
+    """The folder of the last file that a network becomes; it has it if it has all."""
+    if run.arm != run.base:
+        return study / folder_name(f"{run.arm}-trained", run.seed)
+    tuned = f"-tuned{options.epochs}" if options.epochs else ""
+    return study / folder_name(f"{run.arm}-{BINARIES[-1]}{tuned}", run.seed)

@@ -1,0 +1,164 @@
+"""The images and the split that the runs of a study share, made by the pipeline's own stages.
+
+The commands are those of dvc.yaml, to the letter, run without DVC in folders of their own, once for
+each set of parameters that they depend on:
+
+    images-<digest>/   download, verify, remove_hair, resize
+    split-<digest>/    split
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from harmonic.errors import InputError
+from stages.harness.params import checked_params
+from stages.harness.partial import content_digest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+IMAGE_STAGES = ("download", "verify", "remove_hair", "resize")
+SPLIT_STAGES = ("split",)
+
+Tree = dict[str, Any]
+"""What a params.yaml holds."""
+
+
+def overridden(overrides: dict[str, Any]) -> Tree:
+    """The tree of params.yaml with values changed by dotted key.
+
+    Raises InputError for a key that params.yaml does not have, or a value it does not allow.
+    """
+    params: Tree = YAML(typ="safe", pure=True).load(REPOSITORY / "params.yaml")
+    for key, value in overrides.items():
+        *sections, last = key.split(".")
+        place = params
+        for section in sections:
+            place = place.get(section, {})
+        if last not in place:
+            raise InputError(f"{key} is no key of params.yaml")
+        place[last] = value
+    checked_params(params, "studies")
+    return params
+
+
+def value_of(params: Tree, key: str) -> Any:
+    value: Any = params
+    for part in key.split("."):
+        value = value[part]
+    return value
+
+
+def pipeline() -> dict[str, Any]:
+    stages: dict[str, Any] = YAML(typ="safe", pure=True).load(REPOSITORY / "dvc.yaml")["stages"]
+    return stages
+
+
+def digest_of(params: Tree, stages: Sequence[str]) -> str:
+    """12 hex digits over all that dvc.yaml lists for these stages: parameters, code, archive."""
+    listed = [pipeline()[stage] for stage in stages]
+    keys = sorted({key for stage in listed for key in stage.get("params", [])})
+    code = sorted({dep for stage in listed for dep in stage["deps"] if in_repository(dep)})
+    record = {
+        "params": [[key, value_of(params, key)] for key in keys],
+        "code": [[dep, content_digest(REPOSITORY / dep)] for dep in code],
+        "archive": archive_digest(Path(params["archive"])),
+    }
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:12]
+
+
+_KNOWN: dict[tuple[Path, int, int], str] = {}
+
+
+def archive_digest(path: Path) -> str:
+    """Digest of the archive; of a file that has not changed since, it is worked out only once."""
+    if not path.is_file():
+        return content_digest(path)
+    found = path.stat()
+    key = (path, found.st_size, found.st_mtime_ns)
+    if key not in _KNOWN:
+        _KNOWN[key] = content_digest(path)
+    return _KNOWN[key]
+
+
+def in_repository(dep: str) -> bool:
+    return dep.startswith(("harmonic/", "stages/"))
+
+
+def run_stages(folder: Path, params: Tree, stages: Iterable[str]) -> None:
+    """Run stages in a folder that is laid out like the repository.
+
+    Raises InputError with the stage's own last line where one fails.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("harmonic", "stages", "dvc.yaml"):
+        link(folder / name, REPOSITORY / name)
+    with (folder / "params.yaml").open("w") as file:
+        YAML(typ="safe", pure=True).dump(params, file)
+    for stage in stages:
+        program, *arguments = shlex.split(pipeline()[stage]["cmd"])
+        program = sys.executable if program == "python" else program
+        done = subprocess.run(
+            [program, *arguments],
+            cwd=folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env=os.environ | {"DVC_STAGE": stage},  # so a stage ends with whoever started it
+        )
+        if done.returncode:
+            last = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
+            raise InputError(f"{' '.join(last) or stage} (in {folder}, status {done.returncode})")
+
+
+def prepared_data(work: Path, params: Tree) -> Path:
+    """The folder that holds `images.npy`, `index.csv` and `split.csv` for these parameters."""
+    images = work / f"images-{digest_of(params, IMAGE_STAGES)}"
+    split = work / f"split-{digest_of(params, (*IMAGE_STAGES, *SPLIT_STAGES))}"
+    with held(images):
+        if not (images / "data/images.npy").exists():
+            run_stages(images, params, IMAGE_STAGES)
+    with held(split):
+        if not (split / "data/split.csv").exists():
+            link(split / "data/index.csv", images / "data/index.csv")
+            link(split / "data/images.npy", images / "data/images.npy")
+            run_stages(split, params, SPLIT_STAGES)
+    return split / "data"
+
+
+def link(place: Path, target: Path) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if place.is_symlink() and place.readlink() != target.resolve():
+        place.unlink()  # of another clone, whose code is another
+    if not place.is_symlink():
+        place.symlink_to(target.resolve())
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Wait until no other process prepares this folder, then hold it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[bool]:
+    """Whether this process got the run; False where another one is at it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+            return
+        yield True

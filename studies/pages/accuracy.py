@@ -1,0 +1,73 @@
+"""How accurate training from scratch gets at 64 × 64.
+
+For every arm with two seeds or more: its single networks, and their ensemble, which answers with
+the mean of their probabilities. An interval is over resampled test lesions.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harmonic.errors import InputError
+from harmonic.evaluation.bootstrap import bootstrap_intervals
+from harmonic.evaluation.metrics import headline_metrics
+from harmonic.evaluation.runs import Run, runs_table
+from harmonic.markdown import markdown_table
+from studies.pages.reading import by_arm, runs_of_studies, written_lesions
+
+PRESETS = ("small", "long", "full")
+SINGLE = ("balanced_accuracy", "macro_auc", "weighted_precision", "weighted_recall")
+RESAMPLES = 2000
+HEADS = [
+    *("preset", "arm", "parameters", "epochs", "seeds", "balanced accuracy", "macro AUC"),
+    *("precision", "recall", "ensemble", "its AUC", "minutes"),
+]
+TEXT = """\
+# How accurate training from scratch gets at 64 × 64
+
+`python -m studies pages accuracy.md`, from the runs in [runs](runs), each of which names its
+commit and data: mean and deviation of single networks over seeds, on test lesions that
+training never saw; weighted precision and recall under the natural rule. The ensemble
+answers with the mean of the seeds' probabilities; its 95 % interval is over lesions.
+Minutes are a run's, on the threads that its run.json names, where it ran in one go.
+
+"""
+
+
+def ensemble(runs: Sequence[Run], lesions: NDArray[np.str_]) -> tuple[str, str]:
+    """Balanced accuracy with its interval, and macro AUC, of the mean over seeds."""
+    answers = [run.answers for run in runs if run.answers is not None]
+    first = answers[0]
+    mean = np.mean([one.balanced for one in answers], axis=0)
+    found = headline_metrics(first.labels, mean, mean)  # what is shown is of the balanced rule
+    intervals = bootstrap_intervals(first.labels, lesions, mean, mean, resamples=RESAMPLES, seed=0)
+    low, high = intervals["balanced_accuracy"]
+    return f"{found['balanced_accuracy']:.3f} [{low:.3f}, {high:.3f}]", f"{found['macro_auc']:.3f}"
+
+
+def rows(results: Path) -> Iterator[list[str]]:
+    for preset in PRESETS:
+        if not (results / "runs" / preset).is_dir():
+            continue
+        runs = [run for run in runs_of_studies(results, preset) if run.fold is None]
+        for arm, members in by_arm(runs).items():
+            if len(members) < 2:
+                continue
+            table = runs_table(members)
+            single = [f"{table[name].mean():.3f} ± {table[name].std():.3f}" for name in SINGLE]
+            both = ensemble(members, written_lesions(results, members[0]))
+            yield [
+                *(preset, arm, f"{table.parameters.iloc[0] / 1e6:.2f} M"),
+                *(f"{table.epochs.iloc[0]:.0f}", str(len(members)), *single, *both),
+                f"{table.seconds.median() / 60:.0f}",
+            ]
+
+
+def page(results: Path) -> dict[str, str | bytes]:
+    found = list(rows(results))
+    if not found:
+        raise InputError("no arm with two seeds: run `python -m studies run small` first")
+    right = ("parameters", "epochs", "seeds", "its AUC", "minutes")
+    return {"accuracy.md": TEXT + markdown_table(HEADS, found, right=right)}

@@ -1,0 +1,108 @@
+"""The table over seeds: which runs it takes, what it holds them against."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from harmonic.data.classes import CLASSES
+from harmonic.errors import InputError
+from harmonic.evaluation.run_folder import keep_truth, write_run
+from harmonic.evaluation.runs import read_runs
+from harmonic.learning.fit import MODEL
+from harmonic.model_file.safetensors_file import save_model
+from studies.__main__ import main
+from studies.compression.networks import chosen_runs
+from studies.compression.page import over_seeds, page, scored
+from studies.data import overridden
+from studies.pages.reading import runs_of_studies
+from tests.deploy.conftest import describe, photograph, trained
+
+ARMS = {
+    "cnn": {"conv": "plain", "options": {"width": 4}},
+    "harmonic": {"options": {"width": 4}},
+    "harmonic-binary": {"options": {"width": 4, "binarize": "binary"}},
+    "harmonic-level3": {"options": {"width": 4, "level": 3}},
+    "hair-none": {"options": {"width": 4}},
+}
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Runs of five arms and two seeds, as a study leaves them, with untrained networks."""
+    folder = tmp_path_factory.mktemp("study")
+    images = np.stack([photograph(seed, 32, 32) for seed in range(63)])
+    rows = [
+        {"image_id": f"ISIC_{n:07d}", "lesion_id": f"HAM_{n:07d}", "dx": CLASSES[n % 7],
+         "split": ("train", "val", "test")[n // 7 % 3]}
+        for n in range(63)
+    ]  # fmt: skip
+    test = [{"image": row["image_id"], **row} for row in rows if row["split"] == "test"]
+    keep_truth(folder / "runs", "abc", pd.DataFrame(test)[["image", "lesion_id", "dx"]])
+    for arm, changes in ARMS.items():
+        for seed in (0, 1):
+            place = folder / f"work/small/abc/{arm}-seed{seed}-0123abcd"
+            (place / "data").mkdir(parents=True)
+            np.save(place / "data/images.npy", images)
+            pd.DataFrame(rows).to_csv(place / "data/split.csv", index=False)
+            description = describe(**changes)
+            save_model(place / MODEL, trained(description).state_dict(), description)
+            base = "cnn" if arm == "cnn" else "harmonic"
+            write_run(
+                folder / f"runs/small/{arm}-seed{seed}",
+                params=overridden({"seed": seed, "model": base}),
+                record={"study": "small", "arm": arm, "seed": seed, "commit": "0", "data": "abc"},
+                figures={},
+            )
+    return folder
+
+
+@pytest.mark.slow
+def test_the_page_holds_every_form_of_every_network(
+    study: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    places = ["--runs", str(study / "runs"), "--work", str(study / "work")]
+    words = ["compress", "small", *places, "--commit", "c0ffee"]
+    assert main(words) == 0
+    rows = scored(runs_of_studies(study, "small-compressed", answers=False), study, 50)
+    table = over_seeds(rows)
+    assert (table.seeds == 2).all()
+    assert set(table.model) == {"harmonic", "cnn"}
+    for model, part in table.groupby("model"):
+        after = part[part.when == "after training"].weights.tolist()
+        assert after == ["bfloat16", "int8", "level 4", "level 3", "level 2", "level 1",
+                         "progressive", "ternary",
+                         "binary"]  # fmt: skip
+        so = part[part.when == "trained so"].weights.tolist()
+        assert so == (["binary", "level 3"] if model == "harmonic" else [])
+        whole = part[part.weights == "float32"].iloc[0]
+        assert (whole.share, whole.change) == (1, 0)
+    files = page(study)
+    assert {name for name in files if name.endswith(".svg")} == {
+        "compression-cnn.svg",
+        "compression-harmonic.svg",
+    }
+    text = files["compression.md"]
+    assert isinstance(text, str)
+    assert "| harmonic  | level 3     | trained so" in text
+    capsys.readouterr()
+    before = sorted(study.rglob("answers.csv.gz"))
+    assert main(words) == 0  # nothing is measured twice
+    assert capsys.readouterr().err.count("is there") == 8
+    assert sorted(study.rglob("answers.csv.gz")) == before
+
+
+def test_runs_that_cannot_be_compared_are_refused(study: Path, tmp_path: Path) -> None:
+    runs = read_runs([str(study / "runs/small")], answers=False)
+    assert len(chosen_runs(runs, "small", None, study / "work")) == 8
+    other = [replace(run, record={**run.record, "data": "def"}) for run in runs]
+    for some, data, part in (
+        ([], None, "no run of small"),
+        ([*runs, *other], None, "are of data abc, def"),
+        ([*runs, *other], "def", "its network is gone"),
+    ):
+        with pytest.raises(InputError, match=part):
+            chosen_runs(some, "small", data, study / "work")
+    assert main(["compress", "small", "--runs", str(tmp_path), "--commit", "0"]) == 1

@@ -1,0 +1,78 @@
+"""The leak study: its two training sets differ in siblings and in nothing else."""
+
+import numpy as np
+import pytest
+
+from harmonic.evaluation.runs import read_runs
+from studies.__main__ import main
+from studies.leak.design import leak_design
+from studies.pages import write_page
+
+
+@pytest.fixture(scope="module")
+def lesions():
+    """Groups and labels of 900 lesions of one to four photographs, nevi the commonest."""
+    random = np.random.default_rng(0)
+    classes = np.concatenate([np.repeat(np.arange(7), 30), np.ones(690, dtype=int)])
+    images = random.choice([1, 2, 3, 4], size=len(classes), p=[0.6, 0.25, 0.1, 0.05])
+    groups = np.repeat([f"HAM_{number:07d}" for number in range(len(classes))], images)
+    return groups, np.repeat(classes, images)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_the_training_sets_agree_in_all_but_the_siblings(lesions, seed):
+    groups, labels = lesions
+    design = leak_design(groups, labels, seed=seed)
+    for rows in (design.clean, design.leaky):
+        assert len(rows) == len(set(rows.tolist()))
+        assert not set(rows) & set(design.test)
+        assert not set(groups[rows]) & set(groups[design.val])
+    assert not set(groups[design.test]) & set(groups[design.val])
+    assert not set(groups[design.clean]) & set(groups[design.test])
+    assert set(groups[design.leaky]) & set(groups[design.test])
+    for label in range(7):
+        clean, leaky = (rows[labels[rows] == label] for rows in (design.clean, design.leaky))
+        assert len(clean) == len(leaky)
+        sizes = [np.sort(np.unique(groups[rows], return_counts=True)[1]) for rows in (clean, leaky)]
+        assert np.array_equal(*sizes)  # as many lesions, with as many photographs
+    siblings = np.isin(groups[design.test], groups[design.leaky])
+    assert np.array_equal(design.has_sibling, siblings)
+    assert 0.1 < siblings.mean() < 0.7
+
+
+def test_the_draw_follows_from_its_seed(lesions):
+    first, same, other = (leak_design(*lesions, seed=seed) for seed in (0, 0, 1))
+    assert np.array_equal(first.leaky, same.leaky)
+    assert not np.array_equal(first.test, other.test)
+
+
+@pytest.mark.slow
+def test_the_study_runs_resumes_and_sums_up(tmp_path, capsys):
+    from harmonic.sample.archive import fetch_sample
+
+    fetch_sample(tmp_path / "raw", tmp_path / "unfinished", images=400, seed=0)
+    options = ["leak", "--archive", str(tmp_path / "raw"), "--commit", "c0ffee"]
+    options += ["--work", str(tmp_path / "work"), "--runs", str(tmp_path / "runs")]
+    options += ["--seeds", "2", "--epochs", "1", "--width", "4", "--image-size", "28"]
+    assert main(options) == 0
+    assert capsys.readouterr().out.count("balanced accuracy") == 4
+    runs = read_runs([str(tmp_path / "runs")])
+    assert [run.name for run in runs] == [
+        "clean-seed0",
+        "clean-seed1",
+        "leaky-seed0",
+        "leaky-seed1",
+    ]
+    assert len({run.record["training_images"] for run in runs}) == 1
+    assert all(run.answers is not None for run in runs)
+    assert main(options) == 0
+    assert capsys.readouterr().out.count("is there") == 4  # nothing is trained twice
+    assert set(write_page("leak.md", tmp_path)) == {"leak.md", "leak.svg"}
+    page = (tmp_path / "leak.md").read_text()
+    assert "| balanced accuracy, with a sibling in training |" in page
+    assert "--seeds 2 --epochs 1 --width 4 --image-size 28 --design-seed 0" in page
+
+
+def test_an_archive_that_is_not_there_is_said(tmp_path, capsys):
+    assert main(["leak", "--archive", str(tmp_path / "none.zip"), "--commit", "0"]) == 1
+    assert "none.zip is not there" in capsys.readouterr().err

@@ -1,0 +1,227 @@
+"""The runner: one folder per run, no run twice, nothing taken for another."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from harmonic.errors import InputError
+from harmonic.evaluation.run_folder import HEADLINE
+from harmonic.evaluation.runs import Run, read_runs, runs_table
+from harmonic.sample.archive import fetch_sample
+from studies.__main__ import main
+from studies.data import overridden
+from studies.pages.search import best_rates, searched
+from studies.presets import PRESETS, RATES, Preset
+from studies.runner import runs_of
+
+RUNS = Path(__file__).resolve().parents[2] / "results/runs"
+TINY = {
+    "source": "archive",
+    "epochs": 1,
+    "train.width": 4,
+    "evaluate.views": 1,
+    "image_size": 28,
+    "evaluate.resamples": 100,
+}
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("archive")
+    fetch_sample(folder / "raw", folder / "unfinished", images=100, seed=1)
+    return folder / "raw"
+
+
+def run(archive: Path, folder: Path, *more: str) -> int:
+    places = ["--work", str(folder / "work"), "--runs", str(folder / "runs")]
+    return main(
+        ["run", "tiny", "--archive", str(archive), "--commit", "0123456789ab", *places, *more]
+    )
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.mark.slow
+def test_one_folder_per_run_and_no_run_twice(
+    archive: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    arms = {"harmonic": {}, "cnn": {"model": "cnn"}}
+    monkeypatch.setitem(PRESETS, "tiny", Preset(TINY, arms, seeds=(0, 1)))
+    assert run(archive, tmp_path, "--seeds", "0") == 0
+    first = read_runs([str(tmp_path / "runs")])
+    assert [one.name for one in first] == ["cnn-seed0", "harmonic-seed0"]
+    assert {one.commit for one in first} == {"0123456789ab"}
+    table = runs_table(first)
+    assert table.parameters.nunique() == 1  # the same size in both kinds
+    assert (table.seconds >= 0).all()
+    before = contents(tmp_path / "runs")
+    files = {name.split("/")[-1] for name in before}
+    assert files == {
+        *("params.yaml", "metrics.json", "intervals.json", "figures.json", "run.json"),
+        *("history.csv", "answers.csv.gz"),
+    }
+    (folder,) = (one.folder for one in first if one.name == "cnn-seed0")
+    assert folder is not None
+    assert set(json.loads((folder / "metrics.json").read_text())) <= set(HEADLINE)
+
+    assert run(archive, tmp_path) == 0
+    assert capsys.readouterr().out.count("is there") == 2
+    after = contents(tmp_path / "runs")
+    assert {name: after[name] for name in before} == before
+    assert len(read_runs([str(tmp_path / "runs")], answers=False)) == 4
+
+    # What `compare` reads agrees with the figures, for both rules.
+    for one in first:
+        assert one.answers is not None
+        labels, balanced, natural = (
+            one.answers.labels,
+            one.answers.balanced,
+            one.answers.by_natural_rule(),
+        )
+        recalls = [(balanced.argmax(1) == labels)[labels == label].mean() for label in set(labels)]
+        assert one.metrics["balanced_accuracy"] == pytest.approx(np.mean(recalls), abs=1e-4)
+        assert natural is not None
+        right = (natural.argmax(axis=1) == labels).mean()
+        assert one.metrics["accuracy"] == pytest.approx(right, abs=1e-4)
+
+    # Other parameters or data have another folder, or are refused: nothing is written over.
+    monkeypatch.setitem(PRESETS, "tiny", Preset(TINY | {"lr": 0.002}, arms, seeds=(0,)))
+    assert run(archive, tmp_path) == 1
+    assert "is of lr 0.001, this is of 0.002; move it away" in capsys.readouterr().out
+    assert contents(tmp_path / "runs") == after
+
+
+@pytest.mark.slow
+def test_a_run_killed_after_its_training_does_not_train_again(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PRESETS, "tiny", Preset(TINY, {"harmonic": {}}, seeds=(0,)))
+    trainings = []
+
+    def counted(*arguments: object, **named: object) -> object:
+        trainings.append(1)
+        return fit(*arguments, **named)
+
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    from studies.runner import fit
+
+    monkeypatch.setattr("studies.runner.fit", counted)
+    for where in ("studies.runner.evaluated", "studies.runner.keep"):
+        with monkeypatch.context() as patched:
+            patched.setattr(where, killed)
+            assert run(archive, tmp_path) == 130
+        assert not (tmp_path / "runs/tiny").exists()
+    assert run(archive, tmp_path) == 0
+    assert len(trainings) == 1
+    (one,) = read_runs([str(tmp_path / "runs")])
+    assert one.record["seconds"] >= 0
+
+    # A training that was stopped goes on from its last epoch, and knows no time of its own.
+    longer = Preset(TINY | {"epochs": 2}, {"longer": {}}, seeds=(0,))
+    monkeypatch.setitem(PRESETS, "tiny", longer)
+    with monkeypatch.context() as patched:
+        patched.setattr("harmonic.learning.fit.predict_logits", killed)
+        assert run(archive, tmp_path) == 130
+    assert list((tmp_path / "work").rglob("checkpoint.safetensors"))
+    assert run(archive, tmp_path) == 0
+    (one,) = (
+        each for each in read_runs([str(tmp_path / "runs")]) if each.traits["arm"] == "longer"
+    )
+    assert "seconds" not in one.record
+    assert one.record["epochs"] == 2
+
+
+@pytest.mark.slow
+def test_a_search_never_reads_the_test_set(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    preset = Preset(TINY, {"harmonic": {}}, seeds=(0,), evaluated=False)
+    monkeypatch.setitem(PRESETS, "tiny", preset)
+    assert run(archive, tmp_path) == 0
+    (one,) = read_runs([str(tmp_path / "runs")])
+    assert 0 <= one.record["val_balanced_accuracy"] <= 1
+    assert (one.metrics, one.answers) == ({}, None)
+    assert not (tmp_path / "data").exists()
+
+
+def test_every_preset_names_keys_of_params_yaml() -> None:
+    for preset in PRESETS.values():
+        for arm in preset.arms.values():
+            assert overridden(preset.base | arm)["source"] == "archive"
+
+
+def test_an_unknown_key_or_arm_is_refused_by_name() -> None:
+    with pytest.raises(InputError, match=r"train\.depth is no key"):
+        overridden({"train.depth": 3})
+    with pytest.raises(InputError, match="cnm is not in small; it has harmonic, cnn"):
+        runs_of("small", ["cnm"], [0], folds=0)
+    with pytest.raises(InputError, match="folds is 30"):
+        runs_of("small", ["cnn"], [0], folds=30)
+
+
+def test_a_search_has_the_same_budget_for_every_kind() -> None:
+    rates: dict[str, list[float]] = {}
+    for name, overrides in PRESETS["search"].arms.items():
+        rates.setdefault(name.rpartition("-lr")[0], []).append(overrides["lr"])
+    assert len(rates) > 1
+    assert len({tuple(sorted(found)) for found in rates.values()}) == 1
+    assert not PRESETS["search"].evaluated
+
+
+def search_runs() -> list[Run]:
+    return read_runs([str(RUNS / "search")], answers=False)
+
+
+def test_the_rates_are_those_the_search_found() -> None:
+    """Whoever changes a rate without a run of the search that says so, fails here."""
+    assert best_rates(searched(search_runs())) == RATES
+    for arm in PRESETS["small"].arms.values():
+        assert arm["lr"] in RATES.values()
+    with pytest.raises(InputError, match="1 runs of the search are missing, the first is cnn-lr0"):
+        searched(search_runs()[1:])
+
+
+def test_published_runs_are_of_the_presets_and_listed_as_there(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for preset in ("search", "long"):
+        assert main(["run", preset, "--list", "--runs", str(RUNS)]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        missing = [line for line in lines if not line.startswith("there ")]
+        assert not missing
+        assert len(lines) == len(PRESETS[preset].arms) * len(PRESETS[preset].seeds)
+    assert main(["run", "full", "--list", "--runs", str(RUNS)]) == 0
+    assert set(capsys.readouterr().out.split("\n")[0].split()[:2]) == {"missing", "full"}
+
+
+def test_folds_and_seeds_come_pair_by_pair() -> None:
+    runs = runs_of("small", ["harmonic", "cnn"], [0, 1], folds=2)
+    assert [one.name for one in runs[:3]] == [
+        "harmonic-seed0-fold0",
+        "cnn-seed0-fold0",
+        "harmonic-seed0-fold1",
+    ]
+    assert runs[2].overrides["split.fold"] == 1
+
+
+def test_all_runs_come_out_as_one_table(capsys: pytest.CaptureFixture[str]) -> None:
+    import io
+
+    assert main(["table", str(RUNS / "long"), str(RUNS / "leak")]) == 0
+    table = pd.read_csv(io.StringIO(capsys.readouterr().out))
+    assert len(table) == 9 + 12
+    assert {"balanced_accuracy", "commit", "params.model", "seconds"} <= set(table)
