@@ -13,7 +13,7 @@ import pytest
 from harmonic.files import UNFINISHED
 from tests.commands.given import contents, write_given
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3000)]
 ROOT = Path(__file__).parents[2]
 
 RUNNER = """
@@ -89,7 +89,12 @@ CASES = [
             )
         ],
     ),
-    Case("bench", "harmonic bench --rounds 1 --force --output out/a.md", ["out/a.md"], timed=True),
+    Case(
+        "bench",
+        "harmonic bench --rounds 1 --threads 1 --force --output out/a.md",
+        ["out/a.md"],
+        timed=True,
+    ),
     Case(
         "hair",
         "benchmarks.hair --count 1 --force --output out/a.md --sheet out/a.jpg",
