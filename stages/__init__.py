@@ -2,7 +2,10 @@
 
 import sys
 
-from stages.harness.start import start
+from stages.harness.shadows import refuse_shadows
 
 if sys.argv[0] == "-m":  # a stage is being started, and has imported nothing yet
+    refuse_shadows()
+    from stages.harness.start import start
+
     start()

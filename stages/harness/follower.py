@@ -24,7 +24,7 @@ def is_follower() -> bool:
 
     Whether it is right in that, `check_launcher` of harmonic.learning.launcher says.
     """
-    return os.environ.get("RANK", "") not in ("", "0")
+    return os.environ.get("RANK", "").lstrip("0") != ""
 
 
 def follow_stage(

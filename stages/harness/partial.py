@@ -52,6 +52,12 @@ def listed_deps(stage: str, params: Params) -> set[str]:
     return {str(dep).replace("${archive}", params.archive) for dep in deps}
 
 
+def listed_outs(stage: str) -> set[str]:
+    """The paths that dvc.yaml lists as outputs of a stage, metrics included."""
+    listed = [*definition(stage).get("outs", []), *definition(stage).get("metrics", [])]
+    return {out if isinstance(out, str) else next(iter(out)) for out in listed}
+
+
 def content_digest(path: Path) -> str:
     """SHA-256 of a file, or of names and digests of all files of a folder; "absent" for neither.
 

@@ -19,8 +19,15 @@ HOOKS = ("sitecustomize", "usercustomize")
 
 
 def refuse_shadows() -> None:
-    """InputError where a file hides a module, or the library is not the one of this folder."""
-    here = Path.cwd()
+    """End the process with one line where a file hides a module, or the library is another's."""
+    try:
+        check_shadows(Path.cwd())
+    except InputError as error:
+        sys.exit(f"stages: {error}")
+
+
+def check_shadows(here: Path) -> None:
+    """InputError where a file hides a module, or the library is not the one of `here`."""
     if found := next(hiding(here, later_than(here)), None):
         raise InputError(f"{found}; rename it")
     for place in first_places():
@@ -45,7 +52,7 @@ def hiding(folder: Path, later: Sequence[str], hooks: Sequence[str] = HOOKS) -> 
             yield f"{entry} would be run by Python at its start"
         elif name in sys.stdlib_module_names and name not in HOOKS:
             yield f"{entry} hides the standard library's {name}"
-        elif (spec := PathFinder.find_spec(name, later)) and spec.origin and name not in HOOKS:
+        elif name not in HOOKS and PathFinder.find_spec(name, later):
             yield f"{entry} hides the installed {name}"
 
 

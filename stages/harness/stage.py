@@ -25,6 +25,7 @@ from stages.harness.parent import end_with_dvc
 from stages.harness.partial import (
     PARTIAL,
     listed_deps,
+    listed_outs,
     locked,
     move_into_place,
     stage_digest,
@@ -108,7 +109,7 @@ def attempt(
         refuse_other_bytes(inputs.values())
     places: dict[str, Path] = {write: getattr(paths, write) for write in writes}
     for write, place in places.items():
-        check_place(f"--{write} {place}", place, inputs.values())
+        check_place(f"--{write} {place}", place, inputs.values(), own=listed_outs(name))
     partial = PARTIAL / name / stage_digest(name, params, inputs.values())
     partial.mkdir(parents=True, exist_ok=True)
     unfinished = {write: partial / place.name for write, place in places.items()}
@@ -124,14 +125,17 @@ def attempt(
     shutil.rmtree(partial)
 
 
-def check_place(name: str, place: Path, inputs: Iterable[Path]) -> None:
+def check_place(name: str, place: Path, inputs: Iterable[Path], own: Set[str]) -> None:
     """Raises InputError where an output would take the place of an input, or, when the stage is
-    started by hand, of a folder with files in it, which may be anyone's."""
+    started by hand, of a file that dvc.yaml does not call its `own`, or of a folder with files in
+    it, which may be anyone's."""
     for path in inputs:
         if place.resolve() in (path.resolve(), *path.resolve().parents):
             raise InputError(f"{name}: would replace the input {path}; give another place")
     if "DVC_STAGE" not in os.environ and place.is_dir() and any(place.iterdir()):
         raise InputError(f"{name}: is a folder with files in it; remove it first, as DVC does")
+    if "DVC_STAGE" not in os.environ and place.is_file() and place.as_posix() not in own:
+        raise InputError(f"{name}: is there already; remove it first, or give another place")
 
 
 def note_unlisted_reads(stage: Stage, opened: Set[str]) -> None:

@@ -13,20 +13,18 @@ from stages.harness.exact import compute_exactly
 from stages.harness.launcher import become_launcher
 from stages.harness.params import load_params
 from stages.harness.parent import end_with_dvc
-from stages.harness.shadows import refuse_shadows
 
 
 def start() -> None:
     """Check what every stage relies on, and make this process the one that the stage needs.
 
-    Ends the process with one line and status 1 where a file hides a module or params.yaml is wrong.
+    Ends the process with one line and status 1 where params.yaml is wrong.
     """
     name = sys.orig_argv[sys.orig_argv.index("-m") + 1].removeprefix("stages.")
     parser = ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
     options, others = parser.parse_known_args(sys.argv[1:])
     try:
-        refuse_shadows()
         if "-h" in others or "--help" in others:
             return
         end_with_dvc()

@@ -10,6 +10,8 @@ from harmonic.errors import InputError
 from harmonic.learning import processes
 from harmonic.learning.launcher import VARIABLES, Place, check_launcher, launched_place
 from stages import train
+from stages.harness.follower import is_follower
+from stages.harness.launcher import become_launcher
 
 ROOT = Path(__file__).parents[2]
 WHOLE = {
@@ -114,6 +116,25 @@ def test_training_that_would_write_nothing_ends_with_one_line_and_status_1(
     assert said.out == ""
     assert said.err.count("\n") == 1
     assert "unset RANK WORLD_SIZE" in said.err
+
+
+def test_what_an_earlier_torchrun_left_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With it, a lone process trained alone, or waited for others, under launcher torchrun."""
+    put(monkeypatch, WHOLE | {"TORCHELASTIC_RUN_ID": "none"})
+    started: list[list[str]] = []
+    monkeypatch.setattr("os.execv", lambda program, command: started.append(command))
+    become_launcher("torchrun --standalone --nproc-per-node 2", "train")
+    assert started[0][1:3] == ["-m", "torch.distributed.run"]
+
+
+@pytest.mark.parametrize(
+    ("rank", "follows"), [("", False), ("0", False), ("00", False), ("1", True), ("010", True)]
+)
+def test_a_follower_is_told_by_its_number(
+    rank: str, follows: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RANK", rank)
+    assert is_follower() is follows
 
 
 @pytest.mark.parametrize("rank", ["0", "1"])

@@ -45,6 +45,7 @@ def test_other_files_and_folders_are_let_be(project: Path) -> None:
         ("torch.py", "torch.py hides the installed torch; rename it"),
         ("pandas.pyc", "pandas.pyc hides the installed pandas"),
         ("numpy/__init__.py", "numpy hides the installed numpy"),
+        ("ruamel/__init__.py", "ruamel hides the installed ruamel"),  # a namespace package
         ("json.py", "json.py hides the standard library's json"),
         ("sitecustomize.py", "sitecustomize.py would be run by Python at its start"),
     ],
