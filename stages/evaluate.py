@@ -1,9 +1,11 @@
 """Evaluate: the only stage that reads the test set.
 
-models/model.safetensors,  ->  reports/metrics.json              with 95 % intervals
-data/images.npy,               reports/predictions.csv           balanced rule, ISIC 2018 form
-data/index.csv,                reports/predictions_natural.csv   natural rule, calibrated
-data/split.csv                 reports/confusion.csv             actual, predicted
+models/model.safetensors,  ->  reports/metrics.json              the headline, eight figures
+data/images.npy,               reports/intervals.json            95 % intervals, _low and _high
+data/index.csv,                reports/figures.json              all other figures
+data/split.csv                 reports/predictions.csv           balanced rule, ISIC 2018 form
+                               reports/predictions_natural.csv   natural rule, calibrated
+                               reports/confusion.csv             actual, predicted
                                reports/per_class.csv             each class against the others
                                reports/operating_points.csv      thresholds from validation
                                reports/subgroups.csv             by sex, age, site, proof
@@ -15,6 +17,7 @@ from typing import Any
 from harmonic.data.arrays import read_labelled_images
 from harmonic.data.metadata import read_index
 from harmonic.evaluation.predictions import write_predictions
+from harmonic.evaluation.run_folder import FIGURES, figures_apart
 from harmonic.evaluation.scores import scores_of
 from harmonic.evaluation.subgroups import subgroup_table
 from harmonic.learning.batches import predict_logits
@@ -70,7 +73,8 @@ def work(stage: Stage) -> None:
     for path, table in tables.items():
         table.to_csv(path, index=False, lineterminator="\n")
     metrics = found.figures
-    write_json(stage.writes.metrics, metrics)
+    for name, content in figures_apart(metrics).items():
+        write_json(getattr(stage.writes, name), content)
     print(
         f"evaluate: balanced accuracy {metrics['balanced_accuracy']:.3f} "
         f"[{metrics['balanced_accuracy_low']:.3f}, {metrics['balanced_accuracy_high']:.3f}] "
@@ -84,7 +88,7 @@ def main() -> int:
         work,
         reads=["model", "images", "index", "split"],
         writes=[
-            "metrics",
+            *FIGURES,
             "predictions",
             "predictions_natural",
             "confusion",

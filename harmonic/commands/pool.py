@@ -1,11 +1,11 @@
 """python -m harmonic pool: the folds of a cross-validation as one evaluation."""
 
 import argparse
-import json
 from pathlib import Path
 
 FILES = (
     *("predictions.csv", "predictions_natural.csv", "per_class.csv", "data/split.csv"),
+    *("intervals.json", "figures.json"),
     "metrics.json",  # last: a folder without it is no run
 )
 
@@ -16,8 +16,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         help="the folds of a cross-validation as one evaluation of every image",
         description="Joins the test answers of runs with split.fold 0 to n - 1, so that every "
         "image is answered by the network that did not see its lesion, and evaluates them all. "
-        "Writes metrics.json, per_class.csv, predictions.csv, predictions_natural.csv and "
-        "data/split.csv (the truth), which `compare` reads as a run.",
+        "Writes metrics.json, intervals.json, figures.json, per_class.csv, predictions.csv, "
+        "predictions_natural.csv and data/split.csv (the truth), which `compare` reads as a run.",
     )
     parser.add_argument(
         "runs", nargs="+", metavar="RUN", help="DVC experiment, git revision, or folder of a run"
@@ -41,6 +41,7 @@ def run(options: argparse.Namespace) -> None:
     )
     from harmonic.evaluation.predictions import predictions_table
     from harmonic.evaluation.run_files import files_read
+    from harmonic.evaluation.run_folder import figures_apart, json_text
     from harmonic.evaluation.runs import read_runs
     from harmonic.files import check_outputs, write_together
 
@@ -56,6 +57,7 @@ def run(options: argparse.Namespace) -> None:
     drawn = {"resamples": options.resamples, "seed": 0}
     document = pooled_document(answers, **drawn)
     table = per_class_document(answers.labels, answers.lesions, answers.balanced, **drawn)
+    apart = figures_apart(document)
     ids = answers.image_ids.tolist()
     assert answers.natural is not None  # pooled_document refuses that
     contents = (
@@ -63,7 +65,7 @@ def run(options: argparse.Namespace) -> None:
         predictions_table(ids, answers.natural, "the natural rule"),
         table.to_csv(index=False, lineterminator="\n"),
         truth_table(answers).to_csv(index=False, lineterminator="\n"),
-        json.dumps(document, indent=2, sort_keys=True) + "\n",
+        *(json_text(apart[name]) for name in ("intervals", "figures", "metrics")),
     )
     (options.output / "data").mkdir(parents=True, exist_ok=True)
     write_together(dict(zip(places, contents, strict=True)))

@@ -106,4 +106,8 @@ def write_gzipped(path: Path, table: pd.DataFrame) -> None:
 
 def write_json(path: Path, content: Any) -> None:
     """Readable JSON whose bytes depend on the content alone."""
-    write_text(path, json.dumps(content, indent=2, sort_keys=True) + "\n")
+    write_text(path, json_text(content))
+
+
+def json_text(content: Any) -> str:
+    return json.dumps(content, indent=2, sort_keys=True) + "\n"

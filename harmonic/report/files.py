@@ -31,6 +31,8 @@ class RunFiles:
     history: Path
     model: Path
     metrics: Path
+    intervals: Path
+    figures: Path
     predictions: Path
     predictions_natural: Path
     per_class: Path
@@ -43,13 +45,14 @@ def read_json(path: Path) -> dict[str, Any]:
     return found
 
 
-def read_metrics(path: Path) -> dict[str, float]:
-    """The figures of metrics.json; raises InputError for an impossible or missing one."""
-    metrics = read_json(path)
-    for name, value in metrics.items():
-        checked_figure(name, value, str(path))
+def read_metrics(*paths: Path) -> dict[str, float]:
+    """All figures of a run; raises InputError for an impossible or missing one."""
+    metrics: dict[str, float] = {}
+    for path in paths:
+        for name, value in read_json(path).items():
+            metrics[name] = checked_figure(name, value, str(path))
     if "temperature" not in metrics:
-        raise InputError(f"{path}: temperature is missing; `evaluate` writes it")
+        raise InputError(f"{paths[-1]}: temperature is missing; `evaluate` writes it")
     return metrics
 
 

@@ -34,7 +34,7 @@ def read_contents(
     """
     model, description = load_model(files.model)
     split = pd.read_csv(files.split, dtype=str)
-    metrics = read_metrics(files.metrics)
+    metrics = read_metrics(files.metrics, files.intervals, files.figures)
     tables = {
         "metrics": metrics,
         "per_class": pd.read_csv(files.per_class),
@@ -82,6 +82,8 @@ def against_baseline(name: str | None, files: RunFiles) -> Pair | None:
         return None
     paths = {
         "reports/metrics.json": files.metrics,
+        "reports/intervals.json": files.intervals,
+        "reports/figures.json": files.figures,
         "reports/predictions.csv": files.predictions,
         "data/split.csv": files.split,
     }

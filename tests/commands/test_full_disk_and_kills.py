@@ -85,7 +85,7 @@ CASES = [
             f"out/{name}"
             for name in (
                 *("predictions.csv", "predictions_natural.csv", "per_class.csv"),
-                *("data/split.csv", "metrics.json"),
+                *("data/split.csv", "intervals.json", "figures.json", "metrics.json"),
             )
         ],
     ),

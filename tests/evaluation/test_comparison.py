@@ -162,11 +162,13 @@ def test_folds_are_pooled_into_one_evaluation(tmp_path, draw, capsys):
     assert answers.labels.tolist() == np.concatenate([test.labels for test in tests]).tolist()
     output = tmp_path / "pooled"
     assert main(["pool", *names, "--output", str(output), "--resamples", "50"]) == 0
-    metrics = json.loads((output / "metrics.json").read_text())
+    metrics, figures = (
+        json.loads((output / f"{name}.json").read_text()) for name in ("metrics", "figures")
+    )
     expected = sk.balanced_accuracy_score(answers.labels, answers.balanced.argmax(axis=1))
     assert metrics["balanced_accuracy"] == pytest.approx(expected, abs=1e-4)
-    assert metrics["test_images"] == first
-    assert "lesion_balanced_accuracy" in metrics
+    assert figures["test_images"] == first
+    assert "lesion_balanced_accuracy" in figures
     (again,) = read_runs([str(output)])
     assert again.answers is not None
     assert np.array_equal(again.answers.labels, answers.labels)

@@ -130,6 +130,7 @@ def read_params(name: str) -> set[str]:
             stages.training.schedule_of,
             stages.training.network_options,
             stages.training.conv_of,
+            stages.training.plan_of,
             stages.harness.exact.device_of,
         )
     }

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from harmonic.evaluation.run_folder import HEADLINE
 from tests.stages.clones import (
     DVC,
     ROOT,
@@ -30,10 +31,14 @@ from tests.stages.clones import (
 def test_the_whole_pipeline_runs_and_then_rests(clone: Path) -> None:
     printed = call(clone, DVC, "repro")
     assert printed.count("Running stage") == 10
-    metrics = json.loads((clone / "reports/metrics.json").read_text(encoding="utf-8"))
-    for name in ("balanced_accuracy", "accuracy", "macro_f1", "weighted_precision",
-                 "weighted_recall", "macro_auc", "ece"):  # fmt: skip
-        assert metrics[f"{name}_low"] <= metrics[name] <= metrics[f"{name}_high"]
+    metrics, intervals, figures = (
+        json.loads((clone / f"reports/{name}.json").read_text(encoding="utf-8"))
+        for name in ("metrics", "intervals", "figures")
+    )
+    assert set(metrics) == set(HEADLINE)
+    assert not set(figures) & (set(metrics) | set(intervals))
+    for name in HEADLINE:
+        assert intervals[f"{name}_low"] <= metrics[name] <= intervals[f"{name}_high"]
     page = (clone / "reports/report.html").read_text(encoding="utf-8")
     assert f"{metrics['balanced_accuracy']:.3f}" in page
     assert "Running stage" not in call(clone, DVC, "repro")

@@ -61,8 +61,8 @@ def change_figure(name: str, amount: float):
     ("path", "change", "words"),
     [
         ("reports/metrics.json", change_figure("macro_f1", 0.01), "macro_f1 is "),
-        ("reports/metrics.json", change_figure("ece_low", 0.01), "ece_low is "),
-        ("reports/metrics.json", change_figure("temperature", 0.01), "temperature is "),
+        ("reports/intervals.json", change_figure("ece_low", 0.01), "ece_low is "),
+        ("reports/figures.json", change_figure("temperature", 0.01), "temperature is "),
         ("reports/per_class.csv", change_cell("sensitivity", 1, 0.123), "in per_class.csv"),
         ("reports/per_class.csv", change_cell("auc_high", 1, 0.123), "in per_class.csv"),
         (
