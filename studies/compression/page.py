@@ -122,7 +122,7 @@ def page(results: Path) -> dict[str, str | bytes]:
     text = (
         "# Smaller files\n\n"
         f"`python -m studies compress small --epochs {rows.tuned.max()}`, from "
-        f"[runs/small-compressed](runs/small-compressed), commit {commits}. Balanced accuracy on "
+        f"`results/runs/small-compressed`, commit {commits}. Balanced accuracy on "
         f"the test set from {views} of an image, mean over seeds; 95 % intervals over lesions; "
         "change in points from the float32 network of the same seed.\n\n"
     )

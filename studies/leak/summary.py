@@ -127,7 +127,7 @@ def table(study: Study, resamples: int) -> str:
         f"--epochs {told['epochs']} --width {told['train.width']} "
         f"--image-size {told['image_size']} --design-seed {told['leak.design_seed']}`, "
         f"commit {commits}, data {first.record['data']}; all parameters are in "
-        f"[runs/leak](runs/leak). Training: {clean['training_images']} images of "
+        f"`results/runs/leak`. Training: {clean['training_images']} images of "
         f"{clean['training_lesions']} lesions without, {leaky['training_images']} of "
         f"{leaky['training_lesions']} with siblings; the same {len(study.labels)} test images of "
         f"{len(np.unique(study.lesions))} lesions, balanced rule. In brackets 95 % intervals "

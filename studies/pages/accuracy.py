@@ -27,7 +27,7 @@ HEADS = [
 TEXT = """\
 # How accurate training from scratch gets at 64 × 64
 
-`python -m studies pages accuracy.md`, from the runs in [runs](runs), each of which names its
+`python -m studies pages accuracy.md`, from the runs in `results/runs`, each of which names its
 commit and data: mean and deviation of single networks over seeds, on test lesions that
 training never saw; weighted precision and recall under the natural rule. The ensemble
 answers with the mean of the seeds' probabilities; its 95 % interval is over lesions.

@@ -23,7 +23,7 @@ HEADS = ["method", "seeds", "figure", "none", "with", "difference", "verdict"]
 TEXT = """\
 # What hair removal does for the classifier
 
-`python -m studies pages hair_effect.md`, from [runs/small](runs/small): one small
+`python -m studies pages hair_effect.md`, from `results/runs/small`: one small
 harmonic network, 64 × 64, ten epochs, the same test lesions; 95 % intervals over
 lesions and seeds together.
 

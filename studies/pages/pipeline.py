@@ -14,7 +14,7 @@ COLUMNS = {
 TEXT = """\
 # Longer runs, made by the pipeline
 
-`python -m studies pages pipeline.md`, from [runs/pipeline](runs/pipeline). In brackets 95 %
+`python -m studies pages pipeline.md`, from `results/runs/pipeline`. In brackets 95 %
 intervals over test lesions.
 
 """

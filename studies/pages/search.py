@@ -50,6 +50,6 @@ def page(results: Path) -> dict[str, str | bytes]:
         "# The learning rate of each kind of network\n\n"
         "Balanced accuracy on the validation set, one seed, "
         f"{PRESETS['search'].base['epochs']} epochs a run; commit {commits}.\n"
-        "Made by `python -m studies pages search.md` from [runs/search](runs/search).\n\n"
+        "Made by `python -m studies pages search.md` from `results/runs/search`.\n\n"
     )
     return {"search.md": text + markdown_table(heads, rows, right=heads[1:])}

@@ -178,6 +178,6 @@ def page(results: Path) -> dict[str, str | bytes]:
         plot = f"small_data-{preset}.svg"
         files[plot] = accuracy_over_images(rows)
         sections.append(section(rows, search, preset, plot))
-    made = "Made by `python -m studies pages small_data.md` from [runs](runs)."
+    made = "Made by `python -m studies pages small_data.md` from `results/runs`."
     text = "\n\n".join([TITLE, QUESTION, made, *sections, "## What cannot be concluded", LIMITS])
     return {"small_data.md": f"{text}\n"} | files

@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 
 from harmonic import commands
 from stages.harness.params import Params
+from studies import commands as study_commands
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -31,15 +32,19 @@ def commands_of(page: Path) -> list[str]:
 FOUND = sorted({command for page in PAGES for command in commands_of(page)})
 
 
-def harmonic_parser() -> argparse.ArgumentParser:
+REGISTRIES = {"harmonic": commands, "studies": study_commands}
+
+
+def parser_of(module: str) -> argparse.ArgumentParser:
     class Strict(argparse.ArgumentParser):
         def error(self, message: str) -> None:  # type: ignore[override]
             raise ValueError(message)
 
     parser = Strict()
     subparsers = parser.add_subparsers(required=True)
-    for module in pkgutil.iter_modules(commands.__path__, f"{commands.__name__}."):
-        import_module(module.name).add(subparsers)
+    package = REGISTRIES[module]
+    for found in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+        import_module(found.name).add(subparsers)
     return parser
 
 
@@ -77,9 +82,12 @@ def understand_setting(setting: str) -> None:
 
 
 def understand_module(module: str, arguments: list[str]) -> None:
-    if module == "harmonic":
-        if arguments != ["X"]:
-            harmonic_parser().parse_args(arguments)
+    if module in REGISTRIES:
+        if len(arguments) == 1 and arguments != ["X"]:  # a command that is only named
+            with pytest.raises(SystemExit):
+                parser_of(module).parse_args([*arguments, "--help"])
+        elif len(arguments) > 1:
+            parser_of(module).parse_args(arguments)
         return
     spec = importlib.util.find_spec(module)
     assert spec is not None, f"python -m {module}: no such module"
