@@ -35,7 +35,7 @@ def run(work: Callable[[Stage], None]) -> int:
         work,
         reads=["index"],
         writes=["split"],
-        argv=["--index", "index.csv", "--split", "out/split.csv"],
+        argv=["--index", "index.csv", "--split", "data/split.csv"],
     )
 
 
@@ -45,7 +45,7 @@ def test_a_whole_result_is_moved_into_place_and_logged(project: Path) -> None:
         stage.writes.split.write_text("done", encoding="utf-8")
 
     assert run(work) == 0
-    assert (project / "out/split.csv").read_text(encoding="utf-8") == "done"
+    assert (project / "data/split.csv").read_text(encoding="utf-8") == "done"
     log = json.loads((project / "logs/split.json").read_text(encoding="utf-8"))
     assert log["speed"] == 1
     assert log["stage"] == "split"
@@ -67,7 +67,7 @@ def test_an_interrupted_stage_finds_its_work_again(
         stage.writes.split.write_text("whole", encoding="utf-8")
 
     assert run(interrupted) == 130
-    assert not (project / "out").exists()
+    assert not (project / "data/split.csv").exists()
     assert "interrupted" in capsys.readouterr().err
     assert run(again) == 0
     assert found == ["half"]
@@ -112,8 +112,8 @@ def test_the_digest_of_a_folder_sees_names_and_contents(tmp_path: Path) -> None:
 def test_bad_input_is_one_line_and_leaves_the_earlier_output(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (project / "out").mkdir()
-    (project / "out/split.csv").write_text("earlier", encoding="utf-8")
+    (project / "data").mkdir()
+    (project / "data/split.csv").write_text("earlier", encoding="utf-8")
 
     def work(stage: Stage) -> None:
         stage.writes.split.write_text("half", encoding="utf-8")
@@ -121,7 +121,7 @@ def test_bad_input_is_one_line_and_leaves_the_earlier_output(
 
     assert run(work) == 1
     assert capsys.readouterr().err == "split: index.csv: column dx is missing\n"
-    assert (project / "out/split.csv").read_text(encoding="utf-8") == "earlier"
+    assert (project / "data/split.csv").read_text(encoding="utf-8") == "earlier"
 
 
 def test_a_full_disk_is_one_line(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
