@@ -1,5 +1,7 @@
 """Figures in results/ are what the kept answers give, and a falsified one is not."""
 
+import json
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from harmonic.data.lesions import known_pairs, lesion_groups
 from harmonic.data.split import split_fold, split_groups
 from harmonic.errors import InputError
 from harmonic.evaluation.contradictions import contradictions, determined
-from harmonic.evaluation.figures import checked_figure
+from harmonic.evaluation.figures import checked_figure, range_of
 from harmonic.evaluation.predictions import KEPT_ROUNDING
 from harmonic.evaluation.runs import Run, read_runs
 from studies.compression.page import over_seeds, scored
@@ -142,11 +144,49 @@ def test_no_impossible_figure_stands_in_any_run():
         ("melanoma_sensitivity_at_90", 1.01),
         ("mcc", -1.1),
         ("test_images", 0),
+        ("test_images", 3.5),
+        ("mel_auc", 2),
+        ("nv_sensitivity", 1.5),
+        ("melanoma_specificity_at_95_high", 1.5),
+        ("val_loss", -5),
+        ("loss", -1),
+        ("precision", 1.4),
+        ("recall", 1.4),
+        ("f1", 3),
+        ("seen", 1.5),
+        ("share", 2),
+        ("parameters", -3),
+        ("best_epoch", 2.5),
+        ("temperature", 0),
+        ("lr", -1e-9),
+        ("suggested_lr", 0),
     ],
 )
 def test_impossible_figures_are_refused(name, value):
     with pytest.raises(InputError, match=f"there: {name} is {value:g}; allowed is "):
         checked_figure(name, value, "there")
+
+
+def numbers_in(path: Path) -> Iterator[tuple[str, float]]:
+    """Name and value of every number of a .json or .csv file; those of a list bear its name."""
+    if path.suffix == ".csv":
+        for row in pd.read_csv(path).to_dict("records"):
+            yield from ((str(name), value) for name, value in row.items() if value == value)
+        return
+    for name, value in json.loads(path.read_text(encoding="utf-8")).items():
+        for one in value if isinstance(value, list) else [value]:
+            if isinstance(one, int | float) and not isinstance(one, bool):
+                yield name, one
+
+
+def test_every_number_of_every_run_has_a_range_and_lies_in_it():
+    kept = ("metrics.json", "figures.json", "intervals.json", "run.json", "history.csv")
+    paths = [path for path in (RESULTS / "runs").rglob("*") if path.name in kept]
+    assert {path.name for path in paths} == set(kept)
+    for path in paths:
+        for name, value in numbers_in(path):
+            assert range_of(name) is not None, f"{path}: {name}"
+            checked_figure(name, value, str(path))
 
 
 def test_the_leak_has_the_figures_of_its_answers():
