@@ -14,6 +14,7 @@ from harmonic.evaluation.contradictions import contradictions
 from harmonic.evaluation.paired import (
     STATISTICS,
     Difference,
+    differing_lesions,
     only_one_right,
     paired_difference,
     seed_interval,
@@ -223,9 +224,11 @@ def _pair(
     differences: dict[str, Difference] = {}
     test: tuple[int, int, float] | None = None
     lesions: int | None = None
+    apart: int | None = None
     if answered:
         labels, ids, of_first, of_second = _aligned(pairs)
         lesions = len(np.unique(ids))
+        apart = len(differing_lesions(labels, ids, of_first, of_second))
         test = only_one_right(labels, ids, of_first.mean(axis=0), of_second.mean(axis=0))
 
     def difference(
@@ -240,7 +243,7 @@ def _pair(
                 tested=tested,
             )
         else:
-            found = _over_seeds(pairs, name, confidence, lesions)
+            found = _over_seeds(pairs, name, confidence, apart)
         return found if found and np.isfinite([found.value, *found.interval]).all() else None
 
     for name in metrics:
@@ -277,15 +280,18 @@ def _aligned(pairs: Sequence[tuple[Run, Run]]) -> tuple[np.ndarray, ...]:
 
 
 def _over_seeds(
-    pairs: Sequence[tuple[Run, Run]], metric: str, confidence: float, lesions: int | None
+    pairs: Sequence[tuple[Run, Run]], metric: str, confidence: float, apart: int | None
 ) -> Difference | None:
-    """What the metrics alone allow: an interval over seeds, from two pairs of runs on."""
+    """What the metrics alone allow: an interval over seeds, from two pairs of runs on.
+
+    apart: lesions answered differently; None without answers, where it is all test lesions at most.
+    """
     if len(pairs) < 2 or any(metric not in run.metrics for pair in pairs for run in pair):
         return None
     first = np.array([run.metrics[metric] for run, _ in pairs])
     second = np.array([run.metrics[metric] for _, run in pairs])
-    if lesions is None and all("test_lesions" in run.metrics for pair in pairs for run in pair):
-        lesions = int(min(run.metrics["test_lesions"] for pair in pairs for run in pair))
+    if apart is None and all("test_lesions" in run.metrics for pair in pairs for run in pair):
+        apart = int(min(run.metrics["test_lesions"] for pair in pairs for run in pair))
     return Difference(
         first=float(first.mean()),
         second=float(second.mean()),
@@ -295,7 +301,7 @@ def _over_seeds(
         over_seeds=seed_interval(second - first, confidence),
         over_both=None,
         confidence=confidence,
-        differing=lesions,
+        differing=apart,
     )
 
 

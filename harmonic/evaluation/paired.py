@@ -189,12 +189,13 @@ def differing_lesions(
     lesions: Sequence[str] | NDArray,
     first: NDArray[np.float64],
     second: NDArray[np.float64],
-    statistic: Statistic,
+    statistic: Statistic | None = None,
 ) -> list[str]:
     """The lesions that the two kinds, probabilities (S, n, 7), answer differently, by id.
 
     For a share of right answers: those with an answer right in one kind more often than in the
-    other. For other figures of the answers: with another answer; for all else: other probabilities.
+    other. For other figures of the answers: with another answer; for all else, figures without a
+    statistic included: other probabilities.
     """
     ids = np.asarray(lesions).astype(str)
     names, lesion = np.unique(ids, return_inverse=True)

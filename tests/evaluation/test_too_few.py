@@ -10,6 +10,7 @@ from scipy import stats
 from harmonic.__main__ import main
 from harmonic.data.classes import CLASSES
 from harmonic.evaluation.comparison import verdict
+from harmonic.evaluation.metrics import headline_metrics
 from harmonic.evaluation.paired import (
     STATISTICS,
     Difference,
@@ -30,15 +31,16 @@ def sure(answers):
     return 0.93 * np.eye(7)[answers] + 0.01
 
 
-def a_run(folder, labels, answers, model, seed):
+def a_run(folder, labels, answers, model, seed, lesions=None):
     (folder / "reports").mkdir(parents=True)
     (folder / "data").mkdir()
     ids = [f"ISIC_{number:07d}" for number in range(len(labels))]
     write_predictions(folder / "reports/predictions.csv", ids, sure(answers))
-    table = pd.DataFrame({"image_id": ids, "lesion_id": ids, "dx": np.array(CLASSES)[labels]})
+    table = pd.DataFrame({"image_id": ids, "dx": np.array(CLASSES)[labels]})
+    table["lesion_id"] = ids if lesions is None else lesions
     table.assign(split="test").to_csv(folder / "data/split.csv", index=False)
-    score = float(BALANCED(labels, sure(answers), np.ones((1, len(labels))))[0])
-    (folder / "reports/metrics.json").write_text(json.dumps({"balanced_accuracy": score}))
+    metrics = headline_metrics(labels, sure(answers), sure(answers))
+    (folder / "reports/metrics.json").write_text(json.dumps(metrics))
     (folder / "params.yaml").write_text(f"seed: {seed}\nmodel: {model}\n")
     return str(folder)
 
@@ -60,6 +62,32 @@ def test_seven_lesions_of_which_few_differ_tell_nothing(tmp_path, capsys, differ
     assert "differs from" not in printed
     row = next(line for line in printed.splitlines() if line.startswith("| balanced accuracy "))
     assert [cell.strip() for cell in row.split("|")[3:6]] == ["–", "–", "–"]
+
+
+@pytest.mark.parametrize(
+    ("metric", "differing"),
+    [
+        *((name, 1) for name in ("balanced_accuracy", "accuracy", "weighted_precision")),
+        *((name, 1) for name in ("ece", "log_loss", "brier_balanced_rule")),
+        *(("brier", number) for number in (1, 5, 6)),
+    ],
+)
+def test_few_lesions_tell_nothing_whatever_the_figure(tmp_path, capsys, metric, differing):
+    """Hardly a difference between seeds, many photographs: sure, but of a few lesions alone."""
+    labels = np.repeat(np.arange(7), 30)
+    worse = np.where(labels < differing, (labels + 1) % 7, labels)
+    for seed in range(2):
+        worse[0] = 1 - seed  # the seeds differ in one photograph
+        for model, answers in (("cnn", worse), ("harmonic", labels)):
+            a_run(tmp_path / f"{model}{seed}", labels, answers, model, seed, labels.astype(str))
+    names = [str(folder) for folder in sorted(tmp_path.iterdir())]
+    assert main(["compare", *names, "--metrics", metric, "--resamples", "50"]) == 0
+    printed = capsys.readouterr().out
+    assert ("too few to tell" in printed) == (differing < 6)
+    if differing < 6:
+        few = "1 lesion" if differing == 1 else "5 lesions"
+        assert f"{few} answered differently, at least 6 needed" in printed
+        assert "differs from" not in printed
 
 
 @pytest.mark.parametrize("comparisons", [1, 2, 4, 10])
