@@ -47,6 +47,8 @@ class Evidence:
     """Training images of each class (7,), as the model file has them."""
     imbalance: str
     temperature: float
+    rates: Sequence[float]
+    """Learning rate of the last step of each epoch, by the parameters."""
     epoch: int | None
     """The one whose weights the model file holds; None where it does not say."""
     val_labels: NDArray[np.int64]
@@ -169,12 +171,15 @@ def points_again(evidence: Evidence, given: pd.DataFrame, drawn: Mapping[str, An
 
 
 def of_history(history: pd.DataFrame, evidence: Evidence) -> list[str]:
-    """The epochs are whole, the one chosen is the best, and its scores are the network's."""
+    """Epochs and rates are those of the schedule, and the scores of the best are the network's."""
     name, score = "history.csv", "val_balanced_accuracy"
-    if missing := [column for column in ("epoch", score) if column not in history]:
-        return [f"{name} has no column {missing[0]}"]
     if history.epoch.tolist() != list(range(1, len(history) + 1)):
         return [f"{name}: epochs are not 1, 2, 3 and so on"]
+    if len(history) != len(evidence.rates):
+        return [f"{name} has {len(history)} epochs, but the parameters {len(evidence.rates)}"]
+    for epoch, rate, expected in zip(history.epoch, history.lr, evidence.rates, strict=True):
+        if abs(rate - expected) > 1.01e-9:  # rounded to nine digits
+            return [f"lr of epoch {epoch} is {rate:.9f} in {name}, but {expected:.9f} by schedule"]
     if evidence.epoch is None:
         return []
     best = int(history.epoch[history[score].idxmax()])

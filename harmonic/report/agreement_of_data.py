@@ -7,9 +7,13 @@ import numpy as np
 import pandas as pd
 
 from harmonic.data.classes import CLASSES
+from harmonic.learning.sweep import Sweep
 from harmonic.report.agreement import few
 
 SPLIT_COLUMNS = ("lesion_id", "dx")
+CURVE_COLUMNS = ("lr", "loss", "smoothed_loss")
+ROUNDED = 1.01e-9
+"""How far a value of curve.csv, rounded to nine digits, may lie from the one made again."""
 
 
 def of_split(split: pd.DataFrame, metadata: pd.DataFrame) -> list[str]:
@@ -49,31 +53,55 @@ def of_fingerprint(fingerprint: Mapping[str, Any], index: pd.DataFrame) -> list[
 
 
 def of_lr_range(
-    curve: pd.DataFrame, suggestion: Mapping[str, float | None], *, lowest: float, highest: float
+    curve: pd.DataFrame,
+    suggestion: Mapping[str, float | None],
+    *,
+    lowest: float,
+    highest: float,
+    steps: int,
 ) -> list[str]:
-    """The rates rise as the parameters say, and the suggestions are read off the curve.
+    """The rates rise as the parameters say; all that follows from the losses is made again.
 
-    The losses themselves are not made again, as that is a training.
+    The losses themselves are not, as that is a training.
     """
-    if missing := [name for name in ("lr", "loss", "smoothed_loss") if name not in curve]:
-        return [f"lr_range/curve.csv has no column {missing[0]}"]
-    rates = curve.lr.to_numpy(dtype=np.float64)
-    steps = np.diff(np.log(rates))
-    in_order = np.isclose(rates[0], lowest, rtol=1e-3) and rates[-1] <= highest * 1.001
-    if not in_order or not np.allclose(steps, steps.mean(), rtol=0.02):
-        return ["lr in lr_range/curve.csv does not rise evenly from find_lr.lowest"]
-    wrong = []
-    least = rates[int(curve.smoothed_loss.argmin())]
-    if not near(suggestion.get("suggested_lr"), least / 10):
-        wrong.append("suggested_lr")
-    steepest = suggestion.get("steepest_lr")
-    if not any(near(steepest, rate) for rate in rates[rates <= least * 1.001]):
-        wrong.append("steepest_lr")
-    if suggestion.get("diverged_lr") is not None and not near(suggestion["diverged_lr"], rates[-1]):
-        wrong.append("diverged_lr")
-    return [f"{name} in lr_range/suggestion.json is not that of curve.csv" for name in wrong]
+    name = "lr_range/curve.csv"
+    if missing := [column for column in CURVE_COLUMNS if column not in curve]:
+        return [f"{name} has no column {missing[0]}"]
+    if not 10 <= len(curve) <= steps:
+        return [f"{name} has {len(curve)} rows; find_lr writes 10 to {steps}"]
+    given = {
+        column: pd.to_numeric(curve[column], errors="coerce").to_numpy(dtype=np.float64)
+        for column in CURVE_COLUMNS
+    }
+    rates = np.geomspace(lowest, highest, steps)
+    if not np.allclose(given["lr"], rates[: len(curve)], rtol=0, atol=ROUNDED):
+        return [f"lr in {name} does not rise evenly from find_lr.lowest to find_lr.highest"]
+    losses = given["loss"]
+    if (wrong := ~(np.isfinite(losses) & (losses >= 0))).any():
+        row = int(wrong.argmax())
+        return [f"loss of step {row} is {curve.loss[row]} in {name}; allowed is 0 or more"]
+    made = Sweep.of_losses(rates, losses)
+    away = ~np.isclose(given["smoothed_loss"], made.smoothed_loss, rtol=1e-6, atol=2 * ROUNDED)
+    if away.any():
+        row = int(away.argmax())
+        return [
+            f"smoothed_loss of step {row} is {curve.smoothed_loss[row]} in {name}, but "
+            f"{made.smoothed_loss[row]:.6f} by its losses"
+        ]
+    figures = {
+        "suggested_lr": made.suggested_lr(),
+        "steepest_lr": made.steepest_lr(),
+        "diverged_lr": made.diverged_lr(),
+    }
+    return [
+        f"{figure} in lr_range/suggestion.json is not that of curve.csv"
+        for figure, value in figures.items()
+        if figure not in suggestion or not near(suggestion[figure], value)
+    ]
 
 
-def near(value: float | None, expected: float) -> bool:
-    """Within what nine decimal places leave of a small rate."""
-    return value is not None and abs(value - expected) <= max(1e-9, 1e-4 * expected)
+def near(value: float | None, expected: float | None) -> bool:
+    """Both None, or as good as equal."""
+    if not isinstance(value, int | float) or expected is None:
+        return value is expected
+    return abs(value - expected) <= 1e-6 * expected

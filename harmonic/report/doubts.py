@@ -1,5 +1,6 @@
 """What of a run's files does not fit its answers, its network or its data."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from harmonic.data.classes import CLASSES
 from harmonic.data.lesions import known_pairs, lesion_groups
 from harmonic.data.metadata import read_metadata
 from harmonic.learning.batches import predict_logits
+from harmonic.learning.settings import Averaging, Schedule
 from harmonic.model_file.description import Description, calibration_of
 from harmonic.report.agreement import Evidence, disagreements
 from harmonic.report.agreement_of_data import of_fingerprint, of_lr_range, of_split
@@ -44,6 +46,7 @@ def doubts(
         read_json(files.lr_range / "suggestion.json"),
         lowest=params["find_lr"]["lowest"],
         highest=params["find_lr"]["highest"],
+        steps=params["find_lr"]["steps"],
     )
     index = metadata.assign(lesion_group=groups).set_index("image_id")
     index = index.loc[test.index]
@@ -74,6 +77,7 @@ def doubts(
         class_counts=np.array(description.class_counts),
         imbalance=description.imbalance,
         temperature=calibration.temperature,
+        rates=rates_of(params, int((split.split == "train").sum())),
         epoch=epoch if isinstance(epoch, int) else None,
         val_labels=validation.labels,
         val_logits=averaged,
@@ -82,3 +86,12 @@ def doubts(
         seed=params["evaluate"]["seed"],
     )
     return [*lines, *disagreements(evidence, **tables)]
+
+
+def rates_of(params: Mapping[str, Any], images: int) -> list[float]:
+    """The learning rate of the last step of each epoch, as training on so many images has it."""
+    averaging = {name: params["train"][name] for name in Averaging.model_fields}
+    schedule = Schedule(epochs=params["epochs"], lr=params["lr"], **averaging)
+    an_epoch = math.ceil(images / params["batch_size"])
+    ends = range(an_epoch - 1, an_epoch * schedule.epochs, an_epoch)
+    return [schedule.rate_at(step, an_epoch * schedule.epochs) for step in ends]

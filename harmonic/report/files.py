@@ -17,6 +17,11 @@ from harmonic.evaluation.predictions import read_predictions
 Probabilities = NDArray[np.float64]
 """(images, classes)."""
 
+HISTORY_COLUMNS = (
+    *("epoch", "lr", "train_loss", "val_loss"),
+    *("val_balanced_accuracy", "val_accuracy", "val_macro_auc"),
+)
+
 
 @dataclass(frozen=True)
 class RunFiles:
@@ -54,6 +59,17 @@ def read_metrics(*paths: Path) -> dict[str, float]:
     if "temperature" not in metrics:
         raise InputError(f"{paths[-1]}: temperature is missing; `evaluate` writes it")
     return metrics
+
+
+def read_history(path: Path) -> pd.DataFrame:
+    """history.csv; raises InputError for a missing column or an impossible value, naming it."""
+    history = pd.read_csv(path).apply(pd.to_numeric, errors="coerce")
+    if missing := [name for name in HISTORY_COLUMNS if name not in history]:
+        raise InputError(f"{path}: column {missing[0]} is missing; `train` writes it")
+    for row, record in enumerate(history.to_dict("records"), start=1):
+        for name, value in record.items():
+            checked_figure(str(name), value, f"{path}: row {row}")
+    return history
 
 
 def predictions_of(

@@ -16,7 +16,7 @@ from harmonic.model_file.safetensors_file import load_model
 from harmonic.report.cases import confident_cases
 from harmonic.report.contents import HairPair, Kernels, Predictions, ReportContents
 from harmonic.report.doubts import doubts
-from harmonic.report.files import RunFiles, predictions_of, read_json, read_metrics
+from harmonic.report.files import RunFiles, predictions_of, read_history, read_json, read_metrics
 from harmonic.report.spectra import first_kernels, layer_spectra
 
 HAIR_PAIRS = 6
@@ -40,7 +40,7 @@ def read_contents(
         "per_class": pd.read_csv(files.per_class),
         "points": pd.read_csv(files.operating_points),
         "subgroups": pd.read_csv(files.subgroups, dtype={"value": str}),
-        "history": pd.read_csv(files.history),
+        "history": read_history(files.history),
     }
     image_ids, balanced, natural, labels = predictions_of(
         files.predictions, files.predictions_natural, split

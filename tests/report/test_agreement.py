@@ -16,6 +16,7 @@ from harmonic.evaluation.operating_points import operating_metrics, operating_po
 from harmonic.evaluation.predictions import write_predictions
 from harmonic.evaluation.rules import decision_rules, uncalibrated_rule
 from harmonic.evaluation.subgroups import subgroup_table
+from harmonic.learning.sweep import Sweep
 from harmonic.report.agreement import (
     Evidence,
     disagreements,
@@ -24,7 +25,8 @@ from harmonic.report.agreement import (
     of_tables,
 )
 from harmonic.report.agreement_of_data import of_fingerprint, of_lr_range, of_split
-from harmonic.report.files import predictions_of, read_metrics
+from harmonic.report.doubts import rates_of
+from harmonic.report.files import predictions_of, read_history, read_metrics
 from harmonic.report.render import ReportContents, render_card, render_report
 from tests.evaluation.conftest import CLASS_COUNTS
 
@@ -57,6 +59,7 @@ def evidence(draw):
         class_counts=np.array(CLASS_COUNTS),
         imbalance="logit_adjustment",
         temperature=1.0,
+        rates=[0.001, 0.0005, 0.0],
         epoch=2,
         val_labels=val.labels,
         val_logits=logits,
@@ -76,7 +79,8 @@ def files(evidence, tmp_path_factory):
     points = operating_points(evidence.val_labels, val_balanced, *of_test, **RESAMPLED)
     uncalibrated = uncalibrated_rule(evidence.balanced, CLASS_COUNTS, 1.0)
     scores = headline_metrics(evidence.val_labels, val_balanced, val_balanced)
-    history = pd.DataFrame({"epoch": [1, 2, 3], "lr": 0.001, "train_loss": 1.0, "val_loss": 1.0})
+    history = pd.DataFrame({"epoch": [1, 2, 3], "train_loss": 1.0, "val_loss": 1.0})
+    history["lr"] = evidence.rates
     for name in ("balanced_accuracy", "accuracy", "macro_auc"):
         history[f"val_{name}"] = [scores[name] - 0.1, scores[name], scores[name] - 0.05]
     tables = {
@@ -152,6 +156,13 @@ def test_every_changed_cell_of_a_table_is_named(evidence, files, name):
         ("history", 1, "val_balanced_accuracy", 0.999, "val_balanced_accuracy of epoch 2 is 0.999"),
         ("history", 1, "val_macro_auc", 0.999, "val_macro_auc of epoch 2 is 0.9990 in history.csv"),
         ("history", 0, "val_balanced_accuracy", 0.999, "is best in epoch 1, but the model is of 2"),
+        (
+            "history",
+            1,
+            "lr",
+            0.0006,
+            "lr of epoch 2 is 0.000600000 in history.csv, but 0.000500000",
+        ),
         ("history", 0, "epoch", 7, "epochs are not 1, 2, 3 and so on"),
     ],
 )
@@ -207,19 +218,82 @@ def test_counts_of_the_fingerprint_are_those_of_the_metadata():
         assert line.startswith(f"{name} is 7 in fingerprint.json, but ")
 
 
-def test_the_suggested_rates_are_those_of_the_curve():
-    curve = pd.DataFrame({"lr": np.geomspace(1e-5, 1, 50).round(9)})
-    curve["loss"] = curve["smoothed_loss"] = (np.log10(curve.lr) + 2) ** 2
-    given = {"suggested_lr": curve.lr[int(curve.loss.argmin())] / 10, "diverged_lr": None}
-    given["steepest_lr"] = curve.lr[10]
-    ends = {"lowest": 1e-5, "highest": 1.0}
+def swept(losses):
+    """curve.csv and suggestion.json as find_lr writes them, and the parameters it had."""
+    rates = np.geomspace(1e-5, 1, 50)
+    sweep = Sweep.of_losses(rates, losses)
+    curve = pd.DataFrame({"lr": sweep.lr, "loss": losses, "smoothed_loss": sweep.smoothed_loss})
+    names = ("suggested_lr", "steepest_lr", "diverged_lr")
+    given = {name: getattr(sweep, name)() for name in names}
+    return curve.round(9), given, {"lowest": 1e-5, "highest": 1.0, "steps": 50}
+
+
+@pytest.mark.parametrize("rows", [50, 40])
+def test_the_suggested_rates_are_those_of_the_curve(rows):
+    losses = (np.log10(np.geomspace(1e-5, 1, 50)) + 2) ** 2 / 9 + 1
+    curve, given, ends = swept(losses[:rows])
+    assert (given["diverged_lr"] is None) == (rows == 50)
     assert of_lr_range(curve, given, **ends) == []
-    for name in given:
-        (line,) = of_lr_range(curve, given | {name: 0.02}, **ends)
-        assert line == f"{name} in lr_range/suggestion.json is not that of curve.csv"
-    curve.loc[20, "lr"] *= 1.5
+    others = {name: [0.02, None, float(curve.lr[12])] for name in given}
+    others["diverged_lr"] = [0.02]
+    for name, values in others.items():
+        for value in values:
+            (line,) = of_lr_range(curve, given | {name: value}, **ends)
+            assert line == f"{name} in lr_range/suggestion.json is not that of curve.csv"
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "words"),
+    [
+        ("lr", 0.5, "lr in lr_range/curve.csv does not rise evenly"),
+        ("loss", -1.0, "loss of step 20 is -1.0 in lr_range/curve.csv; allowed is 0 or more"),
+        ("loss", np.nan, "loss of step 20 is nan in lr_range/curve.csv"),
+        ("loss", np.inf, "loss of step 20 is inf in lr_range/curve.csv"),
+        ("loss", 1.5, "smoothed_loss of step 20 is "),
+        ("smoothed_loss", 0.5, "smoothed_loss of step 20 is 0.5 in lr_range/curve.csv, but "),
+    ],
+)
+def test_one_changed_value_of_the_curve_is_said(column, value, words):
+    curve, given, ends = swept(np.linspace(2, 1, 50))
+    curve.loc[20, column] = value
     (line,) = of_lr_range(curve, given, **ends)
-    assert "does not rise evenly" in line
+    assert line.startswith(words)
+
+
+def test_rates_of_a_history_are_the_last_of_each_epoch():
+    averaging = {"schedule": "cosine", "warmup": 0.25, "ema": 0.9, "zoom": 0.1}
+    params = {"epochs": 4, "lr": 0.01, "batch_size": 4, "train": averaging}
+    assert rates_of(params, 9)[0] == 0.01  # 3 steps of 12 rise
+    assert rates_of(params, 9)[3] == pytest.approx(0.01 * (1 + np.cos(np.pi * 8 / 9)) / 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("epoch", 0),
+        ("epoch", 1.5),
+        ("lr", -0.1),
+        ("train_loss", -1.0),
+        ("val_loss", -5.0),
+        ("val_loss", np.inf),
+        ("val_accuracy", 1.2),
+        ("val_balanced_accuracy", np.nan),
+        ("val_macro_auc", 2.0),
+        ("val_macro_auc", "good"),
+    ],
+)
+def test_an_impossible_value_of_the_history_is_refused(tmp_path, files, name, value):
+    path = tmp_path / "history.csv"
+    history = files["history"].astype(object)
+    history.to_csv(path, index=False)
+    assert len(read_history(path)) == 3
+    history.loc[1, name] = value
+    history.to_csv(path, index=False)
+    with pytest.raises(InputError, match=rf"history.csv: row 2: {name} is .*; allowed is "):
+        read_history(path)
+    history.drop(columns=name).to_csv(path, index=False)
+    with pytest.raises(InputError, match=f"column {name} is missing"):
+        read_history(path)
 
 
 @pytest.mark.parametrize(
