@@ -1,6 +1,7 @@
 # make run        the whole pipeline: dermoscopy phantoms in, a trained network and a report out
 # make test       format, lint, types and the fast tests
 # make test-slow  what takes longer: kills, wheel, a queue of experiments
+# make test-long  what takes minutes each: narrow networks of every width, a hundred steps three times
 # make gate       dvc.lock agrees with dvc.yaml, parameters, code and cache; nothing is run
 # make reproduce  the last commit from nothing, compared with dvc.lock stage by stage
 # make docs       the site of README, docs/ and results/ in site/, with an API reference
@@ -13,7 +14,7 @@ PAGES := '*.md' '*.svg' ':(glob)docs/*.jpg' ':(glob)docs/*.png' ':(glob)results/
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: run test test-slow gate reproduce docs record clean
+.PHONY: run test test-slow test-long gate reproduce docs record clean
 
 run: $(VENV)/run-time
 	dvc repro
@@ -23,10 +24,13 @@ test: $(VENV)/development
 	ruff format --check .
 	ruff check .
 	mypy
-	python -m pytest -m "not slow"
+	python -m pytest -m "not slow and not long"
 
 test-slow: $(VENV)/development
 	python -m pytest -m slow
+
+test-long: $(VENV)/development
+	python -m pytest -m long
 
 gate: $(VENV)/run-time
 	@python -m reproduction gate
