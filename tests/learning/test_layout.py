@@ -10,16 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from benchmarks.leak.design import Design
-from benchmarks.leak.trial import run_trial
-from benchmarks.post_protocol.protocol import Draws, run_draw
-from benchmarks.small_data.training import Budget, trained
-from harmonic.description import ChannelStatistics
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from harmonic.data.arrays import LabelledImages
 from harmonic.learning.fine_tune import fine_tune
+from harmonic.learning.fit import fit
 from harmonic.learning.layout import memory_format_for
 from harmonic.learning.learner import make_learner
 from harmonic.learning.loop import train
@@ -28,9 +24,13 @@ from harmonic.learning.memory import bytes_an_image
 from harmonic.learning.processes import alone
 from harmonic.learning.randomness import generator
 from harmonic.learning.settings import Recipe, Schedule
+from harmonic.model_file.description import ChannelStatistics
 from harmonic.nn import HarmonicConv2d
 from harmonic.nn.networks import build_network
 from stages.harness.params import load_params
+from stages.training import plan_of
+from studies.post_protocol.protocol import Draws, run_draw
+from studies.small_data.training import Budget, trained
 from tests.learning.conftest import coloured
 from tests.learning.conftest import recipe as recipe_fixture
 
@@ -87,7 +87,7 @@ def small(width: int) -> nn.Module:
 
 
 def training_loop(width: int, recipe: Recipe, data: LabelledImages, folder: Path) -> None:
-    schedule = Schedule(epochs=1, lr=1e-3, warmup=0.1, ema=0.9, kind="cosine")
+    schedule = Schedule(epochs=1, lr=1e-3, warmup=0.1, ema=0.9, schedule="cosine")
     train(small(width), data, data, STATISTICS, recipe, schedule, alone(CPU), folder / "c")
 
 
@@ -110,16 +110,16 @@ def small_data_study(width: int, recipe: Recipe, data: LabelledImages, folder: P
     trained(small(width), data.images, data.labels, budget, 0, CPU)
 
 
-def leak_study(width: int, recipe: Recipe, data: LabelledImages, folder: Path) -> None:
+def whole_fit(width: int, recipe: Recipe, data: LabelledImages, folder: Path) -> None:
     params = load_params(ROOT / "params.yaml")
     narrow = params.train.model_copy(update={"width": width})
-    params = params.model_copy(update={"train": narrow, "epochs": 1, "device": "cpu"})
-    rows = np.arange(len(data.labels))
-    design = Design(rows, np.zeros(len(rows), dtype=bool), rows, rows, rows)
-    run_trial(data, design, "clean", params, folder / "c")
+    changed = {"train": narrow, "epochs": 1, "image_size": data.images.shape[1]}
+    sets = np.where(np.arange(len(data.labels)) % 2, "train", "val")
+    plan = plan_of(params.model_copy(update=changed))
+    fit(plan, replace(data, sets=sets), folder, device="cpu", digest="0")
 
 
-PLACES = [training_loop, rate_sweep, fine_tuning, small_data_study, leak_study]
+PLACES = [training_loop, rate_sweep, fine_tuning, small_data_study, whole_fit]
 Place = Callable[[int, Recipe, LabelledImages, Path], None]
 
 
@@ -185,12 +185,13 @@ def steps(
     torch.set_num_threads(2)
     data = coloured(max(sizes), 0, "train")
     data = replace(data, images=data.images[:, :side, :side])
-    plain = replace(recipe_fixture.__wrapped__(), precision=precision)
+    plain = recipe_fixture.__wrapped__().model_copy(update={"precision": precision})
     for width in widths:
         for size in sizes:
             rows, gradients = torch.arange(size), []
             for onednn in (False, True):
-                recipe = replace(plain, batch_size=size, compile=compiled and onednn)
+                changed = {"batch_size": size, "compile": compiled and onednn}
+                recipe = plain.model_copy(update=changed)
                 torch.manual_seed(0)
                 model = build_network("small", conv=conv, width=width).train()
                 learner = make_learner(model, data, STATISTICS, recipe, alone(CPU))
