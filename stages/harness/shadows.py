@@ -12,7 +12,7 @@ from pathlib import Path
 
 from harmonic.errors import InputError
 
-OWN = ("harmonic", "stages", "reproduction", "studies", "benchmarks", "tests")
+OWN = ("harmonic", "stages", "studies", "reproduction", "benchmarks", "docs", "tests")
 """Top-level packages of this project."""
 HOOKS = ("sitecustomize", "usercustomize")
 """Imported by Python itself when it starts."""

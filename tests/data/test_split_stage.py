@@ -46,6 +46,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
             )
             section = section.replace(f"{name}:{old}", f"{name}: {value} ", 1)
         Path("params.yaml").write_text(f"{before}\nsplit:\n{section}", encoding="utf-8")
+        Path("split.csv").unlink(missing_ok=True)  # as DVC does
         return split.main()
 
     return run_stage
