@@ -55,7 +55,8 @@ def read_metrics(*paths: Path) -> dict[str, float]:
     metrics: dict[str, float] = {}
     for path in paths:
         for name, value in read_json(path).items():
-            metrics[name] = checked_figure(name, value, str(path))
+            checked_figure(name, value, str(path))
+            metrics[name] = value  # a count stays a whole number
     if "temperature" not in metrics:
         raise InputError(f"{paths[-1]}: temperature is missing; `evaluate` writes it")
     return metrics
