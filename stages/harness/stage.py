@@ -127,14 +127,16 @@ def attempt(
 
 def check_place(name: str, place: Path, inputs: Iterable[Path], own: Set[str]) -> None:
     """Raises InputError where an output would take the place of an input, or, when the stage is
-    started by hand, of a file that dvc.yaml does not call its `own`, or of a folder with files in
-    it, which may be anyone's."""
+    started by hand, of a file or a folder with files in it that dvc.yaml does not call the stage's
+    `own`: it may be anyone's."""
     for path in inputs:
         if place.resolve() in (path.resolve(), *path.resolve().parents):
             raise InputError(f"{name}: would replace the input {path}; give another place")
-    if "DVC_STAGE" not in os.environ and place.is_dir() and any(place.iterdir()):
+    if "DVC_STAGE" in os.environ or place.as_posix() in own:
+        return
+    if place.is_dir() and any(place.iterdir()):
         raise InputError(f"{name}: is a folder with files in it; remove it first, as DVC does")
-    if "DVC_STAGE" not in os.environ and place.is_file() and place.as_posix() not in own:
+    if place.is_file():
         raise InputError(f"{name}: is there already; remove it first, or give another place")
 
 
