@@ -61,6 +61,7 @@ class Network(Section):
         description="null (every frequency), a whole number from 1 to 5, or progressive"
     )
     norm: Literal["ortho", "l1", "none"]
+    transform: Literal["dct1", "dct2", "dct3", "dct4", "random"]
     batch_norm: Literal["none", "first", "all"]
     dropout: Annotated[float, number(0, 0.9, "share of features")]
     binarize: Literal["none", "binary", "ternary"]
@@ -77,7 +78,15 @@ class Network(Section):
 
     def options(self, image_size: int) -> dict[str, Any]:
         """The keyword arguments of `build_network`; the same for both kinds of convolution."""
-        names = ["level", "norm", "batch_norm", "dropout", "binarize", "binarize_layers"]
+        names = [
+            "level",
+            "norm",
+            "transform",
+            "batch_norm",
+            "dropout",
+            "binarize",
+            "binarize_layers",
+        ]
         if self.network.startswith("resnet"):
             names.remove("dropout")
         if self.network == "small":

@@ -3,9 +3,10 @@
 from torch import Tensor
 
 from .checks import boolean, integer, one_of, pair
-from .transforms import TRANSFORMS, dct2_waves
+from .transforms import TRANSFORMS, dct2_waves, random_basis
 
 NORMS = ("ortho", "l1", "none")
+RANDOM = "random"
 
 
 def filter_bank(
@@ -33,20 +34,30 @@ def filter_bank(
         N greater than the kernel gives the beginnings of slower waves, N smaller their mirrored
         continuation, with frequencies u, v < N only. Neither bank is orthogonal; N greater spans
         all kernels but is ill-conditioned, N smaller spans only kernels with that symmetry.
-    transform: a name of harmonic.nn.transforms.TRANSFORMS.
+    transform: a name of harmonic.nn.transforms.TRANSFORMS, or "random": `random_basis`, whose
+        filters take the places (u, v) in order, so that level keeps as many as of any other.
 
     Raises TypeError for a size or level that is no integer, ValueError for one below 1, an
     unknown norm or transform, a size the transform has not, and for a bank left without filters.
     """
     kept = frequencies(kernel_size, level=level, dc=dc, basis_size=basis_size)
     one_of("norm", norm, NORMS)
-    one_of("transform", transform, tuple(TRANSFORMS))
+    one_of("transform", transform, (*TRANSFORMS, RANDOM))
     size = pair("kernel_size", kernel_size, least=1)
     basis = size if basis_size is None else pair("basis_size", basis_size, least=1)
-    rows, columns = (_waves(transform, *sizes) for sizes in zip(size, basis, strict=True))
-    us, vs = zip(*kept, strict=True)
-    filters = rows[list(us), :, None] * columns[list(vs), None, :]
-    return _scaled(filters, norm)
+    if transform != "dct2" and basis != size:
+        raise ValueError(
+            f"basis_size={basis_size} differs from {kernel_size=}: "
+            f"only transform='dct2' has such waves, not {transform!r}"
+        )
+    us, vs = (list(one) for one in zip(*kept, strict=True))
+    if transform == RANDOM:
+        return _scaled(random_basis(*size)[[u * size[1] + v for u, v in kept]], norm)
+    rows, columns = (
+        dct2_waves(of_basis, samples) if transform == "dct2" else TRANSFORMS[transform](samples)
+        for samples, of_basis in zip(size, basis, strict=True)
+    )
+    return _scaled(rows[us, :, None] * columns[vs, None, :], norm)
 
 
 def frequencies(
@@ -72,17 +83,6 @@ def frequencies(
     if not kept:
         raise ValueError(f"{level=} with {dc=} leaves no filter of {kernel_size=}")
     return kept
-
-
-def _waves(transform: str, samples: int, size: int) -> Tensor:
-    if samples == size:
-        return TRANSFORMS[transform](size)
-    if transform != "dct2":
-        raise ValueError(
-            f"basis_size={size} differs from the kernel's {samples}: "
-            f"only transform='dct2' has such waves, not {transform!r}"
-        )
-    return dct2_waves(size, samples)
 
 
 def _scaled(filters: Tensor, norm: str) -> Tensor:

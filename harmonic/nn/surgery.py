@@ -7,8 +7,9 @@ from torch import nn
 
 from .checks import integer, one_of
 from .conv import OWN_ARGUMENTS, HarmonicConv2d
-from .filters import NORMS
+from .filters import NORMS, RANDOM
 from .geometry import arguments_of
+from .transforms import TRANSFORMS
 from .trees import Ties, replaced
 
 BATCH_NORM = ("none", "first", "all")
@@ -19,6 +20,7 @@ def harmonize(
     *,
     level: int | None = None,
     norm: str = "ortho",
+    transform: str = "dct2",
     batch_norm: str = "none",
 ) -> nn.Module:
     """A copy of the model with every nn.Conv2d larger than 1 × 1 made harmonic.
@@ -32,7 +34,7 @@ def harmonize(
     complex ones. Not kept are buffers and attributes that a convolution was given besides its own;
     convolutions outside the module tree, as in a plain list, are not seen.
 
-    level, norm: as in `filter_bank`.
+    level, norm, transform: as in `filter_bank`.
     batch_norm: "none"; "first": the first convolution normalises its responses and keeps all
         frequencies, the recipe of arXiv 2001.06570; "all": every one normalises. A layer with
         batch norm starts from running mean 0 and each filter's squared length as variance, with
@@ -44,6 +46,7 @@ def harmonize(
     if level is not None:
         integer("level", level, least=1)
     one_of("norm", norm, NORMS)
+    one_of("transform", transform, (*TRANSFORMS, RANDOM))
     one_of("batch_norm", batch_norm, BATCH_NORM)
     first = True
     ties = Ties()
@@ -59,6 +62,7 @@ def harmonize(
             ties,
             level=None if paper_root else level,
             norm=norm,
+            transform=transform,
             batch_norm=batch_norm == "all" or paper_root,
         )
 
@@ -99,14 +103,14 @@ def is_harmonic(module: nn.Module) -> TypeGuard[HarmonicConv2d]:
 
 
 def _harmonic(
-    conv: nn.Conv2d, ties: Ties, *, level: int | None, norm: str, batch_norm: bool
+    conv: nn.Conv2d, ties: Ties, *, level: int | None, batch_norm: bool, **bank: str
 ) -> HarmonicConv2d:
     layer = HarmonicConv2d(
         **arguments_of(conv),
         device="meta",  # draws no random numbers
         level=level,
-        norm=norm,
         batch_norm=batch_norm,
+        **bank,
     )
     layer.to_empty(device=conv.weight.device)
     layer.set_kernel(conv.weight)

@@ -5,11 +5,14 @@ column x its sample at position x, in the textbook's own scale. Rows are orthogo
 by its length makes them orthonormal. Rows are ordered by frequency (by the number of sign changes
 where there is no cosine), which gives `level` its meaning for every transform.
 
-A new transform is one function and one row of TRANSFORMS.
+A new transform is one function and one row of TRANSFORMS. `random_basis` is none: its
+filters are no products of two waves.
 """
 
 import math
+import random
 from collections.abc import Callable
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -72,6 +75,28 @@ def slant(size: int) -> Tensor:
 def haar(size: int) -> Tensor:
     """Haar waves of −1, 0 and 1, coarse scales first; size must be a power of two."""
     return _doubled(size, "haar", _haar_step)
+
+
+@cache
+def random_basis(height: int, width: int) -> Tensor:
+    """(height · width, height, width), float64: an orthonormal basis of all kernels, drawn by lot.
+
+    Uniform among all such bases, the same for every layer of one kernel size on every machine:
+    rows of normal numbers made orthonormal in order, in exactly rounded sums. It is the control
+    for what cosines do: as complete and as orthonormal, without any frequency.
+    """
+    size = height * width
+    draw = random.Random(f"{height} x {width}")
+    rows: list[list[float]] = []
+    for _ in range(size):
+        row = [draw.gauss(0, 1) for _ in range(size)]
+        for _ in range(2):  # once leaves the rounding of a long projection
+            for other in rows:
+                shared = math.fsum(a * b for a, b in zip(row, other, strict=True))
+                row = [a - shared * b for a, b in zip(row, other, strict=True)]
+        length = math.sqrt(math.fsum(a * a for a in row))
+        rows.append([a / length for a in row])
+    return torch.tensor(rows, dtype=torch.float64, device="cpu").view(size, height, width)
 
 
 TRANSFORMS: dict[str, Callable[[int], Tensor]] = {

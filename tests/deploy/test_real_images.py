@@ -17,8 +17,8 @@ from studies.data import overridden, run_stages
 ROOT = Path(__file__).parents[2]
 ARCHIVE = ROOT.parent / "shared" / "ham10000" / "ham10000-600x450-sample.zip"
 STAGES = ["download", "verify", "remove_hair", "resize", "split", "train", "evaluate"]
-SECONDS = 1.5
-"""Of processor time allowed for one image, from the start of the process to the result."""
+LIBRARIES = "cv2, numpy, onnx, onnxruntime, PIL.Image, pydantic, scipy.sparse, scipy.special"
+"""What answering by a .onnx file cannot do without; torch alone would triple it."""
 
 pytestmark = [
     pytest.mark.slow,
@@ -71,15 +71,22 @@ def test_test_images_get_what_evaluate_wrote(trained: Path, kind: str) -> None:
                 assert row[key][name] == pytest.approx(float(expected[name.upper()]), abs=1e-4)
 
 
-def test_one_image_is_answered_within_the_time(trained: Path, tmp_path: Path) -> None:
-    with zipfile.ZipFile(ARCHIVE) as archive:
-        name = next(one for one in archive.namelist() if one.endswith(".jpg"))
-        (tmp_path / "one.jpg").write_bytes(archive.read(name))
+def processor_seconds(command: list[str], folder: Path) -> float:
+    """Of the quickest of five runs; what else the machine does is left out."""
     spent = []
     for _ in range(5):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        rows = predicted(trained, "model.onnx", [str(tmp_path / "one.jpg")])
+        subprocess.run(command, cwd=folder, check=True, capture_output=True)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         spent.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    assert "error" not in rows[0]
-    assert min(spent) < SECONDS  # processor time: what else the machine does is left out
+    return min(spent)
+
+
+def test_one_image_costs_little_more_than_its_libraries(trained: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(ARCHIVE) as archive:
+        name = next(one for one in archive.namelist() if one.endswith(".jpg"))
+        (tmp_path / "one.jpg").write_bytes(archive.read(name))
+    predict = [sys.executable, "-m", "harmonic", "predict", "models/model.onnx"]
+    start = [sys.executable, "-c", f"import {LIBRARIES}"]
+    answered = processor_seconds([*predict, str(tmp_path / "one.jpg")], trained)
+    assert answered < 2 * processor_seconds(start, trained)

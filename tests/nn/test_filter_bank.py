@@ -106,6 +106,38 @@ def test_a_level_is_a_selection_in_row_order(height, width, level, norm):
     assert torch.equal(filter_bank((height, width), level=level, norm=norm), torch.stack(kept))
 
 
+@given(height=st.integers(1, 5), width=st.integers(1, 5), level=st.integers(1, 9))
+def test_the_random_basis_is_orthonormal_and_cut_as_the_cosines_are(height, width, level):
+    bank = filter_bank((height, width), transform="random").flatten(1)
+    assert (bank @ bank.T - torch.eye(height * width)).abs().max() < 1e-14
+    assert torch.equal(filter_bank((height, width), transform="random").flatten(1), bank)
+    kept = filter_bank((height, width), transform="random", level=level).flatten(1)
+    assert len(kept) == len(filter_bank((height, width), level=level))
+    assert all((bank == row).all(dim=1).any() for row in kept)
+
+
+def test_the_random_basis_is_no_product_of_waves_and_differs_from_size_to_size():
+    bank = filter_bank(3, transform="random")
+    assert torch.linalg.svdvals(bank)[:, 1].min() > 0.05  # a product has rank one
+    assert (filter_bank((1, 9), transform="random").flatten(1) - bank.flatten(1)).abs().max() > 0.1
+
+
+def test_the_random_basis_is_the_same_everywhere():
+    """Weights trained on it mean nothing on another."""
+    expected = [
+        -0.13880562615092043,
+        -0.2517463862356761,
+        -0.24551994867280286,
+        0.0822040857649056,
+        0.07158847896226249,
+        -0.446690796412958,
+        -0.20323504676663998,
+        0.6327956287790062,
+        -0.45158258192401524,
+    ]
+    assert filter_bank(3, transform="random")[0].flatten().tolist() == expected
+
+
 def test_without_dc_the_first_filter_is_missing():
     assert torch.equal(filter_bank(3, dc=False), filter_bank(3)[1:])
 
@@ -153,6 +185,11 @@ def test_basis_size_gives_the_posts_formula(kernel, basis, count):
             {"kernel_size": 4, "basis_size": 8, "transform": "haar"},
             ValueError,
             ["basis_size=8", "haar"],
+        ),
+        (
+            {"kernel_size": 4, "basis_size": 8, "transform": "random"},
+            ValueError,
+            ["basis_size=8", "random"],
         ),
         ({"kernel_size": 3, "level": 1, "dc": False}, ValueError, ["level=1", "dc=False"]),
     ],

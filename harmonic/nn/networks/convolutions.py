@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from ..checks import integer, one_of
 from ..conv import HarmonicConv2d
-from ..filters import NORMS
+from ..filters import NORMS, RANDOM
 from ..surgery import BATCH_NORM
+from ..transforms import TRANSFORMS
 
 Level = int | None | str | Sequence[int | None]
 KINDS = ("harmonic", "plain")
@@ -22,6 +23,7 @@ class Convolutions:
     kind: str
     levels: tuple[int | None, ...]
     norm: str
+    transform: str
     batch_norm: str
 
     def root(self, *args: Any, **kwargs: Any) -> nn.Module:
@@ -37,10 +39,13 @@ class Convolutions:
     ) -> nn.Module:
         if self.kind == "plain":
             return nn.Conv2d(*args, **kwargs)
-        return HarmonicConv2d(*args, level=level, norm=self.norm, batch_norm=batch_norm, **kwargs)
+        own = {"norm": self.norm, "transform": self.transform, "batch_norm": batch_norm}
+        return HarmonicConv2d(*args, level=level, **own, **kwargs)
 
 
-def convolutions(kind: str, stages: int, level: Level, norm: str, batch_norm: str) -> Convolutions:
+def convolutions(
+    kind: str, stages: int, level: Level, norm: str, transform: str, batch_norm: str
+) -> Convolutions:
     """Checks the options that every network shares.
 
     level: one λ for all stages, None for all frequencies, "progressive" for the papers' full …
@@ -48,8 +53,9 @@ def convolutions(kind: str, stages: int, level: Level, norm: str, batch_norm: st
     """
     one_of("conv", kind, KINDS)
     one_of("norm", norm, NORMS)
+    one_of("transform", transform, (*TRANSFORMS, RANDOM))
     one_of("batch_norm", batch_norm, BATCH_NORM)
-    return Convolutions(kind, _levels(level, stages), norm, batch_norm)
+    return Convolutions(kind, _levels(level, stages), norm, transform, batch_norm)
 
 
 def initialise(network: nn.Module) -> None:

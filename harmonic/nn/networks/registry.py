@@ -30,6 +30,7 @@ def build_network(
     *,
     level: Level = None,
     norm: str = "ortho",
+    transform: str = "dct2",
     binarize: str = "none",
     binarize_layers: str = "inner",
     **options: Any,
@@ -42,8 +43,8 @@ def build_network(
         an orthogonal bank the same seed gives both kinds the same initial kernels.
     binarize, binarize_layers: "none", or weights of two or three values, trained straight through,
         as `harmonic.nn.binary.binarize` makes them.
-    level, norm, batch_norm ("none", "first", "all"; usually as in NETWORKS): see `convolutions`;
-        they mean nothing to plain convolutions.
+    level: see `convolutions`; norm, transform: see `filter_bank`; batch_norm: "none", "first" or
+        "all", usually as in NETWORKS. They mean nothing to plain convolutions.
     options: `dropout` (all but the ResNets); `width` and `blocks` (small); `image_size` (post).
 
     Raises ValueError for an unknown name or value, TypeError for an option the network has not.
@@ -53,7 +54,7 @@ def build_network(
         match = re.fullmatch(pattern, name) if isinstance(name, str) else None
         if match:
             batch_norm = options.pop("batch_norm", batch_norm)
-            used = convolutions(conv, stages, level, norm, batch_norm)
+            used = convolutions(conv, stages, level, norm, transform, batch_norm)
             made = network(used, num_classes, *map(int, match.groups()), **options)
             return with_binary_weights(made, binarize, layers=binarize_layers)
     raise ValueError(
