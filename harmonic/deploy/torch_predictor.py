@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from harmonic.learning.batches import as_images, normalised, predict_logits
-from harmonic.learning.layout import memory_format_for
+from harmonic.learning.device import memory_format_for
 from harmonic.model_file.description import calibration_of
 from harmonic.model_file.safetensors_file import load_model
 from harmonic.nn.attribution import grad_cam
