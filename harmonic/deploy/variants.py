@@ -17,7 +17,7 @@ from harmonic.learning.batches import predict_logits
 from harmonic.model_file.description import Description, Storage
 from harmonic.model_file.safetensors_file import described_network, load_model, save_stored
 from harmonic.nn.binary import binarize, quantised_layers, settled
-from harmonic.nn.levels import take_over
+from harmonic.nn.surgery import take_over
 
 LEVELS: tuple[int | str, ...] = (4, 3, 2, 1, "progressive")
 BINARIES = ("ternary", "binary")

@@ -6,8 +6,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..checks import integer, probability
-from .blocks import in_stages
 from .convolutions import Convolutions, initialise
+from .resnet import in_stages
 
 
 class WideBlock(nn.Module):
