@@ -24,8 +24,7 @@ from harmonic.deploy.compression import (
     table_row,
 )
 from harmonic.deploy.export import export_onnx
-from harmonic.deploy.latency import milliseconds
-from harmonic.deploy.onnx_predictor import OnnxPredictor
+from harmonic.deploy.predictor import OnnxPredictor, milliseconds
 from harmonic.deploy.variants import multiply_adds, outputs, parameters, variants
 from harmonic.learning.device import choose_device
 from harmonic.learning.fit import fine_tune

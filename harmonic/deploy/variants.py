@@ -11,7 +11,7 @@ from torch import nn
 
 from harmonic.deploy.export import plain
 from harmonic.deploy.int8 import export_int8
-from harmonic.deploy.onnx_predictor import OnnxPredictor
+from harmonic.deploy.predictor import OnnxPredictor
 from harmonic.errors import InputError
 from harmonic.learning.batches import predict_logits
 from harmonic.model_file.description import Description, Storage
