@@ -138,16 +138,12 @@ def multiply_adds(model: nn.Module, image_size: int) -> int:
     counted: list[int] = []
 
     def count(module: nn.Module, _inputs: object, output: torch.Tensor) -> None:
-        if isinstance(module, nn.Conv2d):
-            each = module.weight[0].numel()
-            counted.append(each * output[0].numel())
-        elif isinstance(module, nn.Linear):
-            counted.append(module.weight.numel())
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            counted.append(module.weight[0].numel() * output[0].numel())
 
     folded = plain(model)
-    hooks = [module.register_forward_hook(count) for module in folded.modules()]
+    for module in folded.modules():
+        module.register_forward_hook(count)
     with torch.inference_mode():
         folded(torch.zeros(1, 3, image_size, image_size))
-    for hook in hooks:
-        hook.remove()
     return sum(counted)

@@ -46,7 +46,11 @@ def filter_bank(
     rows, columns = (_waves(transform, *sizes) for sizes in zip(size, basis, strict=True))
     us, vs = zip(*kept, strict=True)
     filters = rows[list(us), :, None] * columns[list(vs), None, :]
-    return _scaled(filters, norm)
+    if norm == "none":
+        return filters
+    flat = filters.flatten(1)
+    length = flat.norm(dim=1) if norm == "ortho" else flat.abs().sum(dim=1)
+    return filters / length[:, None, None]
 
 
 def frequencies(
@@ -83,11 +87,3 @@ def _waves(transform: str, samples: int, size: int) -> Tensor:
             f"only transform='dct2' has such waves, not {transform!r}"
         )
     return dct2_waves(size, samples)
-
-
-def _scaled(filters: Tensor, norm: str) -> Tensor:
-    if norm == "none":
-        return filters
-    flat = filters.flatten(1)
-    length = flat.norm(dim=1) if norm == "ortho" else flat.abs().sum(dim=1)
-    return filters / length[:, None, None]

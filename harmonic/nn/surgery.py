@@ -13,6 +13,8 @@ from .filters import NORMS
 from .geometry import arguments_of
 
 BATCH_NORM = ("none", "first", "all")
+Ties = dict[tuple[Tensor, Hashable], nn.Parameter]
+"""New parameters by the old one and the way they come from it: what was shared stays shared."""
 
 
 def harmonize(
@@ -66,7 +68,7 @@ def harmonize(
         if normalises:
             layer.reset_running_stats()
         layer.weight.requires_grad_(conv.weight.requires_grad)
-        layer.weight = ties.keep(conv.weight, (layer.level, normalises), layer.weight)
+        layer.weight = ties.setdefault((conv.weight, (layer.level, normalises)), layer.weight)
         if conv.bias is not None:
             layer.bias = conv.bias  # type: ignore[assignment]
         return layer
@@ -96,7 +98,7 @@ def fold(model: nn.Module) -> nn.Module:
             conv.weight, conv.bias = weight, nn.Parameter(bias, trained)
         else:
             bank = tuple(repr(getattr(layer, name)) for name in ("kernel_size", *OWN_ARGUMENTS))
-            conv.weight, conv.bias = ties.keep(layer.weight, bank, weight), layer.bias
+            conv.weight, conv.bias = ties.setdefault((layer.weight, bank), weight), layer.bias
         return conv
 
     return _replaced(model, convert)
@@ -118,7 +120,7 @@ def truncate(model: nn.Module, level: int) -> nn.Module:
         new = layer.like(level=level)
         taken = _on_filters_of(new, layer)
         weight = nn.Parameter(taken.pop("weight"), layer.weight.requires_grad)
-        new.weight = ties.keep(layer.weight, tuple(new.frequencies()), weight)
+        new.weight = ties.setdefault((layer.weight, tuple(new.frequencies())), weight)
         new.bias = layer.bias
         for name, statistics in taken.items():
             setattr(new, name, statistics)
@@ -177,26 +179,16 @@ def _is_harmonic(module: nn.Module) -> TypeGuard[HarmonicConv2d]:
     return type(module) is HarmonicConv2d and "weight" in module._parameters
 
 
-class Ties:
-    """New parameters by the old one they come from: what was shared stays shared."""
-
-    def __init__(self) -> None:
-        self._known: dict[Tensor, dict[Hashable, nn.Parameter]] = {}
-
-    def keep(self, old: Tensor, made_with: Hashable, new: nn.Parameter) -> nn.Parameter:
-        """`new`, or what was made of `old` in the same way before."""
-        return self._known.setdefault(old, {}).setdefault(made_with, new)
-
-
 def _replaced(
     model: nn.Module, convert: Callable[[nn.Module, Ties], nn.Module | None]
 ) -> nn.Module:
     """A copy with modules exchanged; one module in two places stays one module in two places.
 
-    convert: gets each module of the copy, parents first, and returns its successor or None.
+    convert: gets each module of the copy, parents first, and what was tied before; returns its
+    successor or None.
     """
     seen: dict[nn.Module, nn.Module] = {}
-    ties = Ties()
+    ties: Ties = {}
 
     def visit(old: nn.Module) -> nn.Module:
         if old in seen:
