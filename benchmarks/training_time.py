@@ -21,6 +21,7 @@ from torch.profiler import ProfilerActivity, profile, record_function
 
 from harmonic.data.arrays import LabelledImages
 from harmonic.learning import learner as learner_module
+from harmonic.learning import training_set
 from harmonic.learning.batches import batches
 from harmonic.learning.device import choose_device
 from harmonic.learning.learner import Learner, make_learner
@@ -33,8 +34,8 @@ from stages.harness.params import Params, load_params
 from stages.training import conv_of, network_options, recipe_of
 
 PARTS = {
-    "loading": ["as_images", "normalised"],
-    "augmentation": ["draw_changes", "augment"],
+    "loading": [(training_set, "as_images"), (learner_module, "normalised")],
+    "augmentation": [(training_set, "draw_changes"), (training_set, "augment")],
 }
 
 
@@ -57,9 +58,9 @@ def labelled_parts() -> Iterator[None]:
         return call
 
     patches = [
-        patch.object(learner_module, name, labelled(part, getattr(learner_module, name)))
+        patch.object(module, name, labelled(part, getattr(module, name)))
         for part, functions in PARTS.items()
-        for name in functions
+        for module, name in functions
     ]
     for each in patches:
         each.start()

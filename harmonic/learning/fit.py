@@ -16,11 +16,11 @@ from harmonic.data.classes import CLASSES
 from harmonic.evaluation.rules import fit_temperature
 from harmonic.files import write_bytes, write_text
 from harmonic.learning.batches import channel_statistics, predict_logits
-from harmonic.learning.learner import first_batch
 from harmonic.learning.loop import Trained, train
 from harmonic.learning.processes import Processes, alone, joined
 from harmonic.learning.randomness import derived_seed
 from harmonic.learning.settings import Plan, Recipe, Schedule
+from harmonic.learning.training_set import first_batch
 from harmonic.model_file.description import Calibration, ChannelStatistics, Description
 from harmonic.model_file.safetensors_file import described_network, save_model
 

@@ -68,22 +68,32 @@ def make_loss(class_counts: Tensor, recipe: Recipe) -> Loss:
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """Adam, AdamW or SGD with Nesterov momentum 0.9; every step sets the learning rate.
+    """Adam, AdamW or SGD with Nesterov momentum 0.9.
 
     Weight decay acts on the weights of convolutions and linear layers; not on biases and batch
-    norm, whose scale carries no capacity. `fused` is one kernel for all parameters.
+    norm, whose scale carries no capacity. `fused` is one kernel for all parameters. The learning
+    rate is 0 until `set_rate` sets it, as every step does.
     """
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    weights = [parameter for parameter in parameters if parameter.ndim > 1]
-    others = [parameter for parameter in parameters if parameter.ndim <= 1]
     groups = [
-        {"params": weights, "weight_decay": recipe.weight_decay},
-        {"params": others, "weight_decay": 0.0},
+        {
+            "params": [parameter for parameter in parameters if parameter.ndim > 1],
+            "weight_decay": recipe.weight_decay,
+        },
+        {
+            "params": [parameter for parameter in parameters if parameter.ndim <= 1],
+            "weight_decay": 0.0,
+        },
     ]
     if recipe.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=0.0, momentum=0.9, nesterov=True, fused=True)
     kind = torch.optim.Adam if recipe.optimizer == "adam" else torch.optim.AdamW
     return kind(groups, lr=0.0, fused=True)
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = rate
 
 
 def set_momentum(optimizer: torch.optim.Optimizer, momentum: float) -> None:

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from harmonic.data.arrays import LabelledImages
-from harmonic.learning.learner import first_batch
 from harmonic.learning.memory import bytes_an_image, is_out_of_memory, peak_memory
 from harmonic.learning.settings import Recipe
+from harmonic.learning.training_set import first_batch
 from harmonic.nn.networks import build_network
 
 CPU = torch.device("cpu")
