@@ -1,14 +1,17 @@
 """Residual blocks, and ResNet-18, -34 and -50 of them for images of about 224 × 224."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .convolutions import Convolutions, initialise
 
-Block = Callable[[Convolutions, int, int, int, int], nn.Module]
-"""Of the convolutions to use, a stage, channels in, width and stride."""
+Make = Callable[..., nn.Module]
+"""Makes a convolution of nn.Conv2d's arguments, plain or harmonic with its stage's level."""
+Block = Callable[[Make, int, int, int], nn.Module]
+"""Of the convolutions to use, channels in, width and stride."""
 
 
 def in_stages(
@@ -26,9 +29,10 @@ def in_stages(
     """
     blocks = []
     for stage, count in enumerate(counts):
+        make = partial(conv.in_stage, stage)
         for number in range(count):
             stride = 2 if stage > 0 and number == 0 else 1
-            blocks.append(block(conv, stage, channels, width << stage, stride))
+            blocks.append(block(make, channels, width << stage, stride))
             channels = (width << stage) * expansion
     return nn.Sequential(*blocks), channels
 
@@ -38,13 +42,11 @@ class BasicBlock(nn.Module):
 
     expansion = 1
 
-    def __init__(
-        self, conv: Convolutions, stage: int, channels: int, width: int, stride: int
-    ) -> None:
+    def __init__(self, conv: Make, channels: int, width: int, stride: int) -> None:
         super().__init__()
-        self.conv1 = conv.in_stage(stage, channels, width, 3, stride=stride, padding=1, bias=False)
+        self.conv1 = conv(channels, width, 3, stride=stride, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
-        self.conv2 = conv.in_stage(stage, width, width, 3, padding=1, bias=False)
+        self.conv2 = conv(width, width, 3, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(width)
         self.shortcut = projection(channels, width, stride)
 
@@ -58,13 +60,11 @@ class Bottleneck(nn.Module):
 
     expansion = 4
 
-    def __init__(
-        self, conv: Convolutions, stage: int, channels: int, width: int, stride: int
-    ) -> None:
+    def __init__(self, conv: Make, channels: int, width: int, stride: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(channels, width, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
-        self.conv2 = conv.in_stage(stage, width, width, 3, stride=stride, padding=1, bias=False)
+        self.conv2 = conv(width, width, 3, stride=stride, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(width)
         self.conv3 = nn.Conv2d(width, width * self.expansion, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(width * self.expansion)
@@ -80,9 +80,8 @@ def projection(channels: int, width: int, stride: int) -> nn.Module:
     """The shortcut: nothing where shapes agree, else a 1 × 1 convolution with batch norm."""
     if channels == width and stride == 1:
         return nn.Identity()
-    return nn.Sequential(
-        nn.Conv2d(channels, width, 1, stride=stride, bias=False), nn.BatchNorm2d(width)
-    )
+    conv = nn.Conv2d(channels, width, 1, stride=stride, bias=False)
+    return nn.Sequential(conv, nn.BatchNorm2d(width))
 
 
 LAYOUTS: dict[int, tuple[Block, int, tuple[int, ...]]] = {
