@@ -22,8 +22,7 @@ from pathlib import Path
 import torch
 
 from harmonic.deploy.export import export_onnx
-from harmonic.deploy.latency import milliseconds
-from harmonic.deploy.onnx_predictor import OnnxPredictor
+from harmonic.deploy.predictor import OnnxPredictor, milliseconds
 from harmonic.errors import InputError
 from harmonic.files import check_outputs, write_text
 from harmonic.images.decode import read_rgb

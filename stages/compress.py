@@ -24,11 +24,10 @@ from harmonic.deploy.compression import (
     table_row,
 )
 from harmonic.deploy.export import export_onnx
-from harmonic.deploy.latency import milliseconds
-from harmonic.deploy.onnx_predictor import OnnxPredictor
+from harmonic.deploy.predictor import OnnxPredictor, milliseconds
 from harmonic.deploy.variants import multiply_adds, outputs, parameters, variants
 from harmonic.learning.device import choose_device
-from harmonic.learning.fine_tune import fine_tune
+from harmonic.learning.fit import fine_tune
 from harmonic.model_file.safetensors_file import load_model
 from stages.harness.exact import device_of
 from stages.harness.stage import Stage, run_stage

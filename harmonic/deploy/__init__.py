@@ -1,4 +1,4 @@
 """A trained network outside the pipeline: export, small files, answers for single images.
 
-`inputs`, `onnx_predictor`, `predictor` and `answers` need no torch, pandas or scikit-learn.
+`inputs`, `predictor` and `answers` need no torch, pandas or scikit-learn.
 """

@@ -87,35 +87,24 @@ def answered(
     sources: Sequence[Source],
     images: Sequence[NDArray[np.uint8] | InputError],
 ) -> Iterator[Answer]:
+    """The answers for the prepared images of some sources, and why others have none."""
+    description = predictor.description
     whole = [image for image in images if not isinstance(image, InputError)]
-    rows = iter(probabilities(predictor, np.stack(whole)) if whole else ())
+    rows: Iterator[tuple[NDArray[np.float64], ...]] = iter(())
+    if whole:
+        rules = decision_rules(
+            predictor.logits(np.stack(whole)),
+            np.array(description.class_counts),
+            imbalance=description.imbalance,
+            temperature=calibration_of(description, "").temperature,
+        )
+        rows = zip(*rules, strict=True)
     for source, image in zip(sources, images, strict=True):
         if isinstance(image, InputError):
             reason = " ".join(str(image).split()).removeprefix(f"image {source.name}: ")
             yield Answer(source.name, error=reason)
         else:
-            balanced, natural = next(rows)
-            yield Answer(
-                source.name,
-                probabilities=named(predictor, natural),
-                balanced_probabilities=named(predictor, balanced),
-                prepared=image,
+            balanced, natural = (
+                dict(zip(description.classes, map(float, row), strict=True)) for row in next(rows)
             )
-
-
-def probabilities(
-    predictor: Predictor, pixels: NDArray[np.uint8]
-) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """Balanced and natural probabilities of each of the prepared images (N, size, size, 3)."""
-    description = predictor.description
-    balanced, natural = decision_rules(
-        predictor.logits(pixels),
-        np.array(description.class_counts),
-        imbalance=description.imbalance,
-        temperature=calibration_of(description, "").temperature,
-    )
-    yield from zip(balanced, natural, strict=True)
-
-
-def named(predictor: Predictor, values: NDArray[np.float64]) -> dict[str, float]:
-    return dict(zip(predictor.description.classes, map(float, values), strict=True))
+            yield Answer(source.name, "", natural, balanced, image)

@@ -70,18 +70,12 @@ def scores_of_choice(
 
 def table_row(scores: Scores, reference: Scores) -> dict[str, float]:
     """Figures of a variant, and its difference from the same network in float32."""
-    low, high = scores.interval()
     change = Scores(scores.value - reference.value, scores.resampled - reference.resampled)
-    change_low, change_high = change.interval()
-    figures = {
-        "balanced_accuracy": scores.value,
-        "balanced_accuracy_low": low,
-        "balanced_accuracy_high": high,
-        "change": change.value,
-        "change_low": change_low,
-        "change_high": change_high,
-    }
-    return {name: round(value, DIGITS) for name, value in figures.items()}
+    found: dict[str, float] = {}
+    for name, one in (("balanced_accuracy", scores), ("change", change)):
+        low, high = one.interval()
+        found |= {name: one.value, f"{name}_low": low, f"{name}_high": high}
+    return {name: round(value, DIGITS) for name, value in found.items()}
 
 
 def as_table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:

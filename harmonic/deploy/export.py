@@ -13,12 +13,11 @@ from torch import Tensor, nn
 from torch.fx.experimental.optimization import fuse
 
 import harmonic
-from harmonic.deploy.onnx_predictor import OnnxPredictor
+from harmonic.deploy.predictor import OnnxPredictor
 from harmonic.errors import InputError
 from harmonic.files import whole
-from harmonic.model_file.description import KEY, Description
+from harmonic.model_file.description import KEY, Description, sealed
 from harmonic.model_file.onnx_file import INPUT, OUTPUT
-from harmonic.model_file.seal import sealed
 from harmonic.nn.binary import settled
 from harmonic.nn.surgery import fold
 

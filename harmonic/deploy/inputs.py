@@ -4,7 +4,7 @@ import io
 import os
 import stat
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,19 +62,17 @@ def find_images(words: Sequence[str]) -> list[Source]:
         elif not word:
             found.append(Source(word, "an empty word names no image"))
         elif Path(word).is_dir():
-            inside = sorted(images_below(word))
+            inside = sorted(
+                str(Path(place) / name)
+                for place, _, names in os.walk(word)
+                for name in names
+                if name.lower().endswith(SUFFIXES)
+            )
             nothing = f"folder {word}: holds no image ({', '.join(SUFFIXES)})"
             found += [Source(name) for name in inside] or [Source(word, nothing)]
         else:
             found.append(Source(word))
     return found
-
-
-def images_below(folder: str) -> Iterator[str]:
-    for place, _, names in os.walk(folder):
-        for name in names:
-            if name.lower().endswith(SUFFIXES):
-                yield str(Path(place) / name)
 
 
 def check_file(path: Path) -> None:

@@ -17,7 +17,7 @@ from onnxruntime.quantization import (
 from torch import nn
 
 from harmonic.deploy.export import onnx_graph, with_metadata
-from harmonic.deploy.onnx_predictor import normalised
+from harmonic.deploy.predictor import normalised
 from harmonic.files import write_bytes
 from harmonic.model_file.description import Description
 from harmonic.model_file.onnx_file import INPUT

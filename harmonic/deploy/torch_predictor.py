@@ -7,10 +7,12 @@ import torch
 from numpy.typing import NDArray
 
 from harmonic.learning.batches import as_images, normalised, predict_logits
-from harmonic.learning.layout import memory_format_for
+from harmonic.learning.device import memory_format_for
 from harmonic.model_file.description import calibration_of
 from harmonic.model_file.safetensors_file import load_model
 from harmonic.nn.attribution import grad_cam
+
+CPU = torch.device("cpu")
 
 
 class TorchPredictor:
@@ -18,21 +20,15 @@ class TorchPredictor:
 
     def __init__(self, path: Path) -> None:
         self.model, self.description = load_model(path)
+        self.statistics = self.description.statistics()
 
     def logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
-        return predict_logits(
-            self.model,
-            pixels,
-            self.description.statistics(),
-            torch.device("cpu"),
-            view_count=calibration_of(self.description, "").views,
-        )
+        count = calibration_of(self.description, "").views
+        return predict_logits(self.model, pixels, self.statistics, CPU, view_count=count)
 
     def explained(self, pixels: NDArray[np.uint8], class_number: int) -> NDArray[np.float32]:
         """Where one prepared image (size, size, 3) speaks for a class: (size, size) in [0, 1]."""
-        images = normalised(
-            as_images(torch.from_numpy(np.array(pixels))[None]),
-            self.description.statistics(),
-            memory_format_for(self.model, torch.device("cpu")),
-        )
+        layout = memory_format_for(self.model, CPU)
+        images = as_images(torch.from_numpy(np.array(pixels))[None])
+        images = normalised(images, self.statistics, layout)
         return grad_cam(self.model, images, torch.tensor([class_number]))[0].numpy()

@@ -11,13 +11,13 @@ from torch import nn
 
 from harmonic.deploy.export import plain
 from harmonic.deploy.int8 import export_int8
-from harmonic.deploy.onnx_predictor import OnnxPredictor
+from harmonic.deploy.predictor import OnnxPredictor
 from harmonic.errors import InputError
 from harmonic.learning.batches import predict_logits
 from harmonic.model_file.description import Description, Storage
 from harmonic.model_file.safetensors_file import described_network, load_model, save_stored
 from harmonic.nn.binary import binarize, quantised_layers, settled
-from harmonic.nn.levels import take_over
+from harmonic.nn.surgery import take_over
 
 LEVELS: tuple[int | str, ...] = (4, 3, 2, 1, "progressive")
 BINARIES = ("ternary", "binary")
@@ -138,16 +138,12 @@ def multiply_adds(model: nn.Module, image_size: int) -> int:
     counted: list[int] = []
 
     def count(module: nn.Module, _inputs: object, output: torch.Tensor) -> None:
-        if isinstance(module, nn.Conv2d):
-            each = module.weight[0].numel()
-            counted.append(each * output[0].numel())
-        elif isinstance(module, nn.Linear):
-            counted.append(module.weight.numel())
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            counted.append(module.weight[0].numel() * output[0].numel())
 
     folded = plain(model)
-    hooks = [module.register_forward_hook(count) for module in folded.modules()]
+    for module in folded.modules():
+        module.register_forward_hook(count)
     with torch.inference_mode():
         folded(torch.zeros(1, 3, image_size, image_size))
-    for hook in hooks:
-        hook.remove()
     return sum(counted)

@@ -1,18 +1,23 @@
-"""Augmentation of whole batches on the device: geometry in one resampling, colour in one product.
+"""How batches of training images are changed at random, on the device.
 
 Dermoscopy has no up and no left, so all rotations and reflections keep the label; scale and light
-differ from one photograph of a lesion to the next by as much as the parameters allow.
+differ from one photograph of a lesion to the next by as much as the parameters allow. Geometry is
+one resampling, colour one product.
+
+Images may also be made of two: mixup (Zhang et al. 2018, arXiv 1710.09412) and CutMix (Yun et al.
+2019, arXiv 1905.04899). An image is mixed with the one that lies opposite in the batch, the first
+with the last; as batches are in random order, that is a random partner.
 """
 
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from harmonic.learning.rectangles import inside, rectangles
-from harmonic.learning.settings import Augmentation
+from harmonic.learning.settings import Augmentation, Mixing
 
 
 @dataclass(frozen=True)
@@ -52,8 +57,7 @@ def erased_rectangles(
     count: int, height: int, width: int, share: float, random: torch.Generator
 ) -> Tensor:
     """(count, 4): of 2 to 33 % of the image and 0.3 to 3.3 times as high as wide, in a `share` of
-    the images; empty in the others (random erasing: Zhong et al. 2017, arXiv 1708.04896).
-    """
+    the images; empty in the others (random erasing: Zhong et al. 2017, arXiv 1708.04896)."""
     area = uniform(count, 0.02, 1 / 3, random)
     ratio = torch.exp(uniform(count, math.log(0.3), math.log(3.3), random))
     centres = torch.rand(count, 2, generator=random)
@@ -91,8 +95,8 @@ def augment(images: Tensor, changes: Changes) -> Tensor:
     [0, 1] slightly, as they are normalised next. Outside the image its mirror image is seen;
     what is erased takes the mean colour of the image.
     """
-    matrices = changes.matrices.to(images.device)
-    grid = sampling_grid(matrices, *images.shape[2:])
+    height, width = images.shape[2:]
+    grid = sampling_grid(changes.matrices.to(images.device), height, width)
     moved = functional.grid_sample(
         images, grid, mode="bilinear", padding_mode="reflection", align_corners=False
     )
@@ -104,5 +108,70 @@ def augment(images: Tensor, changes: Changes) -> Tensor:
     coloured = brightness * (mean + contrast * (saturated - mean))
     if changes.erased is None:
         return coloured
-    erased = inside(changes.erased.to(images.device), *images.shape[2:])
+    erased = inside(changes.erased.to(images.device), height, width)
     return torch.where(erased, coloured.mean(dim=(2, 3), keepdim=True), coloured)
+
+
+@dataclass(frozen=True)
+class Mix:
+    """What each image of a batch takes over from its partner; on the CPU."""
+
+    everywhere: Tensor
+    """(B,) share in every pixel: mixup."""
+    boxes: Tensor
+    """(B, 4) rectangle that is the partner's alone: CutMix."""
+    share: Tensor
+    """(B,) of the partner in the whole image, and in its target."""
+
+    def of(self, rows: Tensor) -> "Mix":
+        return Mix(self.everywhere[rows], self.boxes[rows], self.share[rows])
+
+    def images(self, images: Tensor) -> Tensor:
+        """A mixed copy of a batch (B, 3, H, W)."""
+        mask = self.everywhere.to(images.device).view(-1, 1, 1, 1)
+        cut = inside(self.boxes.to(images.device), *images.shape[2:])
+        return torch.lerp(images, images.flip(0), mask.masked_fill(cut, 1.0))
+
+    def targets(self, targets: Tensor) -> Tensor:
+        """The mixed targets of a batch, (B, classes), of rows that sum to one."""
+        return torch.lerp(targets, targets.flip(0), self.share.to(targets.device)[:, None])
+
+
+def draw_mix(
+    count: int, height: int, width: int, amount: Mixing, random: torch.Generator
+) -> Mix | None:
+    """A mix for each image of a batch; None, and no number drawn, where mixing is off."""
+    if not (amount.mixup or amount.cutmix):
+        return None
+    beta = np.random.default_rng(int(torch.randint(2**62, (), generator=random)))
+    chance = bool(amount.cutmix) / (bool(amount.mixup) + bool(amount.cutmix))
+    cut = torch.rand(count, generator=random) < chance
+    alpha = np.where(cut.numpy(), amount.cutmix, amount.mixup)
+    share = torch.from_numpy(beta.beta(alpha, alpha)).float()
+    centres = torch.rand(count, 2, generator=random)
+    boxes = rectangles(share * cut, torch.ones(count), height, width, centres)
+    areas = (boxes[:, 1] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 2])
+    return Mix(share * ~cut, boxes, torch.where(cut, areas / (height * width), share))
+
+
+def rectangles(area: Tensor, ratio: Tensor, height: int, width: int, centres: Tensor) -> Tensor:
+    """(B, 4) whole numbers: top, bottom, left, right; bottom and right are the first outside.
+
+    area: (B,) share of the image; ratio: (B,) height over width, of an image that is square;
+    centres: (B, 2) in [0, 1], down and across. What lies outside the image is cut off.
+    """
+    sides = torch.stack([(area * ratio).sqrt(), (area / ratio).sqrt()], dim=1)
+    size = torch.tensor([height, width])
+    starts, stops = (
+        torch.minimum(((centres + sign * sides / 2) * size).round().long().clamp(min=0), size)
+        for sign in (-1, 1)
+    )
+    return torch.stack([starts[:, 0], stops[:, 0], starts[:, 1], stops[:, 1]], dim=1)
+
+
+def inside(boxes: Tensor, height: int, width: int) -> Tensor:
+    """(B, 1, H, W), true inside each image's rectangle; on the device of the boxes."""
+    top, bottom, left, right = boxes.view(-1, 4, 1, 1).unbind(dim=1)
+    rows = torch.arange(height, device=boxes.device).view(1, -1, 1)
+    columns = torch.arange(width, device=boxes.device).view(1, 1, -1)
+    return ((top <= rows) & (rows < bottom) & (left <= columns) & (columns < right))[:, None]

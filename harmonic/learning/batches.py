@@ -1,4 +1,4 @@
-"""Images on the device, from uint8 to normalised batches."""
+"""Images on the device, from uint8 to normalised batches, and a network's answers for them."""
 
 from collections.abc import Iterator
 
@@ -7,8 +7,11 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from harmonic.learning.layout import memory_format_for
+from harmonic.learning.device import memory_format_for
 from harmonic.model_file.description import ChannelStatistics
+
+PREDICTED = 256
+"""Images a batch where nothing is learnt."""
 
 
 def channel_statistics(images: np.ndarray) -> ChannelStatistics:
@@ -33,7 +36,7 @@ def normalised(
 ) -> Tensor:
     """Zero mean and unit deviation a channel, over the training images.
 
-    memory_format: of the result; see `harmonic.learning.layout`.
+    memory_format: of the result; see `memory_format_for`.
     """
     mean = torch.tensor(statistics.mean, device=images.device).view(1, 3, 1, 1)
     std = torch.tensor(statistics.std, device=images.device).view(1, 3, 1, 1)
@@ -66,7 +69,6 @@ def predict_logits(
     device: torch.device,
     *,
     view_count: int,
-    batch_size: int = 256,
     progress: str = "",
 ) -> np.ndarray:
     """Logits of uint8 images (N, H, W, 3), averaged over the views; float64 (N, classes).
@@ -76,9 +78,9 @@ def predict_logits(
     model.eval()
     memory_format = memory_format_for(model, device)
     found = []
-    starts = range(0, len(pixels), batch_size)
+    starts = range(0, len(pixels), PREDICTED)
     for start in tqdm(starts, desc=progress, unit="batch", disable=None if progress else True):
-        batch = torch.from_numpy(np.array(pixels[start : start + batch_size])).to(device)
+        batch = torch.from_numpy(np.array(pixels[start : start + PREDICTED])).to(device)
         images = normalised(as_images(batch), statistics, memory_format)
         logits = [model(view).double() for view in views(images, view_count)]
         found.append(torch.stack(logits).mean(dim=0).cpu())

@@ -35,10 +35,14 @@ def save_checkpoint(
     optimizer: torch.optim.Optimizer,
 ) -> None:
     """Write the state; a kill leaves the earlier one or this, never half of one."""
-    tensors = prefixed("model", model.state_dict()) | prefixed("average", average.state_dict())
-    tensors |= prefixed("best", progress.best)
+    parts = {"model": model.state_dict(), "average": average.state_dict(), "best": progress.best}
     for number, state in optimizer.state_dict()["state"].items():
-        tensors |= prefixed(f"optimizer.{number}", state)
+        parts[f"optimizer.{number}"] = state
+    tensors = {
+        f"{part}.{name}": value.detach().clone().contiguous()
+        for part, state in parts.items()
+        for name, value in state.items()
+    }
     record = {"history": progress.history, "best_epoch": progress.best_epoch}
     write_bytes(path, save(tensors, metadata={"progress": json.dumps(record)}))
 
@@ -59,32 +63,22 @@ def load_checkpoint(
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, KeyError, ValueError):
         return Progress([], {}, 0)
-    model.load_state_dict(of("model", tensors))
-    average.load_state_dict(of("average", tensors))
-    restore_optimizer(optimizer, tensors)
-    return Progress(record["history"], of("best", tensors), record["best_epoch"])
-
-
-def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: State) -> None:
+    model.load_state_dict(part_of(tensors, "model"))
+    average.load_state_dict(part_of(tensors, "average"))
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     whole = optimizer.state_dict()
     whole["state"] = {
         number: {
             # Fused optimizers walk memory, so a moment must lie in memory as its parameter does.
             name: torch.empty_like(parameter).copy_(value) if value.shape else value
-            for name, value in of(f"optimizer.{number}", tensors).items()
+            for name, value in part_of(tensors, f"optimizer.{number}").items()
         }
         for number, parameter in enumerate(parameters)
     }
     optimizer.load_state_dict(whole)
+    return Progress(record["history"], part_of(tensors, "best"), record["best_epoch"])
 
 
-def prefixed(prefix: str, state: State) -> State:
-    return {
-        f"{prefix}.{name}": value.detach().clone().contiguous() for name, value in state.items()
-    }
-
-
-def of(prefix: str, tensors: State) -> State:
-    start = f"{prefix}."
+def part_of(tensors: State, part: str) -> State:
+    start = f"{part}."
     return {name[len(start) :]: value for name, value in tensors.items() if name.startswith(start)}

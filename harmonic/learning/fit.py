@@ -1,4 +1,4 @@
-"""One way to train: a plan and labelled images in, a calibrated model file and a history out."""
+"""The ways to train: a plan and images in, a calibrated model file out; or a few more epochs."""
 
 import io
 from collections.abc import Callable
@@ -17,11 +17,11 @@ from harmonic.evaluation.rules import fit_temperature
 from harmonic.files import write_bytes, write_text
 from harmonic.learning.batches import channel_statistics, predict_logits
 from harmonic.learning.loop import Trained, train
-from harmonic.learning.processes import Processes, joined
+from harmonic.learning.processes import Processes, alone, joined
 from harmonic.learning.randomness import derived_seed
-from harmonic.learning.settings import Plan
+from harmonic.learning.settings import Plan, Recipe, Schedule
 from harmonic.learning.training_set import first_batch
-from harmonic.model_file.description import Calibration, Description
+from harmonic.model_file.description import Calibration, ChannelStatistics, Description
 from harmonic.model_file.safetensors_file import described_network, save_model
 
 MODEL, HISTORY, FIRST_BATCH = "model.safetensors", "history.csv", "first_batch.png"
@@ -111,3 +111,27 @@ def fit(
     history = pd.DataFrame(trained.history)
     write_text(folder / HISTORY, history.to_csv(index=False, lineterminator="\n"))
     return Fitted(network, description, trained, history, processes)
+
+
+def fine_tune(
+    model: nn.Module,
+    training: LabelledImages,
+    validation: LabelledImages,
+    statistics: ChannelStatistics,
+    recipe: Recipe,
+    *,
+    epochs: int,
+    lr: float,
+    device: torch.device,
+    checkpoint: Path,
+) -> nn.Module:
+    """Train a model that has weights already; returns it with those of the best epoch.
+
+    As in training, the validation set chooses the epoch and the weights are averaged. lr is the
+    peak; a tenth of the training's is a good start, as the weights are nearly right.
+    """
+    schedule = Schedule(epochs=epochs, lr=lr, warmup=0.1, ema=0.98, schedule="cosine")
+    here = alone(device)
+    trained = train(model, training, validation, statistics, recipe, schedule, here, checkpoint)
+    model.load_state_dict(trained.state)
+    return model.eval()

@@ -40,9 +40,8 @@ def launched_place() -> Place:
             raise InputError(refusal(there, f"{name} ({value[:20]}) is no whole number"))
     rank, count, local_rank = (int(there[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"))
     if rank >= count or local_rank > rank:
-        raise InputError(
-            refusal(there, "they do not fit together (LOCAL_RANK ≤ RANK < WORLD_SIZE)")
-        )
+        wrong = "they do not fit together (LOCAL_RANK ≤ RANK < WORLD_SIZE)"
+        raise InputError(refusal(there, wrong))
     return Place(rank, count, local_rank)
 
 

@@ -7,9 +7,7 @@ from torch import Tensor, nn
 
 from harmonic.data.arrays import LabelledImages
 from harmonic.learning.batches import normalised
-from harmonic.learning.compiling import compile_in_place
-from harmonic.learning.device import forward_precision
-from harmonic.learning.layout import memory_format_for
+from harmonic.learning.device import compile_in_place, forward_precision, memory_format_for
 from harmonic.learning.objective import Loss, make_loss, make_optimizer, set_rate
 from harmonic.learning.processes import Processes
 from harmonic.learning.settings import Recipe
@@ -65,13 +63,6 @@ def make_learner(
         synchronise(model)
     if recipe.compile:
         compile_in_place(model, device)
-    counts = torch.from_numpy(training.class_counts()).to(device)
-    return Learner(
-        model,
-        make_optimizer(model, recipe),
-        make_loss(counts, recipe),
-        on_device(training, recipe, device),
-        statistics,
-        recipe,
-        processes,
-    )
+    loss = make_loss(torch.from_numpy(training.class_counts()).to(device), recipe)
+    data = on_device(training, recipe, device)
+    return Learner(model, make_optimizer(model, recipe), loss, data, statistics, recipe, processes)

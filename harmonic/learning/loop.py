@@ -12,21 +12,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, roc_auc_score
 from torch import nn
+from torch.nn import functional
 from tqdm import tqdm
 
 from harmonic.data.arrays import LabelledImages
+from harmonic.data.classes import CLASSES
 from harmonic.errors import InputError
-from harmonic.learning.batches import batches
+from harmonic.learning.batches import batches, predict_logits
 from harmonic.learning.checkpoint import Progress, State, load_checkpoint, save_checkpoint
-from harmonic.learning.learner import make_learner
+from harmonic.learning.learner import Learner, make_learner
 from harmonic.learning.memory import is_out_of_memory, out_of_memory_line
 from harmonic.learning.objective import set_momentum
 from harmonic.learning.processes import Processes, is_lost_process
 from harmonic.learning.randomness import derived_seed, generator
 from harmonic.learning.settings import Recipe, Schedule
-from harmonic.learning.validation import validate
 from harmonic.model_file.description import ChannelStatistics
 
 
@@ -64,9 +67,9 @@ def train(
     epoch, is not finite, and naming the batch size and what would fit where memory runs out.
     """
     try:
-        return train_on(
-            model, training, validation, statistics, recipe, schedule, processes, checkpoint
-        )
+        average = copy.deepcopy(model).to(processes.device).eval()
+        learner = make_learner(model, training, statistics, recipe, processes)
+        return run_epochs(learner, average, validation, schedule, checkpoint)
     except (RuntimeError, MemoryError) as error:
         if is_lost_process(error):
             raise InputError(
@@ -80,27 +83,31 @@ def train(
     raise InputError(out_of_memory_line(model, batch, side, recipe.precision, processes.device))
 
 
-def train_on(
-    model: nn.Module,
-    training: LabelledImages,
+def run_epochs(
+    learner: Learner,
+    average: nn.Module,
     validation: LabelledImages,
-    statistics: ChannelStatistics,
-    recipe: Recipe,
     schedule: Schedule,
-    processes: Processes,
     checkpoint: Path,
 ) -> Trained:
-    device = processes.device
-    average = copy.deepcopy(model).to(device).eval()
-    learner = make_learner(model, training, statistics, recipe, processes)
+    """The epochs that `checkpoint` has not; `average` follows the learner's model."""
+    processes, recipe = learner.processes, learner.recipe
     with processes.leaders_file(checkpoint) as file:
         progress = load_checkpoint(file, learner.model, average, learner.optimizer)
-
-    images = len(training.labels)
+    first_epoch = len(progress.history)
+    images = len(learner.data.pixels)
     steps_an_epoch = math.ceil(images / recipe.batch_size)
     steps = steps_an_epoch * schedule.epochs
-    first_epoch = len(progress.history)
-    seen, seconds = 0, 0.0
+
+    def diverged(what: str, step: int) -> InputError:
+        epoch = step // steps_an_epoch
+        return InputError(
+            f"{what} at step {step + 1} of {steps} "
+            f"(epoch {epoch + 1}, learning rate {schedule.rate_at(step, steps):.3g}); "
+            f"lower lr ({schedule.lr:g}); the last good checkpoint is of epoch {epoch}"
+        )
+
+    seconds = 0.0
     with tqdm(
         total=steps,
         initial=first_epoch * steps_an_epoch,
@@ -113,9 +120,9 @@ def train_on(
             random = generator(recipe.seed, epoch)
             torch.manual_seed(derived_seed(recipe.seed, epoch, 1 + processes.rank))  # dropout
             learner.model.train()
+            first, last = epoch * steps_an_epoch, (epoch + 1) * steps_an_epoch - 1
             losses = []
-            for number, rows in enumerate(batches(images, recipe.batch_size, random)):
-                step = epoch * steps_an_epoch + number
+            for step, rows in enumerate(batches(images, recipe.batch_size, random), first):
                 momentum = schedule.momentum_at(step, steps)
                 if momentum is not None:
                     set_momentum(learner.optimizer, momentum)
@@ -123,17 +130,16 @@ def train_on(
                 follow(average, learner.model, schedule.ema, step)
                 bar.update()
             epoch_losses = processes.add_up(torch.stack(losses)).cpu()
-            check_finite(epoch_losses, epoch, steps_an_epoch, steps, schedule)
-            seen += images
+            if len(wrong := torch.nonzero(~torch.isfinite(epoch_losses))):
+                worst = int(wrong[0])
+                raise diverged(f"the loss is {float(epoch_losses[worst])}", first + worst)
             seconds += time.perf_counter() - started
             if not processes.leads:
                 continue
 
-            last = (epoch + 1) * steps_an_epoch - 1
-            try:
-                metrics = validate(average, validation, statistics, device, learner.loss)
-            except FloatingPointError as error:  # no loss tells what the last step led to
-                raise InputError(diverged(str(error), last, epoch, steps, schedule)) from None
+            metrics = validate(average, validation, learner)
+            if metrics is None:  # no loss tells what the last step led to
+                raise diverged("outputs for the validation set are not finite", last)
             record = {
                 "epoch": epoch + 1,
                 "lr": round(schedule.rate_at(last, steps), 9),
@@ -143,7 +149,7 @@ def train_on(
             progress = advanced(progress, record, average)
             save_checkpoint(checkpoint, progress, learner.model, average, learner.optimizer)
             bar.set_postfix(val_balanced_accuracy=f"{record['val_balanced_accuracy']:.3f}")
-    speed = seen / seconds if seconds else 0.0
+    speed = images * (schedule.epochs - first_epoch) / seconds if seconds else 0.0
     state = {name: value.cpu() for name, value in progress.best.items()}
     return Trained(state, progress.history, progress.best_epoch, first_epoch, speed)
 
@@ -163,6 +169,30 @@ def follow(average: nn.Module, model: nn.Module, decay: float, step: int) -> Non
             kept.copy_(new)
 
 
+def validate(
+    model: nn.Module, validation: LabelledImages, learner: Learner
+) -> dict[str, float] | None:
+    """Loss and metrics on the validation set, of the bare logits, one view, in float32.
+
+    None where a logit is not finite.
+    """
+    device, labels = learner.processes.device, validation.labels
+    logits = predict_logits(model, validation.images, learner.statistics, device, view_count=1)
+    if not np.isfinite(logits).all():
+        return None
+    probabilities = torch.from_numpy(logits).softmax(dim=1).numpy()
+    targets = functional.one_hot(torch.from_numpy(labels), len(CLASSES)).double()
+    loss = learner.loss(torch.from_numpy(logits).to(device), targets.to(device))
+    area = roc_auc_score(labels, probabilities, multi_class="ovr", labels=range(len(CLASSES)))
+    found = {
+        "val_loss": float(loss),
+        "val_balanced_accuracy": float(balanced_accuracy_score(labels, logits.argmax(1))),
+        "val_accuracy": float(accuracy_score(labels, logits.argmax(1))),
+        "val_macro_auc": float(area),
+    }
+    return {name: round(value, 6) for name, value in found.items()}
+
+
 def advanced(progress: Progress, record: dict[str, Any], average: nn.Module) -> Progress:
     """The progress after one more epoch; among equally good epochs the first is kept."""
     so_far = max((past["val_balanced_accuracy"] for past in progress.history), default=-1.0)
@@ -171,21 +201,3 @@ def advanced(progress: Progress, record: dict[str, Any], average: nn.Module) -> 
         return Progress(history, progress.best, progress.best_epoch)
     best = {name: value.detach().clone() for name, value in average.state_dict().items()}
     return Progress(history, best, record["epoch"])
-
-
-def check_finite(
-    losses: torch.Tensor, epoch: int, steps_an_epoch: int, steps: int, schedule: Schedule
-) -> None:
-    wrong = torch.nonzero(~torch.isfinite(losses))
-    if len(wrong):
-        step = epoch * steps_an_epoch + int(wrong[0])
-        what = f"the loss is {float(losses[wrong[0]])}"
-        raise InputError(diverged(what, step, epoch, steps, schedule))
-
-
-def diverged(what: str, step: int, epoch: int, steps: int, schedule: Schedule) -> str:
-    return (
-        f"{what} at step {step + 1} of {steps} "
-        f"(epoch {epoch + 1}, learning rate {schedule.rate_at(step, steps):.3g}); "
-        f"lower lr ({schedule.lr:g}); the last good checkpoint is of epoch {epoch}"
-    )

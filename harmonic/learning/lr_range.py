@@ -4,7 +4,6 @@ Smith, "Cyclical Learning Rates for Training Neural Networks" (WACV 2017), secti
 evidence beside the chosen `lr`; nothing takes the suggestion over by itself.
 """
 
-from collections.abc import Iterator
 from itertools import count
 
 import numpy as np
@@ -19,7 +18,7 @@ from harmonic.learning.learner import make_learner
 from harmonic.learning.processes import alone
 from harmonic.learning.randomness import derived_seed, generator
 from harmonic.learning.settings import Recipe
-from harmonic.learning.sweep import DIVERGED, Sweep, smoothed
+from harmonic.learning.sweep import Sweep, has_diverged, smoothed
 from harmonic.model_file.description import ChannelStatistics
 
 
@@ -43,19 +42,12 @@ def sweep_rates(
     endless = (rows for _ in count() for rows in batches(images, recipe.batch_size, random))
     rates = np.geomspace(lowest, highest, steps)
     losses: list[float] = []
-
-    def finite_losses() -> Iterator[float]:
-        for rate in tqdm(rates, desc="find_lr", unit="step", disable=None):
-            value = float(learner.step(next(endless), random, float(rate)))
-            if not np.isfinite(value):
-                return
-            losses.append(value)
-            yield value
-
-    least = np.inf
-    for value in smoothed(finite_losses()):
-        least = min(least, value)
-        if value > DIVERGED * least:
+    for rate in tqdm(rates, desc="find_lr", unit="step", disable=None):
+        loss = float(learner.step(next(endless), random, float(rate)))
+        if not np.isfinite(loss):
+            break
+        losses.append(loss)
+        if has_diverged(smoothed(losses)):
             break
     if len(losses) < 10:
         raise InputError(

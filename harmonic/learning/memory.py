@@ -7,8 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from harmonic.learning.device import forward_precision
-from harmonic.learning.layout import memory_format_for
+from harmonic.learning.device import forward_precision, memory_format_for
 
 ABOVE_SAVED = 2.0
 """Peak memory of a step over what is kept for the gradients: gradients of activations and working
@@ -39,11 +38,9 @@ def out_of_memory_line(
         torch.cuda.empty_cache()
     free = free_memory(device)
     fitting = int(free / (ABOVE_SAVED * bytes_an_image(model, side, precision, device)))
-    advice = (
-        f"about {fitting} images a step would fit; lower batch_size"
-        if fitting >= 2
-        else "not even two images fit; take a smaller network or image_size"
-    )
+    advice = f"about {fitting} images a step would fit; lower batch_size"
+    if fitting < 2:
+        advice = "not even two images fit; take a smaller network or image_size"
     return (
         f"out of memory on {device} at batch_size {batch_size} "
         f"({free / 2**30:.1f} GiB free beside the network): {advice}"
@@ -70,8 +67,7 @@ def bytes_kept(model: nn.Module, images: Tensor) -> int:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        layout = memory_format_for(model, images.device)
-        output = model(images.contiguous(memory_format=layout))
+        output = model(images.contiguous(memory_format=memory_format_for(model, images.device)))
     del output  # until here nothing that is kept gave its place to another
     return sum(kept.values())
 

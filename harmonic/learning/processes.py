@@ -20,8 +20,7 @@ from harmonic.learning.device import choose_device
 from harmonic.learning.launcher import launched_place
 
 JOINING = timedelta(minutes=5)
-"""How long processes wait for each other at the start; reading the data takes each about as long.
-Later a process waits far longer, as for the first one's validation."""
+"""How long processes wait for each other at the start; later far longer, as for validation."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +38,8 @@ class Processes:
     def share(self, size: int) -> Tensor | None:
         """Which of a batch's `size` images are this process's; None where all of them are.
 
-        Opposite images (see harmonic.learning.mixing) stay together, and their order stays. A batch
-        of fewer pairs than processes is worked out whole by each; `parts` says so.
+        Opposite images, which may be mixed, stay together, and their order stays. A batch of fewer
+        pairs than processes is worked out whole by each; `parts` says so.
         """
         if self.parts(size) == 1:
             return None
@@ -83,15 +82,14 @@ class Processes:
             yield path
             return
         content = path.read_bytes() if self.leads and path.exists() else b""
-        size = self.add_up(torch.tensor(len(content) if self.leads else 0, device=self.device))
-        buffer = torch.zeros(int(size), dtype=torch.uint8, device=self.device)
-        if content:
-            buffer.copy_(torch.frombuffer(bytearray(content), dtype=torch.uint8))
-        if len(buffer):
-            torch.distributed.broadcast(buffer, src=0)
+        size = self.add_up(torch.tensor(len(content), device=self.device))  # followers add 0
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(folder) / path.name
-            if len(buffer):
+            if size:
+                buffer = torch.zeros(int(size), dtype=torch.uint8, device=self.device)
+                if content:
+                    buffer.copy_(torch.frombuffer(bytearray(content), dtype=torch.uint8))
+                torch.distributed.broadcast(buffer, src=0)
                 copy.write_bytes(buffer.cpu().numpy().tobytes())
             yield copy
 

@@ -1,6 +1,6 @@
-"""The curve of a learning rate range test, and the rates that are read off it."""
+"""The curve of a learning rate range test, and the rates that are read off it; no torch here."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
@@ -23,9 +23,9 @@ class Sweep:
     @classmethod
     def of_losses(cls, rates: np.ndarray, losses: np.ndarray) -> Self:
         """The curve from the rates planned and the finite losses of the steps that were made."""
-        curve = np.array(list(smoothed(losses.tolist())))
-        stopped = len(losses) < len(rates) or curve[-1] > DIVERGED * curve.min()
-        return cls(rates[: len(losses)], losses, curve, bool(stopped))
+        curve = smoothed(losses.tolist())
+        stopped = len(losses) < len(rates) or has_diverged(curve)
+        return cls(rates[: len(losses)], losses, curve, stopped)
 
     def diverged_lr(self) -> float | None:
         """The rate at which the loss diverged; None where it never did."""
@@ -47,9 +47,15 @@ class Sweep:
         return float(self.lr[int(self.smoothed_loss.argmin())]) / 10
 
 
-def smoothed(losses: Iterable[float]) -> Iterator[float]:
+def smoothed(losses: Iterable[float]) -> np.ndarray:
     """Exponential moving average, corrected for its start at 0 (as in Adam); one value a loss."""
-    running = 0.0
-    for step, value in enumerate(losses):
+    running, found = 0.0, []
+    for step, value in enumerate(losses, start=1):
         running = SMOOTHING * running + (1 - SMOOTHING) * value
-        yield running / (1 - SMOOTHING ** (step + 1))
+        found.append(running / (1 - SMOOTHING**step))
+    return np.array(found)
+
+
+def has_diverged(curve: np.ndarray) -> bool:
+    """Does the smoothed loss end far above its minimum?"""
+    return bool(curve[-1] > DIVERGED * curve.min())

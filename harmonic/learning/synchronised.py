@@ -41,7 +41,15 @@ def over_all_processes(mean: Tensor, variance: Tensor, count: int) -> tuple[Tens
 
 
 class SynchronisedBatchNorm2d(nn.BatchNorm2d):
-    """nn.BatchNorm2d whose batch, in training, is that of all processes; on CPU and GPU."""
+    """nn.BatchNorm2d, as the networks have it, whose batch, in training, is that of all processes.
+
+    On CPU and GPU; with affine parameters, running statistics and a momentum.
+    """
+
+    momentum: float
+    running_mean: Tensor
+    running_var: Tensor
+    num_batches_tracked: Tensor
 
     def forward(self, input: Tensor) -> Tensor:
         if not self.training:
@@ -49,39 +57,20 @@ class SynchronisedBatchNorm2d(nn.BatchNorm2d):
         wide = input.float()
         variance, mean = torch.var_mean(wide, dim=(0, 2, 3), correction=0)
         mean, variance, count = over_all_processes(mean, variance, wide[:, 0].numel())
-        self._follow(mean.detach(), variance.detach() * (count / (count - 1)))
+        with torch.no_grad():
+            self.num_batches_tracked.add_(1)
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(variance * (count / (count - 1)), self.momentum)
         scale = self.weight * torch.rsqrt(variance + self.eps)
         shift = self.bias - mean * scale
         return (wide * scale[:, None, None] + shift[:, None, None]).to(input.dtype)
 
-    @torch.no_grad()
-    def _follow(self, mean: Tensor, variance: Tensor) -> None:
-        assert self.momentum is not None
-        assert self.running_mean is not None
-        assert self.running_var is not None
-        assert self.num_batches_tracked is not None
-        self.num_batches_tracked.add_(1)
-        self.running_mean.lerp_(mean, self.momentum)
-        self.running_var.lerp_(variance, self.momentum)
-
 
 def synchronise(model: nn.Module) -> None:
     """Let every batch norm of the model, harmonic layers' included, see all processes' images."""
-    for parent in list(model.modules()):
-        if isinstance(parent, HarmonicConv2d):
-            parent.statistics = "moments"
-            parent.combine_statistics = over_all_processes
-        for name, child in parent.named_children():
-            if type(child) is nn.BatchNorm2d:
-                setattr(parent, name, synchronised(child))
-
-
-def synchronised(norm: nn.BatchNorm2d) -> SynchronisedBatchNorm2d:
-    """The same layer, sharing parameters and running statistics."""
-    if not norm.affine or not norm.track_running_stats or norm.momentum is None:
-        raise ValueError(f"{norm} must have affine parameters, running statistics and momentum")
-    new = SynchronisedBatchNorm2d(norm.num_features, norm.eps, norm.momentum)
-    new.weight, new.bias = norm.weight, norm.bias
-    new.running_mean, new.running_var = norm.running_mean, norm.running_var
-    new.num_batches_tracked = norm.num_batches_tracked
-    return new
+    for layer in model.modules():
+        if isinstance(layer, HarmonicConv2d):
+            layer.statistics = "moments"
+            layer.combine_statistics = over_all_processes
+        elif type(layer) is nn.BatchNorm2d:
+            layer.__class__ = SynchronisedBatchNorm2d  # it has no attributes of its own

@@ -8,9 +8,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from harmonic.data.arrays import LabelledImages
-from harmonic.learning.augment import augment, draw_changes
+from harmonic.learning.augment import augment, draw_changes, draw_mix
 from harmonic.learning.batches import as_images, batches
-from harmonic.learning.mixing import draw_mix
 from harmonic.learning.randomness import generator
 from harmonic.learning.settings import Recipe
 

@@ -1,20 +1,27 @@
-"""What a model file says about its network: all that is needed to use it, checked when read.
+"""What a model file says about its network, checked when read, and the file's seal.
 
+The seal is the SHA-256 of the file with UNSEALED in the digest's place, so it covers the record,
+the weights and the format's own bytes alike: what was damaged on its way is refused, not answered.
+Against accidents alone: whoever changes a file on purpose can seal it again.
 No torch here, so that an exported model can be used where there is none.
 """
 
+import hashlib
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from harmonic.data.classes import CLASSES
 from harmonic.errors import InputError
-from harmonic.model_file.seal import UNSEALED
 
 KEY = "harmonic"
 """The name of the record in a model file's metadata, whatever the file's format."""
+
+UNSEALED = "unsealed" * 8
+"""As long as a SHA-256 in hexadecimal digits; stands where the digest is to be."""
 
 LARGEST_FILE = 2**30
 LONGEST_RECORD = 100_000
@@ -70,7 +77,7 @@ class Description(BaseModel):
     provenance: Annotated[dict[str, str | int], Field(max_length=20)] = {}
     """What the network was trained on and how: digest of the data, seed, chosen epoch."""
     sha256: Annotated[str, Field(min_length=len(UNSEALED), max_length=len(UNSEALED))] = UNSEALED
-    """Of the file that was read; see `harmonic.model_file.seal`."""
+    """The seal of the file that was read."""
 
     @model_validator(mode="after")
     def sizes_in_bounds(self) -> Self:
@@ -89,6 +96,35 @@ class Description(BaseModel):
 
     def statistics(self) -> ChannelStatistics:
         return ChannelStatistics(self.mean, self.std)
+
+
+def sealed(content: bytes) -> bytes:
+    """The content with its digest where UNSEALED stood. Raises ValueError unless that is once."""
+    placeholder = UNSEALED.encode()
+    if content.count(placeholder) != 1:
+        raise ValueError(f"{UNSEALED!r} stands {content.count(placeholder)} times, not once")
+    return content.replace(placeholder, hashlib.sha256(content).hexdigest().encode())
+
+
+def check_seal(content: bytes, digest: str) -> None:
+    """Raises ValueError where `content` is not what was sealed with `digest`."""
+    before, found, after = content.partition(digest.encode())
+    unsealed = before + UNSEALED.encode() + after
+    if not found or hashlib.sha256(unsealed).hexdigest() != digest:
+        raise ValueError("its bytes are not those that were written; copy or download it again")
+
+
+def check_file(path: Path) -> None:
+    """Raises InputError for a model file that is missing or too large to be read."""
+    if not path.is_file():
+        raise InputError(f"model {path} is not there")
+    if path.stat().st_size > LARGEST_FILE:
+        raise InputError(f"model {path}: larger than {LARGEST_FILE} bytes")
+
+
+def one_line(error: Exception) -> str:
+    """What an error of a library says, for the line that names a model file."""
+    return " ".join(str(error).split())[:300] or type(error).__name__
 
 
 def read_description(text: str | None, name: str) -> Description:

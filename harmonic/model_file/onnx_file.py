@@ -12,8 +12,14 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from harmonic.errors import InputError
-from harmonic.model_file.description import KEY, LARGEST_FILE, Description, read_description
-from harmonic.model_file.seal import check_seal
+from harmonic.model_file.description import (
+    KEY,
+    Description,
+    check_file,
+    check_seal,
+    one_line,
+    read_description,
+)
 
 INPUT, OUTPUT = "images", "logits"
 OPERATORS = {
@@ -30,10 +36,7 @@ def read_onnx(path: Path) -> tuple[bytes, Description]:
 
     Raises InputError with one line for a file that is missing, damaged, foreign, hostile or large.
     """
-    if not path.is_file():
-        raise InputError(f"model {path} is not there")
-    if path.stat().st_size > LARGEST_FILE:
-        raise InputError(f"model {path}: larger than {LARGEST_FILE} bytes")
+    check_file(path)
     content = path.read_bytes()
     try:
         model = onnx.ModelProto.FromString(content)
@@ -64,12 +67,11 @@ def check_graph(model: onnx.ModelProto, description: Description) -> None:
             if attribute.type == attribute.TENSOR:
                 tensors.append(attribute.t)
     for tensor in tensors:
+        name = tensor.name[:60]
         if tensor.data_location == tensor.EXTERNAL or tensor.external_data:
-            raise ValueError(f"weights {tensor.name[:60]} are in another file; that is not allowed")
+            raise ValueError(f"weights {name} are in another file; that is not allowed")
         if math.prod(tensor.dims) > model.ByteSize():
-            raise ValueError(
-                f"weights {tensor.name[:60]} claim more values than the file has bytes"
-            )
+            raise ValueError(f"weights {name} claim more values than the file has bytes")
     size = description.image_size
     known = {tensor.name for tensor in graph.initializer}
     inputs = {value.name: shape_of(value)[1:] for value in graph.input if value.name not in known}
@@ -115,7 +117,3 @@ def shape_of(value: onnx.ValueInfoProto) -> list[int | None]:
         dim.dim_value if dim.HasField("dim_value") else None
         for dim in value.type.tensor_type.shape.dim
     ]
-
-
-def one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__

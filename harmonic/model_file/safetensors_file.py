@@ -17,16 +17,16 @@ from harmonic.errors import InputError
 from harmonic.files import write_bytes
 from harmonic.model_file.description import (
     KEY,
-    LARGEST_FILE,
     Description,
     Storage,
+    check_file,
+    check_seal,
+    one_line,
     read_description,
+    sealed,
 )
-from harmonic.model_file.seal import check_seal, sealed
 from harmonic.nn.networks import build_network
 from harmonic.nn.packing import pack, unpack
-
-__all__ = ["Description", "described_network", "load_model", "save_model", "save_stored"]
 
 SMALL = 10_000_000
 """Numbers that a network may have unasked: 40 MB."""
@@ -34,13 +34,9 @@ SMALL = 10_000_000
 
 def described_network(description: Description) -> nn.Module:
     """The network that is described, with fresh weights."""
-    options: dict[str, Any] = dict(description.options)
-    return build_network(
-        description.network,
-        num_classes=len(description.classes),
-        conv=description.conv,
-        **options,
-    )
+    options: dict[str, Any] = description.options
+    classes = len(description.classes)
+    return build_network(description.network, classes, description.conv, **options)
 
 
 def save_model(path: Path, state: Mapping[str, Tensor], description: Description) -> None:
@@ -73,17 +69,13 @@ def load_model(path: Path) -> tuple[nn.Module, Description]:
     too little or something odd about its network, its weights do not fit the network it names,
     or it was changed since it was written.
     """
-    if not path.is_file():
-        raise InputError(f"model {path} is not there")
-    if path.stat().st_size > LARGEST_FILE:
-        raise InputError(f"model {path}: larger than {LARGEST_FILE} bytes")
+    check_file(path)
     try:
         with safe_open(path, framework="pt") as file:
             text = (file.metadata() or {}).get(KEY)
             tensors: dict[str, Any] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise InputError(f"model {path}: no whole safetensors file ({reason})") from None
+        raise InputError(f"model {path}: no whole safetensors file ({one_line(error)})") from None
     description = read_description(text, str(path))
     try:
         check_seal(path.read_bytes(), description.sha256)
@@ -95,8 +87,7 @@ def load_model(path: Path) -> tuple[nn.Module, Description]:
             check_types(description, model.state_dict(), tensors)
             model.load_state_dict(tensors)
     except (ValueError, TypeError, RuntimeError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise InputError(f"model {path}: {reason}") from None
+        raise InputError(f"model {path}: {one_line(error)}") from None
     return model.eval(), description
 
 

@@ -2,8 +2,7 @@
 
 from .conv import HarmonicConv2d
 from .filters import filter_bank
-from .levels import truncate
 from .networks import build_network
-from .surgery import fold, harmonize
+from .surgery import fold, harmonize, truncate
 
 __all__ = ["HarmonicConv2d", "build_network", "filter_bank", "fold", "harmonize", "truncate"]

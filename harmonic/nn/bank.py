@@ -1,5 +1,6 @@
-"""A layer's filters: from which arguments they are made, and how they stay exact."""
+"""A layer's filters: the arguments they are made from, their exact values, coefficients on them."""
 
+import math
 from collections.abc import Callable
 from typing import Any, Self
 
@@ -7,8 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from .filters import filter_bank, frequencies
-
-Size = int | tuple[int, int]
 
 
 class BankedModule(nn.Module):
@@ -21,24 +20,17 @@ class BankedModule(nn.Module):
     filter_bank: Tensor
     weight: Tensor
     kernel_size: tuple[int, int]
+    level: int | None
+    dc: bool
+    norm: str
+    basis_size: int | tuple[int, int] | None
+    transform: str
 
     def __init__(
-        self,
-        kernel_size: tuple[int, int],
-        level: int | None,
-        dc: bool,
-        norm: str,
-        basis_size: Size | None,
-        transform: str,
-        placed: dict[str, Any],
+        self, kernel_size: tuple[int, int], arguments: dict[str, Any], placed: dict[str, Any]
     ) -> None:
         super().__init__()
-        self.kernel_size = kernel_size
-        self.level = level
-        self.dc = dc
-        self.norm = norm
-        self.basis_size = basis_size
-        self.transform = transform
+        vars(self).update(arguments, kernel_size=kernel_size)
         empty = torch.empty(self.exact_bank().shape, **placed)
         self.register_buffer("filter_bank", empty, persistent=False)
 
@@ -64,10 +56,6 @@ class BankedModule(nn.Module):
             self.kernel_size, level=self.level, dc=self.dc, basis_size=self.basis_size
         )
 
-    def frequency_sums(self) -> list[int]:
-        """u + v of each filter, which is what `level` counts."""
-        return [u + v for u, v in self.frequencies()]
-
     @torch.no_grad()
     def refresh_bank(self) -> None:
         """Fills the buffer anew; nothing to do on the meta device."""
@@ -84,3 +72,28 @@ class BankedModule(nn.Module):
         weight, bank = self.weight, self.filter_bank
         if (bank.device, bank.dtype) != (weight.device, weight.dtype):  # loaded with assign=True
             self.filter_bank = self.exact_bank().to(weight.device, weight.dtype)
+
+
+def nearest_coefficients(kernel: Tensor, bank: Tensor) -> Tensor:
+    """Those whose sum of filters comes closest to a trained kernel (least squares).
+
+    kernel: (O, I, kh, kw); bank: (F, kh, kw), float64. Returns (O, I, F), float64.
+    """
+    inverse = torch.linalg.pinv(bank.flatten(1)).to(kernel.device)
+    return kernel.double().flatten(2) @ inverse
+
+
+def random_coefficients(kernel: Tensor, bank: Tensor, *, normalised: bool) -> Tensor:
+    """Those of a freshly drawn kernel (white noise), keeping its energy in expectation.
+
+    The kernel is measured with filters of unit length and rescaled for what the bank cannot
+    represent: by √(kh·kw / ‖G‖²), G the filters' Gram matrix, which is √(kh·kw / F) for
+    orthogonal banks. Shapes as in `nearest_coefficients`.
+    normalised: responses will be normalised to variance 1, so that filters' lengths cancel.
+    """
+    filters = bank.flatten(1).to(kernel.device)
+    length = filters.norm(dim=1, keepdim=True)
+    unit = filters / length
+    gain = math.sqrt(unit.shape[1]) / float((unit @ unit.T).norm())
+    coefficients = kernel.double().flatten(2) @ (unit * gain).T
+    return coefficients if normalised else coefficients / length.flatten()

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from .checks import one_of
+from .checks import module, one_of
 from .conv import HarmonicConv2d
 
 BINARIZE = ("none", "binary", "ternary")
@@ -59,29 +59,27 @@ def binarize(model: nn.Module, kind: str, *, layers: str = "inner") -> nn.Module
     accuracy), "all" leaves none. Biases and batch norm stay real numbers.
     Raises TypeError or ValueError for a wrong argument.
     """
-    if not isinstance(model, nn.Module):
-        raise TypeError(f"model={model!r} must be an nn.Module, not {type(model).__name__}")
     one_of("binarize", kind, BINARIZE)
     one_of("binarize_layers", layers, LAYERS)
-    model = copy.deepcopy(model)
+    model = copy.deepcopy(module("model", model))
     if kind == "none":
         return model
     chosen = [one for one in model.modules() if isinstance(one, HarmonicConv2d | nn.Conv2d)]
     linear = [one for one in model.modules() if isinstance(one, nn.Linear)]
     if layers == "inner":
         chosen, linear = chosen[1:], linear[:-1]
-    for module in [*chosen, *linear]:
-        if not parametrize.is_parametrized(module):
-            parametrize.register_parametrization(module, "weight", Quantised(kind))
+    for layer in [*chosen, *linear]:
+        if not parametrize.is_parametrized(layer):
+            parametrize.register_parametrization(layer, "weight", Quantised(kind))
     return model
 
 
 def quantised_layers(model: nn.Module) -> dict[str, str]:
     """Names of the binarised layers of a model, and their kind."""
     found = {}
-    for name, module in model.named_modules():
-        if parametrize.is_parametrized(module, "weight"):
-            (first, *_) = module.parametrizations["weight"]
+    for name, layer in model.named_modules():
+        if parametrize.is_parametrized(layer, "weight"):
+            first = layer.parametrizations["weight"][0]
             if isinstance(first, Quantised):
                 found[name] = first.kind
     return found

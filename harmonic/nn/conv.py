@@ -7,12 +7,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .bank import BankedModule, Size
+from .bank import BankedModule, nearest_coefficients, random_coefficients
 from .checks import boolean, integer
-from .coefficients import nearest_coefficients, random_coefficients
 from .geometry import Geometry, Pair, arguments_of
 from .moments import CombineStatistics, convolve_normalised, response_maps, use_moments
 from .precision import computing_dtype, without_autocast
+
+Size = int | Pair
 
 
 class HarmonicConv2d(BankedModule):
@@ -24,9 +25,7 @@ class HarmonicConv2d(BankedModule):
         y_o = b_o + Σ_i (Σ_f w[o, i, f] ψ_f) * x_i     filters combined, then one convolution
 
     The second is computed: it makes no map for each filter and costs what nn.Conv2d costs. With
-    batch norm a response r becomes (r − μ) / √(σ² + eps), an affine map that goes into w and b;
-    training needs μ and σ² of the batch, which follow from moments of the images' patches
-    (`harmonic.nn.moments`).
+    batch norm a response r becomes (r − μ) / √(σ² + eps), an affine map that goes into w and b.
 
     The positional arguments, shapes and dtypes are nn.Conv2d's: (N, C, H, W) or (C, H, W) in,
     (N, out_channels, H', W') or (out_channels, H', W') out. What follows them is
@@ -40,11 +39,11 @@ class HarmonicConv2d(BankedModule):
     bank is a non-persistent buffer, recomputed in float64 at every change of dtype or device. With
     batch norm, `running_mean` and `running_var` hold F values for each input channel in turn.
 
-    In the linear form, and in eval mode in both, the layer is computed as one convolution. Training
-    with batch norm takes the batch's statistics from moments of the images or from maps of all
-    responses, whichever is faster, unless `statistics` is set to "moments" or "maps". By both there
-    are second derivatives; forward mode and torch.func know maps only. Where a batch is spread over
-    processes, `combine_statistics` makes statistics by moments those of the whole batch.
+    Training with batch norm takes the batch's statistics from moments of the images' patches or
+    from maps of all responses, whichever is faster, unless `statistics` is set to "moments" or
+    "maps". By both there are second derivatives; forward mode and torch.func know maps only. Where
+    a batch is spread over processes, `combine_statistics` makes statistics by moments those of the
+    whole batch.
 
     A fresh layer's kernels have the energy of nn.Conv2d's, whatever norm and level; with an
     orthogonal bank and all levels the same seed gives the very kernels nn.Conv2d would draw.
@@ -86,7 +85,8 @@ class HarmonicConv2d(BankedModule):
     ) -> None:
         geometry = Geometry.checked(kernel_size, stride, padding, dilation, groups, padding_mode)
         placed: dict[str, Any] = {"device": device, "dtype": dtype}
-        super().__init__(geometry.kernel_size, level, dc, norm, basis_size, transform, placed)
+        bank = {"level": level, "dc": dc, "norm": norm, "basis_size": basis_size}
+        super().__init__(geometry.kernel_size, bank | {"transform": transform}, placed)
         vars(self).update(vars(geometry))
         self.in_channels = integer("in_channels", in_channels, least=1)
         self.out_channels = integer("out_channels", out_channels, least=1)
@@ -100,22 +100,18 @@ class HarmonicConv2d(BankedModule):
         self.combine_statistics: CombineStatistics | None = None
 
         filters = len(self.filter_bank)
-        self.weight = nn.Parameter(
-            torch.empty(self.out_channels, self.in_channels // groups, filters, **placed)
-        )
+        shape = (self.out_channels, self.in_channels // groups, filters)
+        self.weight = nn.Parameter(torch.empty(shape, **placed))
         if not self.weight.is_floating_point():
             raise TypeError(f"dtype={self.weight.dtype} must be a real floating-point type")
-        if bias:
-            self.bias = nn.Parameter(torch.empty(self.out_channels, **placed))
-        else:
-            self.register_parameter("bias", None)
+        offsets = nn.Parameter(torch.empty(self.out_channels, **placed)) if bias else None
+        self.register_parameter("bias", offsets)
         if batch_norm:
             responses = self.in_channels * filters
+            counter = torch.zeros((), dtype=torch.long, device=device)
             self.register_buffer("running_mean", torch.zeros(responses, **placed))
             self.register_buffer("running_var", torch.ones(responses, **placed))
-            self.register_buffer(
-                "num_batches_tracked", torch.zeros((), dtype=torch.long, device=device)
-            )
+            self.register_buffer("num_batches_tracked", counter)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -159,9 +155,8 @@ class HarmonicConv2d(BankedModule):
         """
         if not self.weight.is_meta:
             weight = nearest_coefficients(kernel, self.exact_bank())
-            self.weight.copy_(
-                weight * self.filter_lengths().to(weight.device) if self.batch_norm else weight
-            )
+            lengths = self.filter_lengths().to(weight.device)
+            self.weight.copy_(weight * lengths if self.batch_norm else weight)
 
     def like(self, **changes: Any) -> "HarmonicConv2d":
         """A layer with this one's arguments and settings but for `changes`, its weights unset."""
@@ -201,13 +196,9 @@ class HarmonicConv2d(BankedModule):
             return geometry.convolve(input, *self.equivalent_kernel())  # raises what F.conv2d does
         images, geometry = geometry.padded_ahead(input if input.dim() == 4 else input.unsqueeze(0))
         if use_moments(self.statistics, images, len(self.filter_bank), geometry):
+            kernel_of, combine = self.normalised_kernel, self.combine_statistics
             output, found = convolve_normalised(
-                images,
-                self.filter_bank,
-                geometry,
-                self.normalised_kernel,
-                self.eps,
-                self.combine_statistics,
+                images, self.filter_bank, geometry, kernel_of, self.eps, combine
             )
             self._follow(*found)
         else:

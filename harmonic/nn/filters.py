@@ -52,12 +52,18 @@ def filter_bank(
         )
     us, vs = (list(one) for one in zip(*kept, strict=True))
     if transform == RANDOM:
-        return _scaled(random_basis(*size)[[u * size[1] + v for u, v in kept]], norm)
-    rows, columns = (
-        dct2_waves(of_basis, samples) if transform == "dct2" else TRANSFORMS[transform](samples)
-        for samples, of_basis in zip(size, basis, strict=True)
-    )
-    return _scaled(rows[us, :, None] * columns[vs, None, :], norm)
+        filters = random_basis(*size)[[u * size[1] + v for u, v in kept]]
+    else:
+        rows, columns = (
+            dct2_waves(of_basis, samples) if transform == "dct2" else TRANSFORMS[transform](samples)
+            for samples, of_basis in zip(size, basis, strict=True)
+        )
+        filters = rows[us, :, None] * columns[vs, None, :]
+    if norm == "none":
+        return filters
+    flat = filters.flatten(1)
+    length = flat.norm(dim=1) if norm == "ortho" else flat.abs().sum(dim=1)
+    return filters / length[:, None, None]
 
 
 def frequencies(
@@ -83,11 +89,3 @@ def frequencies(
     if not kept:
         raise ValueError(f"{level=} with {dc=} leaves no filter of {kernel_size=}")
     return kept
-
-
-def _scaled(filters: Tensor, norm: str) -> Tensor:
-    if norm == "none":
-        return filters
-    flat = filters.flatten(1)
-    length = flat.norm(dim=1) if norm == "ortho" else flat.abs().sum(dim=1)
-    return filters / length[:, None, None]

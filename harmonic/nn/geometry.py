@@ -55,15 +55,15 @@ class Geometry:
     def pads(self) -> tuple[int, int, int, int]:
         """Padding at (left, right, top, bottom), as F.pad orders it."""
         if isinstance(self.padding, tuple):
-            (top, left), (bottom, right) = self.padding, self.padding
-        else:  # "same" is padding by the kernel's reach, its greater half behind; "valid" is none
-            same = self.padding == "same"
-            reach = [
-                d * (k - 1) * same for k, d in zip(self.kernel_size, self.dilation, strict=True)
-            ]
-            top, left = (one // 2 for one in reach)
-            bottom, right = reach[0] - top, reach[1] - left
-        return left, right, top, bottom
+            vertical, horizontal = self.padding
+            return horizontal, horizontal, vertical, vertical
+        if self.padding == "valid":
+            return 0, 0, 0, 0
+        # "same" is padding by the kernel's reach, its greater half behind
+        sizes = zip(self.kernel_size, self.dilation, strict=True)
+        vertical, horizontal = (dilation * (kernel - 1) for kernel, dilation in sizes)
+        left, top = horizontal // 2, vertical // 2
+        return left, horizontal - left, top, vertical - top
 
     def padded_ahead(self, images: Tensor) -> tuple[Tensor, "Geometry"]:
         """Images padded where that is not with zeros, and the geometry that is left to do."""

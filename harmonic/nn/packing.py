@@ -41,10 +41,9 @@ def unpack(model: nn.Module, tensors: Mapping[str, Tensor]) -> nn.Module:
 
     Raises ValueError where the tensors are not those of such a network.
     """
-    if set(tensors) != {"codes", "values"} or tensors["codes"].dtype != torch.uint8:
+    types = {name: tensor.dtype for name, tensor in tensors.items() if tensor.dim() == 1}
+    if types != {"codes": torch.uint8, "values": torch.float32} or len(tensors) != 2:
         raise ValueError("a packed network has two tensors, codes (uint8) and values (float32)")
-    if tensors["values"].dtype != torch.float32 or any(one.dim() != 1 for one in tensors.values()):
-        raise ValueError("codes and values of a packed network are lists of uint8 and float32")
     kinds = weight_kinds(model)
     if not kinds:
         raise ValueError("its weights are packed, but its network is not binarised")

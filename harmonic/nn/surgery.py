@@ -1,18 +1,21 @@
-"""Changing a model's convolutions: to harmonic ones, and back to plain ones."""
+"""Changing a model's convolutions: to harmonic ones, to fewer frequencies, back to plain ones."""
 
+import copy
+from collections.abc import Callable, Hashable
 from typing import TypeGuard
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from .checks import integer, one_of
+from .checks import integer, module, one_of
 from .conv import OWN_ARGUMENTS, HarmonicConv2d
 from .filters import NORMS, RANDOM
 from .geometry import arguments_of
 from .transforms import TRANSFORMS
-from .trees import Ties, replaced
 
 BATCH_NORM = ("none", "first", "all")
+Ties = dict[tuple[Tensor, Hashable], nn.Parameter]
+"""New parameters by the old one and the way they come from it: what was shared stays shared."""
 
 
 def harmonize(
@@ -42,31 +45,39 @@ def harmonize(
 
     Raises TypeError if model is no module, TypeError or ValueError for the other arguments.
     """
-    check_module(model)
     if level is not None:
         integer("level", level, least=1)
     one_of("norm", norm, NORMS)
     one_of("transform", transform, (*TRANSFORMS, RANDOM))
     one_of("batch_norm", batch_norm, BATCH_NORM)
     first = True
-    ties = Ties()
 
-    def convert(module: nn.Module) -> nn.Module | None:
+    def convert(conv: nn.Module, ties: Ties) -> nn.Module | None:
         nonlocal first
-        if not _is_ordinary(module) or module.kernel_size == (1, 1):
+        if not _is_ordinary(conv) or conv.kernel_size == (1, 1):
             return None
-        is_first, first = first, False
-        paper_root = batch_norm == "first" and is_first
-        return _harmonic(
-            module,
-            ties,
+        paper_root = first and batch_norm == "first"
+        first = False
+        normalises = paper_root or batch_norm == "all"
+        layer = HarmonicConv2d(
+            **arguments_of(conv),
+            device="meta",  # draws no random numbers
             level=None if paper_root else level,
             norm=norm,
             transform=transform,
-            batch_norm=batch_norm == "all" or paper_root,
+            batch_norm=normalises,
         )
+        layer.to_empty(device=conv.weight.device)
+        layer.set_kernel(conv.weight)
+        if normalises:
+            layer.reset_running_stats()
+        layer.weight.requires_grad_(conv.weight.requires_grad)
+        layer.weight = ties.setdefault((conv.weight, (layer.level, normalises)), layer.weight)
+        if conv.bias is not None:
+            layer.bias = conv.bias  # type: ignore[assignment]
+        return layer
 
-    return replaced(model, convert)
+    return _replaced(model, convert)
 
 
 def fold(model: nn.Module) -> nn.Module:
@@ -78,18 +89,88 @@ def fold(model: nn.Module) -> nn.Module:
     share a weight still share it afterwards.
     Raises TypeError if model is no module.
     """
-    check_module(model)
-    ties = Ties()
 
-    def convert(module: nn.Module) -> nn.Module | None:
-        return _plain(module, ties) if is_harmonic(module) else None
+    def convert(layer: nn.Module, ties: Ties) -> nn.Module | None:
+        if not _is_harmonic(layer):
+            return None
+        with torch.no_grad():
+            kernel, bias = layer.equivalent_kernel()
+        conv = nn.Conv2d(**(arguments_of(layer) | {"bias": bias is not None}), device="meta")
+        trained = layer.weight.requires_grad
+        weight = nn.Parameter(kernel, trained)
+        if layer.batch_norm and bias is not None:  # statistics make this kernel the layer's own
+            conv.weight, conv.bias = weight, nn.Parameter(bias, trained)
+        else:
+            bank = tuple(repr(getattr(layer, name)) for name in ("kernel_size", *OWN_ARGUMENTS))
+            conv.weight, conv.bias = ties.setdefault((layer.weight, bank), weight), layer.bias
+        return conv
 
-    return replaced(model, convert)
+    return _replaced(model, convert)
 
 
-def check_module(model: nn.Module) -> None:
-    if not isinstance(model, nn.Module):
-        raise TypeError(f"model={model!r} must be an nn.Module, not {type(model).__name__}")
+def truncate(model: nn.Module, level: int) -> nn.Module:
+    """A copy in which every harmonic layer keeps its filters with u + v < level only.
+
+    Weights and running statistics of the kept filters stay as they were, and so does what shares a
+    weight; a layer already at that level or below is unchanged, and what `fold` leaves alone is
+    left alone here. Raises TypeError if model is no module or level no integer,
+    ValueError if level is below 1 or would leave a layer (one with dc=False) without a filter.
+    """
+    level = integer("level", level, least=1)
+
+    def convert(layer: nn.Module, ties: Ties) -> nn.Module | None:
+        if not _is_harmonic(layer) or (layer.level is not None and layer.level <= level):
+            return None
+        new = layer.like(level=level)
+        taken = _on_filters_of(new, layer)
+        weight = nn.Parameter(taken.pop("weight"), layer.weight.requires_grad)
+        new.weight = ties.setdefault((layer.weight, tuple(new.frequencies())), weight)
+        new.bias = layer.bias
+        for name, statistics in taken.items():
+            setattr(new, name, statistics)
+            new.num_batches_tracked = layer.num_batches_tracked
+        return new
+
+    return _replaced(model, convert)
+
+
+@torch.no_grad()
+def take_over(target: nn.Module, source: nn.Module) -> None:
+    """Give `target` the weights of `source`, a network of the same shape with other levels.
+
+    Unlike `truncate`, every layer may have a level of its own (in the networks of this package the
+    first one keeps all frequencies). Of harmonic layers the coefficients of the filters that both
+    have are taken, and new ones are 0; a plain convolution gives the coefficients nearest to its
+    kernel. Norm and batch norm of the layers must be the same in both.
+    Raises AttributeError or RuntimeError where the networks are not of one shape.
+    """
+    state = source.state_dict()
+    for name, layer in target.named_modules():
+        if isinstance(layer, HarmonicConv2d):
+            given = source.get_submodule(name)
+            if isinstance(given, HarmonicConv2d):
+                taken = _on_filters_of(layer, given)
+            else:
+                layer.set_kernel(state[f"{name}.weight"])
+                taken = {"weight": layer.weight}
+            state.update({f"{name}.{key}": value for key, value in taken.items()})
+    target.load_state_dict(state)
+
+
+@torch.no_grad()
+def _on_filters_of(wanted: HarmonicConv2d, layer: HarmonicConv2d) -> dict[str, Tensor]:
+    """A layer's weight and running statistics for the filters of another; 0 for new filters."""
+    there = layer.frequencies()
+    found = {}
+    for name in ("weight", "running_mean", "running_var")[: 3 if layer.batch_norm else 1]:
+        values = getattr(layer, name)
+        rows = values.reshape(-1, len(there))
+        taken = rows.new_zeros(len(rows), len(wanted.frequencies()))
+        for place, pair in enumerate(wanted.frequencies()):
+            if pair in there:
+                taken[:, place] = rows[:, there.index(pair)]
+        found[name] = taken.view(*values.shape[:-1], -1)
+    return found
 
 
 def _is_ordinary(module: nn.Module) -> TypeGuard[nn.Conv2d]:
@@ -98,41 +179,47 @@ def _is_ordinary(module: nn.Module) -> TypeGuard[nn.Conv2d]:
     return module.weight.is_floating_point()
 
 
-def is_harmonic(module: nn.Module) -> TypeGuard[HarmonicConv2d]:
+def _is_harmonic(module: nn.Module) -> TypeGuard[HarmonicConv2d]:
     return type(module) is HarmonicConv2d and "weight" in module._parameters
 
 
-def _harmonic(
-    conv: nn.Conv2d, ties: Ties, *, level: int | None, batch_norm: bool, **bank: str
-) -> HarmonicConv2d:
-    layer = HarmonicConv2d(
-        **arguments_of(conv),
-        device="meta",  # draws no random numbers
-        level=level,
-        batch_norm=batch_norm,
-        **bank,
-    )
-    layer.to_empty(device=conv.weight.device)
-    layer.set_kernel(conv.weight)
-    if batch_norm:
-        layer.reset_running_stats()
-    layer.weight.requires_grad_(conv.weight.requires_grad)
-    layer.weight = ties.keep(conv.weight, (level, batch_norm), layer.weight)
-    if conv.bias is not None:
-        layer.bias = conv.bias  # type: ignore[assignment]
-    return layer
+def _replaced(
+    model: nn.Module, convert: Callable[[nn.Module, Ties], nn.Module | None]
+) -> nn.Module:
+    """A copy with modules exchanged; one module in two places stays one module in two places.
+
+    convert: gets each module of the copy, parents first, and what was tied before; returns its
+    successor or None.
+    """
+    seen: dict[nn.Module, nn.Module] = {}
+    ties: Ties = {}
+
+    def visit(old: nn.Module) -> nn.Module:
+        if old in seen:
+            return seen[old]
+        new = convert(old, ties)
+        seen[old] = old if new is None else new
+        if new is None:
+            for name, child in old._modules.items():
+                if child is not None:
+                    old._modules[name] = visit(child)
+        else:  # training flag, and hooks of every kind, which are the attributes named …_hook…
+            new.training = old.training
+            vars(new).update({name: one for name, one in vars(old).items() if "_hook" in name})
+        return seen[old]
+
+    return visit(_copied(module("model", model)))
 
 
-def _plain(layer: HarmonicConv2d, ties: Ties) -> nn.Conv2d:
-    with torch.no_grad():
-        kernel, bias = layer.equivalent_kernel()
-    conv = nn.Conv2d(**(arguments_of(layer) | {"bias": bias is not None}), device="meta")
-    weight = nn.Parameter(kernel, requires_grad=layer.weight.requires_grad)
-    if layer.batch_norm and bias is not None:  # statistics make this kernel the layer's own
-        conv.weight = weight
-        conv.bias = nn.Parameter(bias, requires_grad=layer.weight.requires_grad)
-    else:
-        bank = tuple(repr(getattr(layer, name)) for name in ("kernel_size", *OWN_ARGUMENTS))
-        conv.weight = ties.keep(layer.weight, bank, weight)
-        conv.bias = layer.bias
-    return conv
+def _copied(model: nn.Module) -> nn.Module:
+    """A deep copy, also where a module holds a computed tensor, which deepcopy refuses.
+
+    The older weight normalisation and pruning leave such a weight behind and compute it anew
+    before each forward pass.
+    """
+    known: dict[int, object] = {}
+    for one in model.modules():
+        for value in vars(one).values():
+            if isinstance(value, Tensor) and not value.is_leaf:
+                known[id(value)] = value.detach().clone()
+    return copy.deepcopy(model, known)

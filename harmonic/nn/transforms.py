@@ -25,16 +25,14 @@ def dct2_waves(size: int, samples: int) -> Tensor:
     transform itself. With fewer samples it is the beginning of longer waves, with more samples
     their mirrored continuation; in both cases the rows are no longer orthogonal.
     """
-    frequencies = _range(min(size, samples))
-    return torch.cos(math.pi / size * frequencies[:, None] * (_range(samples) + 0.5))
+    return _cosines(size, _range(min(size, samples)), _range(samples) + 0.5)
 
 
 def dct1(size: int) -> Tensor:
     """DCT-I, cos(π u x / (size − 1)); end samples weigh 1/√2, without which rows overlap."""
     if size == 1:
         return _one()
-    position = _range(size)
-    waves = torch.cos(math.pi / (size - 1) * position[:, None] * position)
+    waves = _cosines(size - 1, _range(size), _range(size))
     waves[:, 0] /= math.sqrt(2)
     waves[:, -1] /= math.sqrt(2)
     return waves
@@ -47,15 +45,14 @@ def dct2(size: int) -> Tensor:
 
 def dct3(size: int) -> Tensor:
     """DCT-III, cos(π/size · x (u + ½)), the inverse of DCT-II; the first sample weighs 1/√2."""
-    waves = torch.cos(math.pi / size * (_range(size)[:, None] + 0.5) * _range(size))
+    waves = _cosines(size, _range(size) + 0.5, _range(size))
     waves[:, 0] /= math.sqrt(2)
     return waves
 
 
 def dct4(size: int) -> Tensor:
     """DCT-IV, cos(π/size · (x + ½)(u + ½)); no wave of it is constant."""
-    position = _range(size) + 0.5
-    return torch.cos(math.pi / size * position[:, None] * position)
+    return _cosines(size, _range(size) + 0.5, _range(size) + 0.5)
 
 
 def hadamard(size: int) -> Tensor:
@@ -110,6 +107,10 @@ TRANSFORMS: dict[str, Callable[[int], Tensor]] = {
 }
 
 
+def _cosines(size: int, frequencies: Tensor, positions: Tensor) -> Tensor:
+    return torch.cos(math.pi / size * frequencies[:, None] * positions)
+
+
 def _range(count: int) -> Tensor:
     return torch.arange(count, dtype=torch.float64, device="cpu")
 
@@ -142,10 +143,8 @@ def _haar_step(half: Tensor) -> Tensor:
 def _slant_step(half: Tensor) -> Tensor:
     """The recursion from size n/2 to n: both halves side by side, rows 1 and n/2 rotated."""
     n = 2 * len(half)
-    left_right = torch.stack([torch.cat([half, half], 1), torch.cat([half, -half], 1)]) / math.sqrt(
-        2
-    )
-    even, odd = left_right[0].clone(), left_right[1].clone()
+    even = torch.cat([half, half], 1) / math.sqrt(2)
+    odd = torch.cat([half, -half], 1) / math.sqrt(2)
     if n > 2:
         a = math.sqrt(3 * n * n / (4 * (n * n - 1)))
         b = math.sqrt((n * n - 4) / (4 * (n * n - 1)))

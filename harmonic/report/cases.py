@@ -11,7 +11,7 @@ from torch import nn
 
 from harmonic.data.classes import CLASSES
 from harmonic.learning.batches import as_images, normalised
-from harmonic.learning.layout import memory_format_for
+from harmonic.learning.device import memory_format_for
 from harmonic.model_file.description import Description
 from harmonic.nn.attribution import grad_cam
 from harmonic.report.contents import Case

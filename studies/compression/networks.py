@@ -20,8 +20,7 @@ from harmonic.errors import InputError
 from harmonic.evaluation.run_folder import folder_name, write_run
 from harmonic.evaluation.runs import Run
 from harmonic.learning.device import choose_device
-from harmonic.learning.fine_tune import fine_tune
-from harmonic.learning.fit import MODEL
+from harmonic.learning.fit import MODEL, fine_tune
 from harmonic.model_file.description import Description
 from harmonic.model_file.safetensors_file import load_model
 from harmonic.nn.binary import quantised_layers

@@ -16,7 +16,7 @@ from harmonic.data.arrays import LabelledImages
 from harmonic.data.classes import CLASSES
 from harmonic.learning.batches import as_images, channel_statistics, normalised, predict_logits
 from harmonic.learning.checkpoint import load_checkpoint, save_checkpoint
-from harmonic.learning.layout import memory_format_for
+from harmonic.learning.device import memory_format_for
 from harmonic.learning.randomness import derived_seed, generator
 from harmonic.model_file.description import ChannelStatistics
 from harmonic.nn.networks import build_network

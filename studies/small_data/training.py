@@ -19,7 +19,7 @@ from harmonic.learning.batches import (
     normalised,
     predict_logits,
 )
-from harmonic.learning.layout import memory_format_for
+from harmonic.learning.device import memory_format_for
 from harmonic.learning.randomness import generator
 
 SMALLEST_CROP = 0.4

@@ -11,7 +11,7 @@ import torch
 from harmonic.__main__ import main
 from harmonic.deploy.export import TOLERANCE, export_onnx, largest_difference
 from harmonic.deploy.int8 import export_int8
-from harmonic.deploy.onnx_predictor import OnnxPredictor, normalised, views
+from harmonic.deploy.predictor import OnnxPredictor, normalised, views
 from harmonic.errors import InputError
 from harmonic.learning import batches
 from harmonic.learning.batches import views as torch_views

@@ -15,9 +15,8 @@ from onnx import TensorProto, helper, numpy_helper
 from harmonic.__main__ import main
 from harmonic.deploy.predictor import load_predictor
 from harmonic.errors import InputError
-from harmonic.model_file.description import KEY
+from harmonic.model_file.description import KEY, UNSEALED, sealed
 from harmonic.model_file.onnx_file import read_onnx
-from harmonic.model_file.seal import UNSEALED, sealed
 
 Change = Callable[[onnx.ModelProto], object]
 

@@ -14,8 +14,7 @@ from harmonic.deploy.compression import (
     scores_of_choice,
     table_row,
 )
-from harmonic.deploy.latency import milliseconds
-from harmonic.deploy.onnx_predictor import OnnxPredictor
+from harmonic.deploy.predictor import OnnxPredictor, milliseconds
 from harmonic.deploy.variants import multiply_adds, outputs, parameters, variants
 from harmonic.nn import build_network
 from tests.deploy.conftest import describe, photograph, trained

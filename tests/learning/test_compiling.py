@@ -8,7 +8,7 @@ import pytest
 
 PROGRAM = """
 import torch
-from harmonic.learning.compiling import compile_in_place
+from harmonic.learning.device import compile_in_place
 model = torch.nn.Linear(3, 2)
 names = list(model.state_dict())
 values = torch.ones(4, 3)

@@ -8,7 +8,7 @@ import torch
 
 from harmonic.data.arrays import LabelledImages
 from harmonic.learning.batches import channel_statistics, predict_logits
-from harmonic.learning.fine_tune import fine_tune
+from harmonic.learning.fit import fine_tune
 from harmonic.learning.settings import Recipe
 from harmonic.nn import build_network
 from harmonic.nn.binary import quantised_layers, settled

@@ -14,9 +14,8 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from harmonic.data.arrays import LabelledImages
-from harmonic.learning.fine_tune import fine_tune
-from harmonic.learning.fit import fit
-from harmonic.learning.layout import memory_format_for
+from harmonic.learning.device import memory_format_for
+from harmonic.learning.fit import fine_tune, fit
 from harmonic.learning.learner import make_learner
 from harmonic.learning.loop import train
 from harmonic.learning.lr_range import sweep_rates

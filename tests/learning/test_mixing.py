@@ -6,10 +6,9 @@ import pytest
 import torch
 
 from harmonic.data.arrays import LabelledImages
-from harmonic.learning.augment import augment, draw_changes
+from harmonic.learning.augment import augment, draw_changes, draw_mix
 from harmonic.learning.batches import channel_statistics
 from harmonic.learning.loop import train
-from harmonic.learning.mixing import draw_mix
 from harmonic.learning.processes import alone
 from harmonic.learning.randomness import generator
 from harmonic.learning.settings import Augmentation, Mixing, Recipe, Schedule

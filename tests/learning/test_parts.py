@@ -29,13 +29,8 @@ from harmonic.learning.lr_range import sweep_rates
 from harmonic.learning.objective import make_optimizer
 from harmonic.learning.randomness import derived_seed, generator
 from harmonic.learning.settings import Augmentation, Recipe
-from harmonic.model_file.safetensors_file import (
-    Description,
-    described_network,
-    load_model,
-    save_model,
-)
-from harmonic.model_file.seal import UNSEALED, sealed
+from harmonic.model_file.description import UNSEALED, Description, sealed
+from harmonic.model_file.safetensors_file import described_network, load_model, save_model
 from harmonic.nn.conv import HarmonicConv2d
 from harmonic.nn.networks import build_network
 

@@ -11,7 +11,8 @@ from torch import nn
 from torch.autograd import forward_ad
 
 from harmonic import HarmonicConv2d
-from harmonic.nn.moments import channel_means, normalised
+from harmonic.nn.moments import normalised
+from harmonic.nn.moments.centred import channel_means
 from harmonic.nn.moments.covariance import patch_moments
 from harmonic.nn.moments.patches import Axis
 

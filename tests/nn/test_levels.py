@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from harmonic.nn import HarmonicConv2d, build_network, harmonize, truncate
-from harmonic.nn.levels import take_over
+from harmonic.nn.surgery import take_over
 
 IMAGES = torch.randn(3, 3, 28, 28, generator=torch.Generator().manual_seed(0))
 

@@ -4,14 +4,6 @@ From the moments of the images' patches come mean and variance of every response
 kernel that does what transform, batch norm and combination do. Nothing here knows a layer.
 """
 
-from .centred import channel_means
-from .normalised import CombineStatistics, convolve_normalised
-from .responses import response_maps, use_moments
+from .normalised import CombineStatistics, convolve_normalised, response_maps, use_moments
 
-__all__ = [
-    "CombineStatistics",
-    "channel_means",
-    "convolve_normalised",
-    "response_maps",
-    "use_moments",
-]
+__all__ = ["CombineStatistics", "convolve_normalised", "response_maps", "use_moments"]

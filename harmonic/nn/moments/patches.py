@@ -1,5 +1,6 @@
 """Which image positions the samples of a convolution's kernel visit."""
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -48,14 +49,14 @@ class Axis:
         A phase is a position modulo the stride; samples of one phase visit the same positions but
         for a few at the borders.
         """
-        by_phase: dict[int, list[int]] = {}
+        by_phase: defaultdict[int, list[int]] = defaultdict(list)
+        missing: defaultdict[int, list[int]] = defaultdict(list)
         for sample in range(self.kernel):
-            by_phase.setdefault(self.visited(sample).start % self.stride, []).append(sample)
-        missing: dict[int, list[int]] = {}
-        for phase, samples in by_phase.items():
-            for sample in samples:
-                for y in set(range(phase, self.size, self.stride)) - set(self.visited(sample)):
-                    missing.setdefault(y, []).append(sample)
+            visited = self.visited(sample)
+            phase = visited.start % self.stride
+            by_phase[phase].append(sample)
+            for y in set(range(phase, self.size, self.stride)) - set(visited):
+                missing[y].append(sample)
         whole = [Part(phase, False, tuple(samples)) for phase, samples in sorted(by_phase.items())]
         return whole + [Part(y, True, tuple(samples)) for y, samples in sorted(missing.items())]
 
@@ -63,9 +64,8 @@ class Axis:
         """(kernel, size) of 0 and 1, float64: does kernel sample k visit image position y?"""
         table = torch.zeros(self.kernel, self.size, dtype=torch.float64)
         for sample in range(self.kernel):
-            visited = self.visited(sample)
-            first = next((y for y in visited if y >= 0), self.size)
-            table[sample, first : max(0, visited.stop) : self.stride] = 1
+            inside = [y for y in self.visited(sample) if 0 <= y < self.size]
+            table[sample, torch.tensor(inside, dtype=torch.long)] = 1
         return table
 
     def joint_visits(self) -> Tensor:

@@ -3,7 +3,6 @@
 import torch
 from torch import Tensor
 
-from .centred import store_sum
 from .patches import Axis, Part, Patches
 
 BLOCK = 32
@@ -31,7 +30,7 @@ class CentredRows:
         self.flat = offset.new_empty(channels, self.count + around, width + 2 * self.side)
         self.images = self.flat[:, first:after].unflatten(1, (batch, per_image))
         self.inside = self.images[:, :, :height, self.side : self.side + width]
-        store_sum(self.inside, image.transpose(0, 1), -offset[:, None, None, None])
+        _store_sum(self.inside, image.transpose(0, 1), -offset[:, None, None, None])
         zeros = [self.flat[:, :first], self.flat[:, after:], self.images[:, :, height:]]
         zeros += [self.flat[..., : self.side], self.flat[..., self.side + width :]]
         for outside in zeros:  # a pass over everything would cost as much as the difference
@@ -105,7 +104,7 @@ def product_gradient(
             images = gradient.unflatten(1, (len(out), -1))
             target = by_channel[:, :, part.start :: rows.stride, block]
             constant = shared[:, None, part.start :: rows.stride, block]
-            store_sum(target, images[:, :, : target.shape[2]], constant)
+            _store_sum(target, images[:, :, : target.shape[2]], constant)
 
 
 def _part_gradient(centred: CentredRows, part: Part, matrices: Tensor, start: int) -> Tensor:
@@ -124,6 +123,17 @@ def _part_gradient(centred: CentredRows, part: Part, matrices: Tensor, start: in
             gradient.baddbmm_(neighbours, matrix)
     assert gradient is not None  # distance 0 is inside the image
     return gradient
+
+
+def _store_sum(out: Tensor, first: Tensor, second: Tensor) -> None:
+    """out ← first + second in one pass over memory.
+
+    `torch.compile` knows no `out` that is a view, and joins the two passes by itself.
+    """
+    if torch.compiler.is_compiling():
+        out.copy_(first + second)
+    else:
+        torch.add(first, second, out=out)
 
 
 def _band(product: Tensor, columns: Axis) -> Tensor:

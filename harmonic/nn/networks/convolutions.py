@@ -39,8 +39,8 @@ class Convolutions:
     ) -> nn.Module:
         if self.kind == "plain":
             return nn.Conv2d(*args, **kwargs)
-        own = {"norm": self.norm, "transform": self.transform, "batch_norm": batch_norm}
-        return HarmonicConv2d(*args, level=level, **own, **kwargs)
+        kwargs |= {"norm": self.norm, "transform": self.transform, "batch_norm": batch_norm}
+        return HarmonicConv2d(*args, level=level, **kwargs)
 
 
 def convolutions(

@@ -3,8 +3,8 @@
 from torch import Tensor, nn
 
 from ..checks import integer, probability
-from .blocks import BasicBlock, in_stages
 from .convolutions import Convolutions, initialise
+from .resnet import BasicBlock, in_stages
 
 
 class SmallResNet(nn.Module):

@@ -6,31 +6,22 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..checks import integer, probability
-from .blocks import in_stages
 from .convolutions import Convolutions, initialise
+from .resnet import Make, in_stages
 
 
 class WideBlock(nn.Module):
     """Pre-activation block: batch norm, ReLU and 3 × 3 convolution, twice, beside a shortcut."""
 
-    def __init__(
-        self,
-        conv: Convolutions,
-        stage: int,
-        channels: int,
-        width: int,
-        stride: int,
-        dropout: float,
-    ) -> None:
+    def __init__(self, conv: Make, channels: int, width: int, stride: int, dropout: float) -> None:
         super().__init__()
         self.bn1 = nn.BatchNorm2d(channels)
-        self.conv1 = conv.in_stage(stage, channels, width, 3, stride=stride, padding=1, bias=False)
+        self.conv1 = conv(channels, width, 3, stride=stride, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(width)
         self.dropout = nn.Dropout(dropout)
-        self.conv2 = conv.in_stage(stage, width, width, 3, padding=1, bias=False)
-        self.shortcut = (
-            None if channels == width else nn.Conv2d(channels, width, 1, stride, bias=False)
-        )
+        self.conv2 = conv(width, width, 3, padding=1, bias=False)
+        same = channels == width
+        self.shortcut = None if same else nn.Conv2d(channels, width, 1, stride, bias=False)
 
     def forward(self, input: Tensor) -> Tensor:
         active = F.relu(self.bn1(input))
