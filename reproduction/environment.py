@@ -15,12 +15,12 @@ from typing import Any
 from harmonic.errors import InputError
 from harmonic.files import write_text
 from reproduction.imports import shared_code
-from reproduction.lock import LOCK
 
 RECORD = "reproduction/environment.json"
-REQUIREMENTS = ("requirements.txt", "constraints.txt")
 VECTORS = ("sse4_2", "avx", "fma", "avx2", "avx512f")
 """Instruction sets that decide how libraries order a sum, narrow to wide."""
+NO_FACTS = ("packages", "code", "dvc.lock")
+"""What else the record holds."""
 
 Environment = dict[str, Any]
 
@@ -31,22 +31,23 @@ def pins(root: Path) -> dict[str, str]:
     Raises InputError naming a line that pins nothing, or a package that is pinned twice.
     """
     found: dict[str, str] = {}
-    for file in REQUIREMENTS:
-        for line in (root / file).read_text(encoding="utf-8").splitlines():
-            text = line.split("#")[0].strip()
-            if not text or text.startswith("-"):
+    for file in ("requirements.txt", "constraints.txt"):
+        for line in requirements(root, file):
+            if line.startswith("-"):
                 continue
-            name, equals, version = text.partition("==")
+            name, equals, version = line.partition("==")
             if not equals:
-                raise InputError(f"{file}: {text} is not pinned; write {text}==VERSION")
-            if found.setdefault(canonical(name), version) != version:
-                earlier = found[canonical(name)]
-                raise InputError(f"{file}: {text}, but {REQUIREMENTS[0]} pins {earlier}")
+                raise InputError(f"{file}: {line} is not pinned; write {line}==VERSION")
+            earlier = found.setdefault(name.strip().lower().replace("_", "-"), version)
+            if earlier != version:
+                raise InputError(f"{file}: {line}, but requirements.txt pins {earlier}")
     return found
 
 
-def canonical(name: str) -> str:
-    return name.strip().lower().replace("_", "-")
+def requirements(root: Path, file: str) -> list[str]:
+    """The lines of a requirements file without comments."""
+    lines = (root / file).read_text(encoding="utf-8").splitlines()
+    return [text for line in lines if (text := line.split("#")[0].strip())]
 
 
 def describe(root: Path) -> Environment:
@@ -91,7 +92,7 @@ def cuda() -> str:
 
 
 def lock_digest(root: Path) -> str:
-    return hashlib.md5((root / LOCK).read_bytes(), usedforsecurity=False).hexdigest()
+    return hashlib.md5((root / "dvc.lock").read_bytes(), usedforsecurity=False).hexdigest()
 
 
 def code_digests(root: Path) -> dict[str, str]:
@@ -105,19 +106,18 @@ def code_digests(root: Path) -> dict[str, str]:
 def write_record(root: Path) -> None:
     """Describe this machine as the one on which the present dvc.lock was made."""
     record = {"dvc.lock": lock_digest(root), "code": code_digests(root), **describe(root)}
-    text = json.dumps(record, indent=2, sort_keys=True) + "\n"
-    write_text(root / RECORD, text)
+    write_text(root / RECORD, json.dumps(record, indent=2, sort_keys=True) + "\n")
 
 
 def differences(then: Environment, now: Environment) -> list[str]:
     """What differs between two environments, packages first; a line each."""
-    lines = []
-    before, after = then.get("packages", {}), now.get("packages", {})
-    for name in sorted(before.keys() | after.keys()):
-        if before.get(name) != after.get(name):
-            lines.append(f"package {name}: {before.get(name, 'none')} → {after.get(name, 'none')}")
-    facts = ("python", "system", "processor", "vectors", "cores", "threads", "pythonpath", "cuda")
-    for name in facts:
-        if then.get(name) != now.get(name):
-            lines.append(f"{name}: {then.get(name)} → {now.get(name)}")
-    return lines
+    named = [
+        {f"package {name}": version for name, version in sorted(one.get("packages", {}).items())}
+        | {name: fact for name, fact in one.items() if name not in NO_FACTS}
+        for one in (then, now)
+    ]
+    return [
+        f"{name}: {named[0].get(name, 'none')} → {named[1].get(name, 'none')}"
+        for name in {**named[0], **named[1]}
+        if named[0].get(name) != named[1].get(name)
+    ]

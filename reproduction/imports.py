@@ -34,11 +34,13 @@ def shared_code(root: Path) -> set[str]:
 
     As dependencies they would have 5 GB downloaded again for a new parameter of another stage.
     """
-    harness = [file.relative_to(root).as_posix() for file in (root / "stages/harness").glob("*.py")]
-    shared = set().union(*(imported_files(root, file) for file in harness))
-    stages = [file.relative_to(root).as_posix() for file in (root / "stages").glob("*.py")]
-    imported = set().union(*(imported_files(root, file) for file in stages))
-    return shared | {file for file in imported if file.endswith("/__init__.py")}
+
+    def imported_by(pattern: str) -> set[str]:
+        files = (file.relative_to(root).as_posix() for file in (root / "stages").glob(pattern))
+        return set().union(*(imported_files(root, file) for file in files))
+
+    inits = {file for file in imported_by("*.py") if file.endswith("/__init__.py")}
+    return imported_by("harness/*.py") | inits
 
 
 def direct_imports(root: Path, file: Path, *, whole: bool = True) -> Iterator[Path]:
