@@ -14,6 +14,7 @@ from typing import Any
 
 from harmonic.errors import InputError
 from reproduction.compare import (
+    changed,
     compare,
     explanation,
     first_parting,
@@ -25,18 +26,16 @@ from reproduction.compare import (
 from reproduction.environment import RECORD, describe, differences
 from stages.harness.exact import is_exact
 from stages.harness.params import load_params
-from stages.harness.pipeline import parse_lock
+from stages.harness.pipeline import LOCK, parse_lock
 from stages.harness.stage import LOGS
 
-LOCK = "dvc.lock"
 METRICS = "reports/metrics.json"
 
 
 def check(root: Path, last: str | None = None) -> int:
-    """Print a table, stage by stage; 0 where everything is as recorded, 1 where anything is not.
+    """Print a table, up to the stage `last`; 0 where everything is as recorded, 1 where not.
 
-    With `last` the pipeline is run and compared up to that stage alone. The clone is removed where
-    all is well and kept, to be looked at, where it is not.
+    The clone is kept, to be looked at, where not all is well.
     """
     if run(["git", "status", "--porcelain", "--untracked-files=no"], root):
         print("reproduce: files here differ from the last commit; the commit is what is checked")
@@ -68,12 +67,14 @@ def judge(root: Path, clone: Path, last: str | None = None) -> bool:
     print(f"\n{table(verdicts)}")
     for metric in apart:
         print(f"  {metric}")
+    # DVC keeps no copy of the metrics, so git may have others than dvc.lock records.
+    recorded, made = metrics
+    untrue = changed(recorded, made) if exact and "evaluate" in then else []
+    for name in untrue:
+        was, figure = recorded.get(name, "is not there"), made.get(name, "none")
+        print(f"reproduce: {METRICS} says {name} {was}; made was {figure}")
     parting = first_parting(verdicts)
     if parting is None:
-        # DVC keeps no copy of the metrics, so git may have others than dvc.lock records.
-        untrue = untrue_figures(*metrics) if exact and "evaluate" in then else []
-        for line in untrue:
-            print(f"reproduce: {METRICS} says {line}")
         if not untrue:
             mode = "to the byte" if exact else "data to the byte, metrics within tolerance"
             print(f"reproduce: the commit makes what dvc.lock says: {mode}")
@@ -86,22 +87,13 @@ def judge(root: Path, clone: Path, last: str | None = None) -> bool:
     return False
 
 
-def untrue_figures(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """Committed figures that are not those that were made, to the last digit."""
-    return [
-        f"{name} {then.get(name, 'is not there')}; made was {now.get(name, 'none')}"
-        for name in sorted({**then, **now})
-        if then.get(name) != now.get(name)
-    ]
-
-
-def text_in(clone: Path, path: str) -> str:
+def text_in(clone: Path, path: str | Path) -> str:
     """The text of a file that a stage may have written; "{}" where it did not."""
     place = clone / path
     return place.read_text(encoding="utf-8") if place.is_file() else "{}"
 
 
-def committed(root: Path, path: str) -> str:
+def committed(root: Path, path: str | Path) -> str:
     """The text of a file in HEAD. Raises InputError where it is not there."""
     return run(["git", "show", f"HEAD:{path}"], root)
 
@@ -117,11 +109,8 @@ def clone_head(root: Path, folder: Path) -> None:
 
 
 def run_pipeline(folder: Path, last: str | None = None) -> int:
-    """Run every stage, or those up to `last`, restoring nothing; the exit status of `dvc repro`.
-
-    The record is removed first, so that afterwards it holds the stages that ran and no other.
-    """
-    (folder / LOCK).unlink()
+    """Run every stage, or those up to `last`, restoring nothing; the exit status of `dvc repro`."""
+    (folder / LOCK).unlink()  # so that it will hold the stages that ran and no other
     command = [sys.executable, "-m", "dvc", "repro", "--force", "--no-run-cache"]
     command += [last] if last else []
     # DVC keeps a database of files per user; a home that cannot be written must not matter.

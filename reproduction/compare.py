@@ -1,10 +1,10 @@
 """Two records of one pipeline, stage by stage: where do they part, and in what?"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ruamel.yaml import YAML
 
@@ -25,38 +25,33 @@ class Verdict:
 
     stage: str
     status: str
-    outputs: list[str] = field(default_factory=list)
+    outputs: Sequence[str] = ()
     """Paths whose bytes differ."""
-    changes: list[str] = field(default_factory=list)
+    changes: Sequence[str] = ()
     """What the stage was made from then and is not now; a line each."""
-    inputs: list[str] = field(default_factory=list)
+    inputs: Sequence[str] = ()
     """Data of earlier stages that differ already."""
 
 
-def compare(
-    then: Mapping[str, Recorded],
-    now: Mapping[str, Recorded],
-    *,
-    tolerated: Sequence[str] = (),
-) -> list[Verdict]:
+Stages = Mapping[str, Recorded]
+
+
+def compare(then: Stages, now: Stages, *, tolerated: Sequence[str] = ()) -> list[Verdict]:
     """A verdict for every stage of `then`, in pipeline order; dvc.lock sorts by finish.
 
     `tolerated`: stages whose metrics were found within tolerance, so that bytes may differ.
     """
     order = TopologicalSorter({name: earlier(then, name) for name in then}).static_order()
     made = {path for stage in then.values() for path in stage.outs}
-    return [verdict(name, then[name], now.get(name), made, tolerated) for name in order]
+    return [
+        verdict(name, then[name], now[name], made, name in tolerated)
+        if name in now
+        else Verdict(name, MISSING)
+        for name in order
+    ]
 
 
-def verdict(
-    name: str,
-    then: Recorded,
-    now: Recorded | None,
-    made: set[str],
-    tolerated: Sequence[str],
-) -> Verdict:
-    if now is None:
-        return Verdict(name, MISSING)
+def verdict(name: str, then: Recorded, now: Recorded, made: set[str], tolerated: bool) -> Verdict:
     outs, deps = changed(then.outs, now.outs), changed(then.deps, now.deps)
     changes = [f"code {path}" for path in deps if path not in made]
     changes += [
@@ -66,7 +61,7 @@ def verdict(
     if then.command != now.command:
         changes.append("the command in dvc.yaml")
     if outs:
-        status = WITHIN if name in tolerated and not changes else DIFFERENT
+        status = WITHIN if tolerated and not changes else DIFFERENT
     else:
         status = STALE if changes else SAME
     return Verdict(name, status, outs, changes, [path for path in deps if path in made])
@@ -76,12 +71,12 @@ def changed(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     return [key for key in {**then, **now} if then.get(key) != now.get(key)]
 
 
-def earlier(stages: Mapping[str, Recorded], name: str) -> list[str]:
+def earlier(stages: Stages, name: str) -> list[str]:
     """The stages whose outputs a stage reads."""
     return [other for other, stage in stages.items() if stage.outs.keys() & stages[name].deps]
 
 
-def needed_for(stages: Mapping[str, Recorded], last: str) -> dict[str, Recorded]:
+def needed_for(stages: Stages, last: str) -> dict[str, Recorded]:
     """A stage and all stages that it depends on, directly or through others."""
     found = {last: stages[last]}
     for name in earlier(stages, last):
@@ -124,8 +119,7 @@ def read_tolerances() -> dict[str, Any]:
     return found
 
 
-@dataclass(frozen=True)
-class Apart:
+class Apart(NamedTuple):
     """One metric in two runs."""
 
     name: str

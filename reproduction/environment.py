@@ -1,20 +1,23 @@
 """On what a dvc.lock was made: packages, Python, processor, threads, CUDA.
 
-environment.json stands beside this file and describes the machine on which the committed dvc.lock
-was made. Nothing is computed from it: it is there to name what differs where results do.
+environment.json says it of the committed dvc.lock, so that what differs can be named where results
+do; nothing is computed from it.
 """
 
-import hashlib
 import importlib.metadata
 import json
 import os
 import platform
+import re
 from pathlib import Path
 from typing import Any
 
 from harmonic.errors import InputError
 from harmonic.files import write_text
+from reproduction.compare import changed
 from reproduction.imports import shared_code
+from stages.harness.pipeline import LOCK
+from stages.harness.recorded import file_md5
 
 RECORD = "reproduction/environment.json"
 VECTORS = ("sse4_2", "avx", "fma", "avx2", "avx512f")
@@ -74,10 +77,8 @@ def installed(name: str) -> str:
 
 def processor() -> dict[str, str]:
     cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.is_file() else []
-    facts = {
-        key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)
-    }
+    text = cpuinfo.read_text(encoding="utf-8") if cpuinfo.is_file() else ""
+    facts = dict(re.findall(r"^(model name|flags)\s*: (.*)$", text, re.MULTILINE))
     flags = facts.get("flags", "").split()
     return {
         "processor": facts.get("model name") or platform.processor() or "unknown",
@@ -91,33 +92,25 @@ def cuda() -> str:
     return torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
 
 
-def lock_digest(root: Path) -> str:
-    return hashlib.md5((root / "dvc.lock").read_bytes(), usedforsecurity=False).hexdigest()
-
-
 def code_digests(root: Path) -> dict[str, str]:
-    """16 hex digits of the SHA-256 of each file that all stages share, by its path."""
-    return {
-        file: hashlib.sha256((root / file).read_bytes()).hexdigest()[:16]
-        for file in sorted(shared_code(root))
-    }
+    """The MD5 of each file that all stages share, by its path."""
+    return {file: file_md5(root / file) for file in sorted(shared_code(root))}
 
 
 def write_record(root: Path) -> None:
     """Describe this machine as the one on which the present dvc.lock was made."""
-    record = {"dvc.lock": lock_digest(root), "code": code_digests(root), **describe(root)}
+    record = {"dvc.lock": file_md5(root / LOCK), "code": code_digests(root), **describe(root)}
     write_text(root / RECORD, json.dumps(record, indent=2, sort_keys=True) + "\n")
 
 
 def differences(then: Environment, now: Environment) -> list[str]:
     """What differs between two environments, packages first; a line each."""
-    named = [
-        {f"package {name}": version for name, version in sorted(one.get("packages", {}).items())}
+    before, after = (
+        {f"package {name}": version for name, version in one.get("packages", {}).items()}
         | {name: fact for name, fact in one.items() if name not in NO_FACTS}
         for one in (then, now)
-    ]
+    )
     return [
-        f"{name}: {named[0].get(name, 'none')} → {named[1].get(name, 'none')}"
-        for name in {**named[0], **named[1]}
-        if named[0].get(name) != named[1].get(name)
+        f"{name}: {before.get(name, 'none')} → {after.get(name, 'none')}"
+        for name in changed(before, after)
     ]

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from harmonic.errors import InputError
-from reproduction.check import LOCK, dvc_environment, run
-from reproduction.environment import RECORD, code_digests, lock_digest, pins, requirements
+from reproduction.check import dvc_environment, run
+from reproduction.compare import changed
+from reproduction.environment import RECORD, code_digests, pins, requirements
 from reproduction.imports import imported_files, shared_code
 from stages.harness.params import load_params
-from stages.harness.pipeline import Recorded, dependencies, outputs, parse_lock, read_pipeline
-from stages.harness.recorded import damaged_entries, recorded_outs
+from stages.harness.pipeline import LOCK, dependencies, outputs, parse_lock, read_pipeline
+from stages.harness.recorded import damaged_entries, file_md5, recorded_outs
 from stages.harness.shadows import strangers
 
 LEADS = ("-c constraints.txt", "-r requirements.txt")
@@ -45,14 +46,10 @@ def gate(root: Path) -> int:
     return 1 if problems else 0
 
 
-def text_of(root: Path, path: str) -> str:
+def text_of(root: Path, path: str | Path) -> str:
     if not (root / path).is_file():
         raise InputError(f"{path} is not there; run make run, then make record")
     return (root / path).read_text(encoding="utf-8")
-
-
-def locked_stages(root: Path) -> dict[str, Recorded]:
-    return parse_lock(text_of(root, LOCK))
 
 
 def code_that_no_stage_lists(root: Path) -> Iterator[str]:
@@ -83,7 +80,7 @@ def in_git(root: Path, path: str) -> bool:
 
 def records_that_contradict(root: Path) -> Iterator[str]:
     """Stages that dvc.lock lacks, or that it records with another stage's earlier output."""
-    lock, pipeline = locked_stages(root), read_pipeline(root)
+    lock, pipeline = parse_lock(text_of(root, LOCK)), read_pipeline(root)
     for name in pipeline.keys() ^ lock.keys():
         where = LOCK if name in pipeline else "dvc.yaml"
         yield f"{name}: is not in {where}; run dvc repro"
@@ -100,7 +97,8 @@ def records_of_another_pipeline(root: Path) -> Iterator[str]:
     `dvc status` looks at what dvc.yaml lists: of a dependency that was taken off the list, or of a
     frozen stage, it says nothing.
     """
-    lock, archive = locked_stages(root), load_params(root / "params.yaml").archive
+    lock = parse_lock(text_of(root, LOCK))
+    archive = load_params(root / "params.yaml").archive
     for name, stage in read_pipeline(root).items():
         if stage.get("frozen"):
             yield f"{name}: is frozen, so DVC never runs it; take `frozen` out of dvc.yaml"
@@ -163,13 +161,10 @@ def changes(root: Path, finding: str | dict[str, dict[str, Any]]) -> Iterator[st
 def environment_of_another_lock(root: Path) -> Iterator[str]:
     """Whether environment.json is of this dvc.lock, these packages, and this code of all stages."""
     record = json.loads(text_of(root, RECORD))
-    now, then = code_digests(root), record.get("code", {})
-    for file in sorted(now.keys() | then.keys()):
-        if now.get(file) != then.get(file):
-            yield f"{file}, which all stages share, changed: make reproduce, then make record"
-    if record["dvc.lock"] != lock_digest(root):
+    for file in changed(record.get("code", {}), code_digests(root)):
+        yield f"{file}, which all stages share, changed: make reproduce, then make record"
+    if record["dvc.lock"] != file_md5(root / LOCK):
         yield f"{RECORD} describes another dvc.lock; run make record where dvc.lock was made"
     for name, version in pins(root).items():
-        used = record["packages"].get(name)
-        if used != version:
+        if (used := record["packages"].get(name)) != version:
             yield f"package {name} is pinned to {version}; dvc.lock was made with {used}"

@@ -90,7 +90,7 @@ def disagreements(
     per_class = per_class_document(*of_test, **drawn)
     subgroups = subgroup_table(evidence.index, evidence.labels, evidence.balanced, **drawn)
     return [
-        *of_figures(metrics, figures),
+        *of_figures("metrics.json", metrics, figures),
         *of_rules(evidence),
         *of_network(evidence),
         *of_tables("per_class", ["class"], tables, per_class),
@@ -100,21 +100,18 @@ def disagreements(
     ]
 
 
-def of_figures(given: Mapping[str, float], made: Mapping[str, float]) -> list[str]:
-    """Plain figures come first, then the ends of their intervals."""
-    names = sorted({*given, *made}, key=lambda name: (name.endswith(("_low", "_high")), name))
+def of_figures(file: str, given: Mapping[str, Any], made: Mapping[str, Any]) -> list[str]:
+    """Figures that differ by more than ROUNDING from those made again; interval ends come last."""
     lines = []
-    for name in names:
+    for name in sorted({**given, **made}, key=lambda name: name.endswith(("_low", "_high"))):
         if name not in given:
-            lines.append(f"{name} is missing in metrics.json")
+            lines.append(f"{name} is missing in {file}")
         elif name not in made:
-            lines.append(f"{name} in metrics.json is no figure of this run")
-        elif not abs(given[name] - made[name]) <= ROUNDING:
-            lines.append(
-                f"{name} is {given[name]:.4f} in metrics.json, but {made[name]:.4f} by the "
-                "predictions"
-            )
-    return few(lines, "metrics.json")
+            lines.append(f"{name} in {file} is no figure of this run")
+        elif not same(given[name], made[name]):
+            old, new = number(given[name]), number(made[name])
+            lines.append(f"{name} is {old} in {file}, but {new} by the predictions")
+    return few(lines, file)
 
 
 def of_rules(evidence: Evidence) -> list[str]:
@@ -139,10 +136,8 @@ def of_network(evidence: Evidence) -> list[str]:
     wrong = evidence.index.index[evidence.tried[away > ASKED_AGAIN]]
     if wrong.empty:
         return []
-    return [
-        f"predictions.csv has other answers than the network for {len(wrong)} of "
-        f"{len(away)} images tried, {wrong[0]} the first"
-    ]
+    tried = f"{len(wrong)} of {len(away)} images tried, {wrong[0]} the first"
+    return [f"predictions.csv has other answers than the network for {tried}"]
 
 
 def of_tables(
@@ -154,16 +149,16 @@ def of_tables(
         return [f"{name} has other columns than evaluate writes"]
     if not given[keys].astype(str).equals(made[keys].astype(str)):
         return [f"{name} has other rows than evaluate writes"]
-    lines = []
-    for old, new in zip(given.to_dict("records"), made.to_dict("records"), strict=True):
-        row = ", ".join(str(old[key]) for key in keys)
-        for column in given.columns.drop(keys):
-            if not same(old[column], new[column]):
-                lines.append(
-                    f"{column} of {row} is {number(old[column])} in {name}, but "
-                    f"{number(new[column])} by the predictions"
-                )
-    return few(lines, name)
+    return of_figures(name, cells_of(given, keys), cells_of(made, keys))
+
+
+def cells_of(table: pd.DataFrame, keys: list[str]) -> dict[str, Any]:
+    """Every figure of a table, by its column and what its row is called in the columns `keys`."""
+    return {
+        f"{column} of {', '.join(str(row[key]) for key in keys)}": row[column]
+        for row in table.to_dict("records")
+        for column in table.columns.drop(keys)
+    }
 
 
 def points_again(evidence: Evidence, given: pd.DataFrame, drawn: Mapping[str, Any]) -> pd.DataFrame:
@@ -216,19 +211,16 @@ def of_history(history: pd.DataFrame, evidence: Evidence) -> list[str]:
     return sorted(lines)
 
 
-def few(lines: Sequence[str], name: str) -> list[str]:
+def few(lines: list[str], name: str) -> list[str]:
     """The first SHOWN of the lines, and how many more there are."""
-    if len(lines) <= SHOWN:
-        return list(lines)
-    return [*lines[:SHOWN], f"{len(lines) - SHOWN} more figures of {name}"]
+    more = len(lines) - SHOWN
+    return [*lines[:SHOWN], f"{more} more figures of {name}"] if more > 0 else lines
 
 
 def same(old: Any, new: Any) -> bool:
     if isinstance(new, str) or isinstance(old, str):
         return str(old) == str(new)
-    if pd.isna(old) or pd.isna(new):
-        return bool(pd.isna(old) and pd.isna(new))
-    return abs(old - new) <= ROUNDING
+    return bool(np.isclose(old, new, rtol=0, atol=ROUNDING, equal_nan=True))
 
 
 def number(value: Any) -> str:

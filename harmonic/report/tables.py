@@ -77,19 +77,14 @@ def headline_rows(metrics: Mapping[str, float]) -> list[dict[str, Any]]:
             "title": title,
             "meaning": meaning,
             "rule": "balanced" if name in BALANCED_METRICS else "natural",
-            **dict(zip(("value", "low", "high"), with_interval(metrics, name), strict=True)),
+            "value": metrics[name],
+            "low": metrics.get(f"{name}_low"),
+            "high": metrics.get(f"{name}_high"),
             "majority": metrics.get(f"majority_{name}"),
         }
         for name, (title, meaning) in MEANINGS.items()
         if name in metrics
     ]
-
-
-def with_interval(
-    figures: Mapping[str, Any], name: str
-) -> tuple[float, float | None, float | None]:
-    """A figure and the ends of its interval, None where it has none."""
-    return figures[name], figures.get(f"{name}_low"), figures.get(f"{name}_high")
 
 
 def other_rule_rows(metrics: Mapping[str, float]) -> list[dict[str, Any]]:
@@ -125,7 +120,10 @@ def shown_table(table: pd.DataFrame) -> dict[str, Any]:
     names = [name for name in table.columns if name not in ends]
     if "column" in table:
         table = table.assign(column=table["column"].map(head))
-    rows = [[with_interval(row, name) for name in names] for row in table.to_dict("records")]
+    rows = [
+        [tuple(row.get(f"{name}{end}") for end in ENDS) for name in names]
+        for row in table.to_dict("records")
+    ]
     return {"heads": [head(name) for name in names], "rows": rows}
 
 

@@ -8,6 +8,7 @@ from ruamel.yaml import YAML
 
 from harmonic.errors import InputError
 
+LOCK = Path("dvc.lock")
 Definition = dict[str, Any]
 """What dvc.yaml says about a stage."""
 

@@ -12,13 +12,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from harmonic.errors import InputError
-from stages.harness.pipeline import parse_lock
+from stages.harness.pipeline import LOCK, parse_lock
 
 
 def refuse_other_bytes(inputs: Iterable[Path]) -> None:
     """InputError naming the first input that is not what dvc.lock records as a stage's output."""
-    lock = Path("dvc.lock")
-    recorded = recorded_outs(lock.read_text(encoding="utf-8")) if lock.is_file() else {}
+    recorded = recorded_outs(LOCK.read_text(encoding="utf-8")) if LOCK.is_file() else {}
     for path in inputs:
         stage, digest = recorded.get(path.as_posix(), ("", None))
         if digest and content_digest(path) != digest:

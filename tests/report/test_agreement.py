@@ -113,13 +113,16 @@ def test_the_files_of_a_run_agree(evidence, files):
 def test_every_changed_figure_of_metrics_json_is_named(evidence, files):
     made = dict(files["metrics"])
     for name, value in made.items():
-        (line,) = of_figures(made | {name: value + 0.001}, made)
+        (line,) = of_figures("metrics.json", made | {name: value + 0.001}, made)
         assert line.startswith(f"{name} is ")
     left_out = {name: value for name, value in made.items() if name != "ece_low"}
-    assert of_figures(left_out, made) == ["ece_low is missing in metrics.json"]
-    assert "beauty in metrics.json is no figure" in of_figures(made | {"beauty": 1.0}, made)[0]
+    assert of_figures("metrics.json", left_out, made) == ["ece_low is missing in metrics.json"]
+    assert (
+        "beauty in metrics.json is no figure"
+        in of_figures("metrics.json", made | {"beauty": 1.0}, made)[0]
+    )
     changed = {name: value + 0.01 for name, value in made.items()}
-    lines = of_figures(changed, made)
+    lines = of_figures("metrics.json", changed, made)
     assert len(lines) == 5
     assert lines[-1] == f"{len(made) - 4} more figures of metrics.json"
 
