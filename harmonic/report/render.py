@@ -10,16 +10,13 @@ from harmonic.data.classes import CLASS_NAMES, CLASSES
 from harmonic.errors import InputError
 from harmonic.evaluation import plots
 from harmonic.evaluation.bootstrap import QUANTILES
-from harmonic.evaluation.metrics import CALIBRATION_BINS
+from harmonic.evaluation.metrics import BALANCED_METRICS, CALIBRATION_BINS
 from harmonic.report.contents import ReportContents
 from harmonic.report.tables import (
     MEANINGS,
     confusion_cells,
-    difference_rows,
     flat,
-    headline_rows,
     other_metrics,
-    other_rule_rows,
     shared_lesions,
     shown,
     shown_table,
@@ -78,12 +75,10 @@ def render_report(contents: ReportContents, figures: Mapping[str, bytes]) -> str
     that the figures cannot be drawn from.
     """
     found, (learned, fixed) = contents.predictions, contents.kernels
-    shared = shared_values(contents)
     return rendered(
         "report.html.j2",
-        **shared,
-        cards=[row for row in shared["headline"] if row["name"] in CARDS],
-        other_rule=other_rule_rows(contents.metrics),
+        **shared_values(contents),
+        cards=CARDS,
         other_metrics=other_metrics(contents.metrics),
         interval_name=f"{100 * (QUANTILES[1] - QUANTILES[0]):.0f} %",
         bins=CALIBRATION_BINS,
@@ -105,7 +100,6 @@ def render_report(contents: ReportContents, figures: Mapping[str, bytes]) -> str
         learned=source(plots.filter_sheet(learned)),
         fixed=source(plots.filter_sheet(fixed[:, None], columns=len(fixed))),
         cases=[(case, source(plots.case_strip(case.image, case.heats))) for case in contents.cases],
-        differences=contents.comparison and difference_rows(contents.comparison),
     )
 
 
@@ -121,16 +115,17 @@ def shared_values(contents: ReportContents) -> dict[str, Any]:
     """What both templates show."""
     if "balanced_accuracy" not in contents.metrics:
         raise InputError("report: metrics without balanced_accuracy; evaluate writes it")
+    metrics = contents.metrics
     return {
         "title": TITLE,
         "contents": contents,
-        "metrics": contents.metrics,
+        "metrics": metrics,
         "params": contents.params,
         "flat_params": flat(contents.params),
         "fingerprint": dict(flat(contents.fingerprint)),
         "class_names": CLASS_NAMES,
-        "headline": headline_rows(contents.metrics),
-        "meanings": MEANINGS,
+        "meanings": {name: said for name, said in MEANINGS.items() if name in metrics},
+        "rules": dict.fromkeys(MEANINGS, "natural") | dict.fromkeys(BALANCED_METRICS, "balanced"),
         "tables": {name: shown_table(table) for name, table in contents.tables.items()},
     }
 

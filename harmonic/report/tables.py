@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 
 from harmonic.data.classes import CLASSES
 from harmonic.data.split import SETS
-from harmonic.evaluation.bootstrap import DIGITS
-from harmonic.evaluation.comparison import Pair
 from harmonic.evaluation.metrics import BALANCED_METRICS, NATURAL_METRICS
 from harmonic.evaluation.plots.classification import confusion_table
 
@@ -69,45 +67,13 @@ HEADS = {
 ENDS = ("", "_low", "_high")
 
 
-def headline_rows(metrics: Mapping[str, float]) -> list[dict[str, Any]]:
-    """A row for each metric there is: name, meaning, rule, value, interval, majority baseline."""
-    return [
-        {
-            "name": name,
-            "title": title,
-            "meaning": meaning,
-            "rule": "balanced" if name in BALANCED_METRICS else "natural",
-            "value": metrics[name],
-            "low": metrics.get(f"{name}_low"),
-            "high": metrics.get(f"{name}_high"),
-            "majority": metrics.get(f"majority_{name}"),
-        }
-        for name, (title, meaning) in MEANINGS.items()
-        if name in metrics
-    ]
-
-
-def other_rule_rows(metrics: Mapping[str, float]) -> list[dict[str, Any]]:
-    """A row for each metric known under both rules: title, balanced, natural."""
-    rows = []
-    for name, (title, _) in MEANINGS.items():
-        at_home, other = metrics.get(name), metrics.get(under_the_other_rule(name))
-        if at_home is not None and other is not None:
-            values = (at_home, other) if name in BALANCED_METRICS else (other, at_home)
-            rows.append({"title": title, "balanced": values[0], "natural": values[1]})
-    return rows
-
-
-def under_the_other_rule(name: str) -> str:
-    return f"{name}_natural_rule" if name in BALANCED_METRICS else f"{name}_balanced_rule"
-
-
 def other_metrics(metrics: Mapping[str, float]) -> list[tuple[str, float]]:
     """Name and value of every metric that the two tables above do not hold, sorted."""
     held = {"test_images", "test_lesions"}
     for name in (*BALANCED_METRICS, *NATURAL_METRICS):
-        held |= {under_the_other_rule(name), f"majority_{name}", f"{name}_uncalibrated"}
+        held |= {f"{name}{end}" for end in ("_natural_rule", "_balanced_rule", "_uncalibrated")}
         held |= {f"{start}{name}{end}" for start in ("", "lesion_") for end in ENDS}
+        held.add(f"majority_{name}")
     return sorted((name, value) for name, value in metrics.items() if name not in held)
 
 
@@ -129,22 +95,6 @@ def shown_table(table: pd.DataFrame) -> dict[str, Any]:
 
 def head(name: str) -> str:
     return HEADS.get(name, name.replace("_", " "))
-
-
-def difference_rows(pair: Pair) -> list[dict[str, Any]]:
-    """A row for each metric of a comparison: title, both values, difference, widest interval."""
-    return [
-        {
-            "title": MEANINGS.get(name, (head(name),))[0],
-            "baseline": round(found.first, DIGITS),
-            "here": round(found.second, DIGITS),
-            "difference": f"{found.value:+.3f}",
-            "interval": "–"
-            if found.too_few
-            else f"{found.interval[0]:+.3f} to {found.interval[1]:+.3f}",
-        }
-        for name, found in pair.differences.items()
-    ]
 
 
 def confusion_cells(
