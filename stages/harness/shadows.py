@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from importlib.machinery import PathFinder, all_suffixes
 from inspect import getmodulename
+from itertools import takewhile
 from pathlib import Path
 
 from harmonic.errors import InputError
@@ -32,7 +33,7 @@ def check_shadows(here: Path) -> None:
     if found := next(strangers(here), None):
         raise InputError(found)
     standard = os.path.dirname(os.__file__)  # noqa: PTH120  as it stands in sys.path
-    for number, place in enumerate(sys.path[: sys.path.index(standard)]):
+    for number, place in enumerate(takewhile(lambda place: place != standard, sys.path)):
         if Path(place).resolve() != here.resolve():
             for found in hiding(Path(place), sys.path[number + 1 :]):
                 raise InputError(f"{found}; take {place} out of PYTHONPATH, or rename the file")
