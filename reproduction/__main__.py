@@ -5,7 +5,9 @@ import sys
 from pathlib import Path
 
 from harmonic.errors import InputError
+from reproduction.check import check
 from reproduction.environment import RECORD, write_record
+from reproduction.gate import gate
 
 
 def main() -> int:
@@ -18,25 +20,20 @@ def main() -> int:
     commands.add_parser("gate", help="compare dvc.lock with code and parameters, running nothing")
     commands.add_parser("record", help=f"write {RECORD}: dvc.lock was made on this machine")
     arguments = parser.parse_args()
-    command = arguments.command
     root = Path.cwd()
     try:
-        if command == "check":
-            from reproduction.check import check
-
+        if arguments.command == "check":
             return check(root, arguments.stage)
-        if command == "gate":
-            from reproduction.gate import gate
-
+        if arguments.command == "gate":
             return gate(root)
         write_record(root)
-        return 0
     except InputError as error:
-        print(f"{command}: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"{arguments.command}: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(f"{command}: interrupted", file=sys.stderr)
+        print(f"{arguments.command}: interrupted", file=sys.stderr)
         return 130
+    return 0
 
 
 if __name__ == "__main__":

@@ -1,21 +1,22 @@
 """Two records of one pipeline, stage by stage: where do they part, and in what?"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import Any, NamedTuple
 
-from reproduction.lock import Recorded
+from ruamel.yaml import YAML
+
+from stages.harness.pipeline import Recorded
 
 SAME = "same"
 WITHIN = "within tolerance"
 STALE = "recorded before a change"
 DIFFERENT = "different"
 MISSING = "did not run"
-EXEMPT = "not compared"
 
-PASSED = (SAME, WITHIN, EXEMPT)
-REPORT = "report"
-"""Shows dates and speeds, and so is made anew but not compared."""
+TOLERANCES = Path(__file__).with_name("tolerances.yaml")
 
 
 @dataclass(frozen=True)
@@ -24,40 +25,34 @@ class Verdict:
 
     stage: str
     status: str
-    outputs: list[str] = field(default_factory=list)
+    outputs: Sequence[str] = ()
     """Paths whose bytes differ."""
-    changes: list[str] = field(default_factory=list)
+    changes: Sequence[str] = ()
     """What the stage was made from then and is not now; a line each."""
-    inputs: list[str] = field(default_factory=list)
+    inputs: Sequence[str] = ()
     """Data of earlier stages that differ already."""
 
 
-def compare(
-    then: Mapping[str, Recorded],
-    now: Mapping[str, Recorded],
-    *,
-    tolerated: Sequence[str] = (),
-) -> list[Verdict]:
-    """A verdict for every stage of `then`, in pipeline order.
+Stages = Mapping[str, Recorded]
+
+
+def compare(then: Stages, now: Stages, *, tolerated: Sequence[str] = ()) -> list[Verdict]:
+    """A verdict for every stage of `then`, in pipeline order; dvc.lock sorts by finish.
 
     `tolerated`: stages whose metrics were found within tolerance, so that bytes may differ.
     """
+    order = TopologicalSorter({name: earlier(then, name) for name in then}).static_order()
     made = {path for stage in then.values() for path in stage.outs}
-    return [verdict(name, then[name], now.get(name), made, tolerated) for name in ordered(then)]
+    return [
+        verdict(name, then[name], now[name], made, name in tolerated)
+        if name in now
+        else Verdict(name, MISSING)
+        for name in order
+    ]
 
 
-def verdict(
-    name: str,
-    then: Recorded,
-    now: Recorded | None,
-    made: set[str],
-    tolerated: Sequence[str],
-) -> Verdict:
-    if now is None:
-        return Verdict(name, MISSING)
-    outs = changed(then.outs, now.outs)
-    deps = changed(then.deps, now.deps)
-    inputs = [path for path in deps if path in made]
+def verdict(name: str, then: Recorded, now: Recorded, made: set[str], tolerated: bool) -> Verdict:
+    outs, deps = changed(then.outs, now.outs), changed(then.deps, now.deps)
     changes = [f"code {path}" for path in deps if path not in made]
     changes += [
         f"parameter {key}: {then.params.get(key, 'none')} → {now.params.get(key, 'none')}"
@@ -65,60 +60,41 @@ def verdict(
     ]
     if then.command != now.command:
         changes.append("the command in dvc.yaml")
-    if name == REPORT and not changes:
-        status = EXEMPT
-    elif not outs:
-        status = STALE if changes else SAME
+    if outs:
+        status = WITHIN if tolerated and not changes else DIFFERENT
     else:
-        status = WITHIN if name in tolerated and not changes else DIFFERENT
-    return Verdict(name, status, outs, changes, inputs)
+        status = STALE if changes else SAME
+    return Verdict(name, status, outs, changes, [path for path in deps if path in made])
 
 
 def changed(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     return [key for key in {**then, **now} if then.get(key) != now.get(key)]
 
 
-def ordered(stages: Mapping[str, Recorded]) -> list[str]:
-    """Names so that every stage follows those whose outputs it reads; dvc.lock sorts by finish."""
-    makers = {path: name for name, stage in stages.items() for path in stage.outs}
-    done: list[str] = []
-
-    def place(name: str) -> None:
-        if name not in done:
-            for path in stages[name].deps:
-                if path in makers:
-                    place(makers[path])
-            done.append(name)
-
-    for name in stages:
-        place(name)
-    return done
+def earlier(stages: Stages, name: str) -> list[str]:
+    """The stages whose outputs a stage reads."""
+    return [other for other, stage in stages.items() if stage.outs.keys() & stages[name].deps]
 
 
-def needed_for(stages: Mapping[str, Recorded], last: str) -> dict[str, Recorded]:
+def needed_for(stages: Stages, last: str) -> dict[str, Recorded]:
     """A stage and all stages that it depends on, directly or through others."""
-    makers = {path: name for name, stage in stages.items() for path in stage.outs}
-    found: dict[str, Recorded] = {}
-    waiting = [last]
-    while waiting:
-        name = waiting.pop()
-        found[name] = stages[name]
-        waiting += [makers[path] for path in stages[name].deps if path in makers]
+    found = {last: stages[last]}
+    for name in earlier(stages, last):
+        found |= needed_for(stages, name)
     return found
 
 
 def first_parting(verdicts: Sequence[Verdict]) -> Verdict | None:
     """The first stage, in pipeline order, that is not as it was."""
-    return next((found for found in verdicts if found.status not in PASSED), None)
+    return next((found for found in verdicts if found.status not in (SAME, WITHIN)), None)
 
 
 def table(verdicts: Sequence[Verdict]) -> str:
     width = max(len(found.stage) for found in verdicts)
-    lines = []
-    for found in verdicts:
-        beside = ", ".join(found.outputs) if found.status not in (SAME, EXEMPT) else ""
-        lines.append(f"{found.stage:{width}}  {found.status:24}  {beside}".rstrip())
-    return "\n".join(lines)
+    return "\n".join(
+        f"{found.stage:{width}}  {found.status:24}  {', '.join(found.outputs)}".rstrip()
+        for found in verdicts
+    )
 
 
 def explanation(
@@ -134,4 +110,35 @@ def explanation(
     return found or [
         "nothing that is recorded differs: code, parameters, inputs, packages and machine are the "
         "same, so it depends on something unlisted or on chance"
+    ]
+
+
+def read_tolerances() -> dict[str, Any]:
+    """Which `stages` may differ in their bytes, and by how much `metrics` may differ then."""
+    found: dict[str, Any] = YAML(typ="safe", pure=True).load(TOLERANCES)
+    return found
+
+
+class Apart(NamedTuple):
+    """One metric in two runs."""
+
+    name: str
+    then: float
+    now: float
+    allowed: float
+
+    def within(self) -> bool:
+        return abs(self.now - self.then) <= self.allowed
+
+    def __str__(self) -> str:
+        beyond = "" if self.within() else "beyond tolerance: "
+        return f"{beyond}{self.name} {self.then:.4f} → {self.now:.4f} (±{self.allowed:g} allowed)"
+
+
+def metrics_apart(then: Mapping[str, float], now: Mapping[str, float]) -> list[Apart]:
+    """Every metric that has a tolerance, then and now; NaN, which is never within, if missing."""
+    nan = float("nan")
+    return [
+        Apart(name, then.get(name, nan), now.get(name, nan), allowed)
+        for name, allowed in read_tolerances()["metrics"].items()
     ]

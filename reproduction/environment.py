@@ -1,26 +1,29 @@
 """On what a dvc.lock was made: packages, Python, processor, threads, CUDA.
 
-environment.json stands beside this file and describes the machine on which the committed dvc.lock
-was made. Nothing is computed from it: it is there to name what differs where results do.
+environment.json says it of the committed dvc.lock, so that what differs can be named where results
+do; nothing is computed from it.
 """
 
-import hashlib
 import importlib.metadata
 import json
 import os
 import platform
+import re
 from pathlib import Path
 from typing import Any
 
 from harmonic.errors import InputError
 from harmonic.files import write_text
+from reproduction.compare import changed
 from reproduction.imports import shared_code
-from reproduction.lock import LOCK
+from stages.harness.pipeline import LOCK
+from stages.harness.recorded import file_md5
 
 RECORD = "reproduction/environment.json"
-REQUIREMENTS = ("requirements.txt", "constraints.txt")
 VECTORS = ("sse4_2", "avx", "fma", "avx2", "avx512f")
 """Instruction sets that decide how libraries order a sum, narrow to wide."""
+NO_FACTS = ("packages", "code", "dvc.lock")
+"""What else the record holds."""
 
 Environment = dict[str, Any]
 
@@ -31,22 +34,23 @@ def pins(root: Path) -> dict[str, str]:
     Raises InputError naming a line that pins nothing, or a package that is pinned twice.
     """
     found: dict[str, str] = {}
-    for file in REQUIREMENTS:
-        for line in (root / file).read_text(encoding="utf-8").splitlines():
-            text = line.split("#")[0].strip()
-            if not text or text.startswith("-"):
+    for file in ("requirements.txt", "constraints.txt"):
+        for line in requirements(root, file):
+            if line.startswith("-"):
                 continue
-            name, equals, version = text.partition("==")
+            name, equals, version = line.partition("==")
             if not equals:
-                raise InputError(f"{file}: {text} is not pinned; write {text}==VERSION")
-            if found.setdefault(canonical(name), version) != version:
-                earlier = found[canonical(name)]
-                raise InputError(f"{file}: {text}, but {REQUIREMENTS[0]} pins {earlier}")
+                raise InputError(f"{file}: {line} is not pinned; write {line}==VERSION")
+            earlier = found.setdefault(name.strip().lower().replace("_", "-"), version)
+            if earlier != version:
+                raise InputError(f"{file}: {line}, but requirements.txt pins {earlier}")
     return found
 
 
-def canonical(name: str) -> str:
-    return name.strip().lower().replace("_", "-")
+def requirements(root: Path, file: str) -> list[str]:
+    """The lines of a requirements file without comments."""
+    lines = (root / file).read_text(encoding="utf-8").splitlines()
+    return [text for line in lines if (text := line.split("#")[0].strip())]
 
 
 def describe(root: Path) -> Environment:
@@ -73,10 +77,8 @@ def installed(name: str) -> str:
 
 def processor() -> dict[str, str]:
     cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.is_file() else []
-    facts = {
-        key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)
-    }
+    text = cpuinfo.read_text(encoding="utf-8") if cpuinfo.is_file() else ""
+    facts = dict(re.findall(r"^(model name|flags)\s*: (.*)$", text, re.MULTILINE))
     flags = facts.get("flags", "").split()
     return {
         "processor": facts.get("model name") or platform.processor() or "unknown",
@@ -90,34 +92,25 @@ def cuda() -> str:
     return torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
 
 
-def lock_digest(root: Path) -> str:
-    return hashlib.md5((root / LOCK).read_bytes(), usedforsecurity=False).hexdigest()
-
-
 def code_digests(root: Path) -> dict[str, str]:
-    """16 hex digits of the SHA-256 of each file that all stages share, by its path."""
-    return {
-        file: hashlib.sha256((root / file).read_bytes()).hexdigest()[:16]
-        for file in sorted(shared_code(root))
-    }
+    """The MD5 of each file that all stages share, by its path."""
+    return {file: file_md5(root / file) for file in sorted(shared_code(root))}
 
 
 def write_record(root: Path) -> None:
     """Describe this machine as the one on which the present dvc.lock was made."""
-    record = {"dvc.lock": lock_digest(root), "code": code_digests(root), **describe(root)}
-    text = json.dumps(record, indent=2, sort_keys=True) + "\n"
-    write_text(root / RECORD, text)
+    record = {"dvc.lock": file_md5(root / LOCK), "code": code_digests(root), **describe(root)}
+    write_text(root / RECORD, json.dumps(record, indent=2, sort_keys=True) + "\n")
 
 
 def differences(then: Environment, now: Environment) -> list[str]:
     """What differs between two environments, packages first; a line each."""
-    lines = []
-    before, after = then.get("packages", {}), now.get("packages", {})
-    for name in sorted(before.keys() | after.keys()):
-        if before.get(name) != after.get(name):
-            lines.append(f"package {name}: {before.get(name, 'none')} → {after.get(name, 'none')}")
-    facts = ("python", "system", "processor", "vectors", "cores", "threads", "pythonpath", "cuda")
-    for name in facts:
-        if then.get(name) != now.get(name):
-            lines.append(f"{name}: {then.get(name)} → {now.get(name)}")
-    return lines
+    before, after = (
+        {f"package {name}": version for name, version in one.get("packages", {}).items()}
+        | {name: fact for name, fact in one.items() if name not in NO_FACTS}
+        for one in (then, now)
+    )
+    return [
+        f"{name}: {before.get(name, 'none')} → {after.get(name, 'none')}"
+        for name in changed(before, after)
+    ]

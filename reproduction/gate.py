@@ -7,22 +7,21 @@ names the files.
 
 import json
 import shlex
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from harmonic.errors import InputError
-from reproduction.environment import RECORD, code_digests, lock_digest, pins
-from reproduction.fresh import environment
+from reproduction.check import dvc_environment, run
+from reproduction.compare import changed
+from reproduction.environment import RECORD, code_digests, pins, requirements
 from reproduction.imports import imported_files, shared_code
-from reproduction.lock import LOCK, outputs, parse_lock, read_pipeline
 from stages.harness.params import load_params
-from stages.harness.recorded import damaged_entries, recorded_outs
-from stages.harness.shadows import hiding, later_than
+from stages.harness.pipeline import LOCK, dependencies, outputs, parse_lock, read_pipeline
+from stages.harness.recorded import damaged_entries, file_md5, recorded_outs
+from stages.harness.shadows import strangers
 
-REQUIREMENTS = ("requirements.txt", "requirements-dev.txt")
 LEADS = ("-c constraints.txt", "-r requirements.txt")
 NOT_HERE = ("deleted", "not in cache")
 """What `dvc status` says of data that a clone without them cannot have."""
@@ -47,23 +46,21 @@ def gate(root: Path) -> int:
     return 1 if problems else 0
 
 
-def text_of(root: Path, path: str) -> str:
+def text_of(root: Path, path: str | Path) -> str:
     if not (root / path).is_file():
         raise InputError(f"{path} is not there; run make run, then make record")
     return (root / path).read_text(encoding="utf-8")
 
 
 def code_that_no_stage_lists(root: Path) -> Iterator[str]:
-    """Files in the top folder that hide a module, and imports that dvc.yaml does not list."""
-    later = [place for place in later_than(root) if Path(place).resolve() != root.resolve()]
-    if hidden := list(hiding(root, later)):
-        yield from (f"{found}; rename it" for found in hidden)
+    """What can be imported from the top folder by mistake, and imports that dvc.yaml lacks."""
+    if found := list(strangers(root)):
+        yield from found
         return
     shared = shared_code(root)
     for name, stage in read_pipeline(root).items():
-        listed = [Path(dep) for dep in stage.get("deps", [])]
         for file in sorted(imported_files(root, f"stages/{name}.py") - shared):
-            if not any(Path(file) == dep or dep in Path(file).parents for dep in listed):
+            if not any(Path(file).is_relative_to(dep) for dep in stage.get("deps", [])):
                 yield f"{name}: imports {file}; put it among the deps in dvc.yaml"
 
 
@@ -78,16 +75,12 @@ def paths_that_are_no_output(root: Path) -> Iterator[str]:
 
 
 def in_git(root: Path, path: str) -> bool:
-    done = subprocess.run(
-        ["git", "ls-files", "--", path], cwd=root, capture_output=True, text=True, check=False
-    )
-    return bool(done.stdout)
+    return bool(run(["git", "ls-files", "--", path], root))
 
 
 def records_that_contradict(root: Path) -> Iterator[str]:
     """Stages that dvc.lock lacks, or that it records with another stage's earlier output."""
-    lock = parse_lock(text_of(root, LOCK))
-    pipeline = read_pipeline(root)
+    lock, pipeline = parse_lock(text_of(root, LOCK)), read_pipeline(root)
     for name in pipeline.keys() ^ lock.keys():
         where = LOCK if name in pipeline else "dvc.yaml"
         yield f"{name}: is not in {where}; run dvc repro"
@@ -112,36 +105,30 @@ def records_of_another_pipeline(root: Path) -> Iterator[str]:
         if name not in lock:
             continue
         recorded = lock[name]
-        deps = {dep.replace("${archive}", archive) for dep in stage.get("deps", [])}
         listed = {
-            "dependencies": (deps, set(recorded.deps)),
-            "parameters": (set(stage.get("params", [])), set(recorded.params)),
-            "outputs": (set(outputs(stage)), set(recorded.outs)),
+            "dependencies": dependencies(stage, archive) ^ recorded.deps.keys(),
+            "parameters": set(stage.get("params", [])) ^ recorded.params.keys(),
+            "outputs": set(outputs(stage)) ^ recorded.outs.keys(),
         }
-        for what, (now, then) in listed.items():
-            for path in sorted(now ^ then):
-                where = "dvc.yaml, not in dvc.lock" if path in now else "dvc.lock, not in dvc.yaml"
+        for what, paths in listed.items():
+            for path in sorted(paths):
+                old = path in {**recorded.deps, **recorded.params, **recorded.outs}
+                where = "dvc.lock, not in dvc.yaml" if old else "dvc.yaml, not in dvc.lock"
                 yield f"{name}: {path} is among the {what} of {where}; run dvc repro"
 
 
 def requirements_without_pin(root: Path) -> Iterator[str]:
     """Lines of the requirements files that leave a version open, or lead to another file."""
-    for path in REQUIREMENTS:
-        for line in text_of(root, path).splitlines():
-            requirement = line.split("#")[0].strip()
-            if requirement and requirement not in LEADS and "==" not in requirement:
-                yield f"{path}: {requirement} has no version; pin it with =="
+    for file in ("requirements.txt", "requirements-dev.txt"):
+        for line in requirements(root, file):
+            if line not in LEADS and "==" not in line:
+                yield f"{file}: {line} has no version; pin it with =="
 
 
 def stages_that_would_run(root: Path) -> Iterator[str]:
     """What `dvc status` finds changed, but for data that are not here."""
     command = [sys.executable, "-m", "dvc", "status", "--json"]
-    done = subprocess.run(
-        command, cwd=root, capture_output=True, text=True, env=environment(), check=False
-    )
-    if done.returncode:
-        raise InputError(f"dvc status: {' '.join(done.stderr.split())}")
-    for name, findings in json.loads(done.stdout).items():
+    for name, findings in json.loads(run(command, root, env=dvc_environment())).items():
         for finding in findings:
             yield from (f"{name}: {line}; run dvc repro" for line in changes(root, finding))
 
@@ -174,13 +161,10 @@ def changes(root: Path, finding: str | dict[str, dict[str, Any]]) -> Iterator[st
 def environment_of_another_lock(root: Path) -> Iterator[str]:
     """Whether environment.json is of this dvc.lock, these packages, and this code of all stages."""
     record = json.loads(text_of(root, RECORD))
-    now, then = code_digests(root), record.get("code", {})
-    for file in sorted(now.keys() | then.keys()):
-        if now.get(file) != then.get(file):
-            yield f"{file}, which all stages share, changed: make reproduce, then make record"
-    if record["dvc.lock"] != lock_digest(root):
+    for file in changed(record.get("code", {}), code_digests(root)):
+        yield f"{file}, which all stages share, changed: make reproduce, then make record"
+    if record["dvc.lock"] != file_md5(root / LOCK):
         yield f"{RECORD} describes another dvc.lock; run make record where dvc.lock was made"
     for name, version in pins(root).items():
-        used = record["packages"].get(name)
-        if used != version:
+        if (used := record["packages"].get(name)) != version:
             yield f"package {name} is pinned to {version}; dvc.lock was made with {used}"

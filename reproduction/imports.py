@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from importlib.machinery import BYTECODE_SUFFIXES, EXTENSION_SUFFIXES, SOURCE_SUFFIXES
 from pathlib import Path
 
@@ -34,27 +35,36 @@ def shared_code(root: Path) -> set[str]:
 
     As dependencies they would have 5 GB downloaded again for a new parameter of another stage.
     """
-    harness = [file.relative_to(root).as_posix() for file in (root / "stages/harness").glob("*.py")]
-    shared = set().union(*(imported_files(root, file) for file in harness))
-    stages = [file.relative_to(root).as_posix() for file in (root / "stages").glob("*.py")]
-    imported = set().union(*(imported_files(root, file) for file in stages))
-    return shared | {file for file in imported if file.endswith("/__init__.py")}
+
+    def imported_by(pattern: str) -> set[str]:
+        files = (file.relative_to(root).as_posix() for file in (root / "stages").glob(pattern))
+        return set().union(*(imported_files(root, file) for file in files))
+
+    inits = {file for file in imported_by("*.py") if file.endswith("/__init__.py")}
+    return imported_by("harness/*.py") | inits
 
 
 def direct_imports(root: Path, file: Path, *, whole: bool = True) -> Iterator[Path]:
     """The project's files that `file` imports by itself; not `whole`: when it is imported."""
     if file.suffix != ".py" or not file.is_file():
         return
-    tree = ast.parse(file.read_text(encoding="utf-8"))
-    for node in ast.walk(tree) if whole else run_at_import(tree):
+    for node in import_statements(file.read_text(encoding="utf-8"), whole):
+        names = [alias.name for alias in node.names]
         if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield from module_files(root, alias.name, [])
-        elif isinstance(node, ast.ImportFrom):
+            for name in names:
+                yield from module_files(root, name, [])
+        else:
             parts = file.relative_to(root).parts
             package = parts[: len(parts) - node.level] if node.level else ()
             module = ".".join([*package, *([node.module] if node.module else [])])
-            yield from module_files(root, module, [alias.name for alias in node.names])
+            yield from module_files(root, module, names)
+
+
+@cache
+def import_statements(text: str, whole: bool) -> list[ast.Import | ast.ImportFrom]:
+    tree = ast.parse(text)
+    nodes = ast.walk(tree) if whole else run_at_import(tree)
+    return [node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
 
 
 def run_at_import(tree: ast.AST) -> Iterator[ast.AST]:
@@ -71,6 +81,8 @@ def run_at_import(tree: ast.AST) -> Iterator[ast.AST]:
 def module_files(root: Path, module: str, names: list[str]) -> Iterator[Path]:
     """The files of a module, or of those of `names` in a package that are modules themselves."""
     base = root.joinpath(*module.split("."))
+    if not (root / module.split(".")[0]).is_dir():
+        return  # modules of the top folder are refused (stages/harness/shadows.py)
     if not (base / "__init__.py").is_file():
         yield from module_file(base)
         return

@@ -10,6 +10,7 @@ the float32 row may differ from reports/metrics.json. Latency is in logs/compres
 
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -93,14 +94,8 @@ def work(stage: Stage) -> None:
     )
 
 
-def main() -> int:
-    return run_stage(
-        "compress",
-        work,
-        reads=["model", "images", "split"],
-        writes=["compression", "plot"],
-    )
-
+READS = ["model", "images", "split"]
+main = partial(run_stage, "compress", work, reads=READS, writes=["compression", "plot"])
 
 if __name__ == "__main__":
     sys.exit(main())

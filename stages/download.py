@@ -36,9 +36,7 @@ def work(stage: Stage) -> None:
     print(f"download: {len(list((raw / 'images').iterdir()))} images from {source}")
 
 
-def main() -> int:
-    return run_stage("download", work, writes=["raw"])
-
+main = partial(run_stage, "download", work, writes=["raw"])
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -12,6 +12,7 @@ data/split.csv                 reports/predictions.csv           balanced rule, 
 """
 
 import sys
+from functools import partial
 from typing import Any
 
 from harmonic.data.arrays import read_labelled_images
@@ -30,37 +31,24 @@ from stages.harness.stage import Stage, run_stage
 
 
 def work(stage: Stage) -> None:
-    drawn: dict[str, Any] = {
-        "resamples": stage.params.evaluate.resamples,
-        "seed": stage.params.evaluate.seed,
-    }
+    settings = stage.params.evaluate
+    drawn: dict[str, Any] = {"resamples": settings.resamples, "seed": settings.seed}
     model, description = load_model(stage.reads.model)
     device = choose_device(device_of(stage.params))
-    model = model.to(device)
     data = read_labelled_images(stage.reads.images, stage.reads.split)
     calibration = calibration_of(description, str(stage.reads.model))
     validation, test = data.part("val"), data.part("test")
     logits = {
         name: predict_logits(
-            model,
-            part.images,
-            description.statistics(),
-            device,
-            view_count=calibration.views,
-            progress=f"evaluate: {name}",
+            model.to(device), part.images, description.statistics(), device,
+            view_count=calibration.views, progress=f"evaluate: {name}",
         )
         for name, part in (("val", validation), ("test", test))
-    }
+    }  # fmt: skip
     found = scores_of(
-        validation,
-        logits["val"],
-        test,
-        logits["test"],
-        class_counts=description.class_counts,
-        imbalance=description.imbalance,
-        temperature=calibration.temperature,
-        **drawn,
-    )
+        validation, logits["val"], test, logits["test"], class_counts=description.class_counts,
+        imbalance=description.imbalance, temperature=calibration.temperature, **drawn,
+    )  # fmt: skip
     write_predictions(stage.writes.predictions, test.image_ids.tolist(), found.balanced)
     write_predictions(stage.writes.predictions_natural, test.image_ids.tolist(), found.natural)
     index = read_index(stage.reads.index).set_index("image_id").loc[test.image_ids]
@@ -82,22 +70,13 @@ def work(stage: Stage) -> None:
     )
 
 
-def main() -> int:
-    return run_stage(
-        "evaluate",
-        work,
-        reads=["model", "images", "index", "split"],
-        writes=[
-            *FIGURES,
-            "predictions",
-            "predictions_natural",
-            "confusion",
-            "per_class",
-            "operating_points",
-            "subgroups",
-        ],
-    )
-
+READS = ["model", "images", "index", "split"]
+WRITES = [
+    *FIGURES,
+    *("predictions", "predictions_natural"),
+    *("confusion", "per_class", "operating_points", "subgroups"),
+]
+main = partial(run_stage, "evaluate", work, reads=READS, writes=WRITES)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -5,6 +5,7 @@ data/images.npy, data/split.csv  ->  reports/lr_range/curve.csv         step, lr
 """
 
 import sys
+from functools import partial
 
 import pandas as pd
 import torch
@@ -51,9 +52,7 @@ def work(stage: Stage) -> None:
     )
 
 
-def main() -> int:
-    return run_stage("find_lr", work, reads=["images", "split"], writes=["lr_range"])
-
+main = partial(run_stage, "find_lr", work, reads=["images", "split"], writes=["lr_range"])
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -4,6 +4,7 @@ data/raw/, data/index.csv  ->  data/hairless/ISIC_*.jpg
 """
 
 import sys
+from functools import partial
 
 from harmonic.data.metadata import read_index
 from harmonic.images.hair.folder import remove_hair_from_files
@@ -23,9 +24,7 @@ def work(stage: Stage) -> None:
     print(f"remove_hair: {method} changed {changed} of {len(image_ids)} images")
 
 
-def main() -> int:
-    return run_stage("remove_hair", work, reads=["raw", "index"], writes=["hairless"])
-
+main = partial(run_stage, "remove_hair", work, reads=["raw", "index"], writes=["hairless"])
 
 if __name__ == "__main__":
     sys.exit(main())

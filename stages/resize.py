@@ -5,6 +5,7 @@ data/hairless/, data/index.csv  ->  data/images.npy   uint8 (N, size, size, 3); 
 """
 
 import sys
+from functools import partial
 
 from harmonic.data.metadata import read_index
 from harmonic.images.stack import stack_resized
@@ -19,9 +20,7 @@ def work(stage: Stage) -> None:
     print(f"resize: {len(paths)} images to {size} x {size} ({aspect})")
 
 
-def main() -> int:
-    return run_stage("resize", work, reads=["hairless", "index"], writes=["images"])
-
+main = partial(run_stage, "resize", work, reads=["hairless", "index"], writes=["images"])
 
 if __name__ == "__main__":
     sys.exit(main())

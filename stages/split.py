@@ -4,6 +4,7 @@ data/index.csv  ->  data/split.csv   image_id, lesion_id, dx, split; row n is ro
 """
 
 import sys
+from functools import partial
 
 import numpy as np
 
@@ -44,26 +45,13 @@ def assign_sets(
     require_lesions(groups, dx)
     assign = split_by_hash if settings.stable else split_groups
     if settings.folds is not None:
-        return split_fold(
-            assign,
-            groups,
-            dx,
-            folds=settings.folds,
-            fold=settings.fold,
-            val=settings.val,
-            seed=settings.seed,
-        )
-    shares = {
-        "train": 1 - settings.val - settings.test,
-        "val": settings.val,
-        "test": settings.test,
-    }
-    return assign(groups, dx, shares, settings.seed)
+        drawn = {"folds": settings.folds, "fold": settings.fold, "seed": settings.seed}
+        return split_fold(assign, groups, dx, val=settings.val, **drawn)
+    val, test = settings.val, settings.test
+    return assign(groups, dx, {"train": 1 - val - test, "val": val, "test": test}, settings.seed)
 
 
-def main() -> int:
-    return run_stage("split", work, reads=["index"], writes=["split"])
-
+main = partial(run_stage, "split", work, reads=["index"], writes=["split"])
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -8,6 +8,7 @@ data/images.npy, data/split.csv  ->  models/model.safetensors   weights and all 
 """
 
 import sys
+from functools import partial
 
 import torch
 
@@ -15,7 +16,6 @@ from harmonic.data.arrays import data_digest, read_labelled_images
 from harmonic.learning.fit import fit
 from harmonic.learning.memory import peak_memory
 from stages.harness.exact import device_of
-from stages.harness.follower import follow_stage, is_follower
 from stages.harness.stage import Stage, run_stage
 from stages.training import plan_of
 
@@ -47,12 +47,8 @@ def work(stage: Stage) -> None:
     )
 
 
-def main() -> int:
-    run = follow_stage if is_follower() else run_stage
-    outputs = ["model", "history", "first_batch"]
-    reads = ["images", "split"]
-    return run("train", work, reads=reads, writes=outputs)
-
+READS, WRITES = ["images", "split"], ["model", "history", "first_batch"]
+main = partial(run_stage, "train", work, reads=READS, writes=WRITES, several=True)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -7,13 +7,7 @@ from stages.harness.params import Params
 
 
 def recipe_of(params: Params) -> Recipe:
-    """What one optimizer step is."""
     return Recipe.part_of(params.train, seed=params.seed, batch_size=params.batch_size)
-
-
-def schedule_of(params: Params) -> Schedule:
-    """How long training lasts and how the learning rate runs."""
-    return Schedule.part_of(params.train, epochs=params.epochs, lr=params.lr)
 
 
 def network_options(params: Params) -> dict[str, Any]:
@@ -36,6 +30,6 @@ def plan_of(params: Params) -> Plan:
         aspect=params.resize.aspect,
         hair_method=params.remove_hair.method,
         recipe=recipe_of(params),
-        schedule=schedule_of(params),
+        schedule=Schedule.part_of(params.train, epochs=params.epochs, lr=params.lr),
         views=params.evaluate.views,
     )

@@ -9,6 +9,7 @@ data/raw/  ->  data/index.csv          a row an image, sorted by id, with its le
 """
 
 import sys
+from functools import partial
 
 import pandas as pd
 
@@ -64,10 +65,8 @@ def work(stage: Stage) -> None:
         )
 
 
-def main() -> int:
-    writes = ["index", "inspection", "duplicates", "fingerprint"]
-    return run_stage("verify", work, reads=["raw"], writes=writes)
-
+WRITES = ["index", "inspection", "duplicates", "fingerprint"]
+main = partial(run_stage, "verify", work, reads=["raw"], writes=WRITES)
 
 if __name__ == "__main__":
     sys.exit(main())

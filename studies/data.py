@@ -23,7 +23,7 @@ from ruamel.yaml import YAML
 
 from harmonic.errors import InputError
 from stages.harness.params import checked_params
-from stages.harness.partial import content_digest
+from stages.harness.recorded import content_digest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 IMAGE_STAGES = ("download", "verify", "remove_hair", "resize")

@@ -27,6 +27,9 @@ ROUNDING = 1.01e-4
 MACHINES = 1e-3
 """How far a probability may differ between two machines that run the same network."""
 
+ASKED_AGAIN = 0.01
+"""The same between processors and GPUs, whose convolutions may have ten bits (TF32)."""
+
 SHOWN = 4
 """Lines about one file; how many more there are is said."""
 
@@ -51,6 +54,10 @@ class Evidence:
     """Learning rate of the last step of each epoch, by the parameters."""
     epoch: int | None
     """The one whose weights the model file holds; None where it does not say."""
+    tried: NDArray[np.int64]
+    """Rows of the test images that the network was asked again (k,)."""
+    tried_logits: NDArray[np.float64]
+    """What it said to them, averaged over its views (k, 7)."""
     val_labels: NDArray[np.int64]
     val_logits: NDArray[np.float64]
     """Of the network for the validation images, averaged over its views (m, 7)."""
@@ -61,100 +68,102 @@ class Evidence:
 
 def disagreements(
     evidence: Evidence,
-    *,
     metrics: Mapping[str, float],
-    per_class: pd.DataFrame,
-    points: pd.DataFrame,
-    subgroups: pd.DataFrame,
     history: pd.DataFrame,
+    tables: Mapping[str, pd.DataFrame],
 ) -> list[str]:
     """A line for each figure of the files that the evidence does not give, naming file and figure.
 
-    Args:
-        metrics: reports/metrics.json.
-        per_class, points, subgroups: reports/per_class.csv, operating_points.csv, subgroups.csv.
-        history: models/history.csv.
+    `history`: models/history.csv. `tables`: per_class, operating_points and subgroups.
     """
     of_test = (evidence.labels, evidence.lesions, evidence.balanced)
     drawn: dict[str, Any] = {"resamples": evidence.resamples, "seed": evidence.seed}
-    made_points = points_again(evidence, points, drawn)
+    points = points_again(evidence, tables["operating_points"], drawn)
     uncalibrated = uncalibrated_rule(evidence.balanced, evidence.class_counts, evidence.temperature)
     figures = {
         **metrics_document(*of_test, evidence.natural, **drawn),
         **lesion_metrics(*of_test, evidence.natural, **drawn),
         **uncalibrated_metrics(evidence.labels, uncalibrated),
-        **operating_metrics(made_points),
+        **operating_metrics(points),
         "temperature": round(evidence.temperature, DIGITS),
     }
-    subgroups_again = subgroup_table(evidence.index, evidence.labels, evidence.balanced, **drawn)
+    per_class = per_class_document(*of_test, **drawn)
+    subgroups = subgroup_table(evidence.index, evidence.labels, evidence.balanced, **drawn)
     return [
-        *of_figures(metrics, figures),
-        *of_rules(evidence.balanced, evidence.natural, evidence.class_counts),
-        *of_tables("per_class.csv", ["class"], per_class, per_class_document(*of_test, **drawn)),
-        *of_tables("operating_points.csv", ["target", "wanted_specificity"], points, made_points),
-        *of_tables("subgroups.csv", ["column", "value"], subgroups, subgroups_again),
+        *of_figures("metrics.json", metrics, figures),
+        *of_rules(evidence),
+        *of_network(evidence),
+        *of_tables("per_class", ["class"], tables, per_class),
+        *of_tables("operating_points", ["target", "wanted_specificity"], tables, points),
+        *of_tables("subgroups", ["column", "value"], tables, subgroups),
         *of_history(history, evidence),
     ]
 
 
-def of_figures(given: Mapping[str, float], made: Mapping[str, float]) -> list[str]:
-    """Plain figures come first, then the ends of their intervals."""
-    names = sorted({*given, *made}, key=lambda name: (name.endswith(("_low", "_high")), name))
+def of_figures(file: str, given: Mapping[str, Any], made: Mapping[str, Any]) -> list[str]:
+    """Figures that differ by more than ROUNDING from those made again; interval ends come last."""
     lines = []
-    for name in names:
+    for name in sorted({**given, **made}, key=lambda name: name.endswith(("_low", "_high"))):
         if name not in given:
-            lines.append(f"{name} is missing in metrics.json")
+            lines.append(f"{name} is missing in {file}")
         elif name not in made:
-            lines.append(f"{name} in metrics.json is no figure of this run")
-        elif not abs(given[name] - made[name]) <= ROUNDING:
-            lines.append(
-                f"{name} is {given[name]:.4f} in metrics.json, but {made[name]:.4f} by the "
-                "predictions"
-            )
-    return few(lines, "metrics.json")
+            lines.append(f"{name} in {file} is no figure of this run")
+        elif not same(given[name], made[name]):
+            old, new = number(given[name]), number(made[name])
+            lines.append(f"{name} is {old} in {file}, but {new} by the predictions")
+    return few(lines, file)
 
 
-def of_rules(
-    balanced: NDArray[np.float64], natural: NDArray[np.float64], class_counts: NDArray[np.int64]
-) -> list[str]:
+def of_rules(evidence: Evidence) -> list[str]:
     """The natural rule's answers are the balanced rule's, times the frequencies of training."""
-    weights = balanced * class_counts
+    weights = evidence.balanced * evidence.class_counts
     expected = weights / weights.sum(axis=1, keepdims=True)
-    wrong = int((np.abs(natural - expected).max(axis=1) > 1e-6).sum())
+    wrong = int((np.abs(evidence.natural - expected).max(axis=1) > 1e-6).sum())
     if not wrong:
         return []
     return [f"predictions_natural.csv does not follow from predictions.csv for {wrong} images"]
 
 
-def of_tables(name: str, keys: Sequence[str], given: pd.DataFrame, made: pd.DataFrame) -> list[str]:
+def balanced_rule(logits: NDArray[np.float64], evidence: Evidence) -> NDArray[np.float64]:
+    rule = {"imbalance": evidence.imbalance, "temperature": evidence.temperature}
+    return decision_rules(logits, evidence.class_counts, **rule)[0]  # type: ignore[arg-type]
+
+
+def of_network(evidence: Evidence) -> list[str]:
+    """The answers to the images that were tried are those that the network gives."""
+    given = evidence.balanced[evidence.tried]
+    away = np.abs(given - balanced_rule(evidence.tried_logits, evidence)).max(axis=1)
+    wrong = evidence.index.index[evidence.tried[away > ASKED_AGAIN]]
+    if wrong.empty:
+        return []
+    tried = f"{len(wrong)} of {len(away)} images tried, {wrong[0]} the first"
+    return [f"predictions.csv has other answers than the network for {tried}"]
+
+
+def of_tables(
+    table: str, keys: list[str], tables: Mapping[str, pd.DataFrame], made: pd.DataFrame
+) -> list[str]:
     """Rows are named by the columns `keys`; numbers may differ by ROUNDING."""
+    name, given = f"{table}.csv", tables[table]
     if list(given.columns) != list(made.columns):
         return [f"{name} has other columns than evaluate writes"]
-    if (
-        given[[*keys]].astype(str).to_numpy().tolist()
-        != made[[*keys]].astype(str).to_numpy().tolist()
-    ):
+    if not given[keys].astype(str).equals(made[keys].astype(str)):
         return [f"{name} has other rows than evaluate writes"]
-    lines = []
-    for old, new in zip(given.to_dict("records"), made.to_dict("records"), strict=True):
-        row = ", ".join(str(old[key]) for key in keys)
-        for column in given.columns.drop([*keys]):
-            if not same(old[column], new[column]):
-                lines.append(
-                    f"{column} of {row} is {number(old[column])} in {name}, but "
-                    f"{number(new[column])} by the predictions"
-                )
-    return few(lines, name)
+    return of_figures(name, cells_of(given, keys), cells_of(made, keys))
+
+
+def cells_of(table: pd.DataFrame, keys: list[str]) -> dict[str, Any]:
+    """Every figure of a table, by its column and what its row is called in the columns `keys`."""
+    return {
+        f"{column} of {', '.join(str(row[key]) for key in keys)}": row[column]
+        for row in table.to_dict("records")
+        for column in table.columns.drop(keys)
+    }
 
 
 def points_again(evidence: Evidence, given: pd.DataFrame, drawn: Mapping[str, Any]) -> pd.DataFrame:
     """The operating points of the network; at the thresholds given, where these are as good."""
-    val_balanced, _ = decision_rules(
-        evidence.val_logits,
-        evidence.class_counts,
-        imbalance=evidence.imbalance,
-        temperature=evidence.temperature,
-    )
+    val_balanced = balanced_rule(evidence.val_logits, evidence)
     of_test = (evidence.labels, evidence.lesions, evidence.balanced)
     made = operating_points(evidence.val_labels, val_balanced, *of_test, **drawn)
     if "threshold" not in given or len(given) != len(made) or made.empty:
@@ -172,7 +181,7 @@ def points_again(evidence: Evidence, given: pd.DataFrame, drawn: Mapping[str, An
 
 def of_history(history: pd.DataFrame, evidence: Evidence) -> list[str]:
     """Epochs and rates are those of the schedule, and the scores of the best are the network's."""
-    name, score = "history.csv", "val_balanced_accuracy"
+    name = "history.csv"
     if history.epoch.tolist() != list(range(1, len(history) + 1)):
         return [f"{name}: epochs are not 1, 2, 3 and so on"]
     if len(history) != len(evidence.rates):
@@ -182,40 +191,36 @@ def of_history(history: pd.DataFrame, evidence: Evidence) -> list[str]:
             return [f"lr of epoch {epoch} is {rate:.9f} in {name}, but {expected:.9f} by schedule"]
     if evidence.epoch is None:
         return []
-    best = int(history.epoch[history[score].idxmax()])
+    row = history.loc[history.val_balanced_accuracy.idxmax()]
+    best = int(row.epoch)
     if best != evidence.epoch:
-        return [f"{score} in {name} is best in epoch {best}, but the model is of {evidence.epoch}"]
-    ends = ends_of(
-        evidence.val_labels, kept(softmax(evidence.val_logits_one_view, axis=1), MACHINES)
-    )
-    row = history[history.epoch == best].iloc[0]
+        return [
+            f"val_balanced_accuracy in {name} is best in epoch {best}, but the model is of "
+            f"{evidence.epoch}"
+        ]
+    answers = kept(softmax(evidence.val_logits_one_view, axis=1), MACHINES)
+    ends = ends_of(evidence.val_labels, answers)
     lines = []
-    for figure in ("balanced_accuracy", "accuracy", "macro_auc"):
-        value = row.get(f"val_{figure}")
-        if value is None or figure not in ends:
-            continue
-        low, high = ends[figure]
+    for figure in ends.keys() & {"balanced_accuracy", "accuracy", "macro_auc"}:
+        value, (low, high) = row[f"val_{figure}"], ends[figure]
         if not low - ROUNDING <= value <= high + ROUNDING:
             lines.append(
                 f"val_{figure} of epoch {best} is {value:.4f} in {name}, but the model has "
                 f"{(low + high) / 2:.4f}"
             )
-    return lines
+    return sorted(lines)
 
 
-def few(lines: Sequence[str], name: str) -> list[str]:
+def few(lines: list[str], name: str) -> list[str]:
     """The first SHOWN of the lines, and how many more there are."""
-    if len(lines) <= SHOWN:
-        return list(lines)
-    return [*lines[:SHOWN], f"{len(lines) - SHOWN} more figures of {name}"]
+    more = len(lines) - SHOWN
+    return [*lines[:SHOWN], f"{more} more figures of {name}"] if more > 0 else lines
 
 
 def same(old: Any, new: Any) -> bool:
     if isinstance(new, str) or isinstance(old, str):
         return str(old) == str(new)
-    if pd.isna(old) or pd.isna(new):
-        return bool(pd.isna(old) and pd.isna(new))
-    return abs(old - new) <= ROUNDING
+    return bool(np.isclose(old, new, rtol=0, atol=ROUNDING, equal_nan=True))
 
 
 def number(value: Any) -> str:

@@ -24,13 +24,11 @@ def of_split(split: pd.DataFrame, metadata: pd.DataFrame) -> list[str]:
     lines = []
     for column in SPLIT_COLUMNS:
         expected = known[column].loc[split.image_id].to_numpy(dtype=str)
-        wrong = split[column].to_numpy(dtype=str) != expected
-        for image, old, new in zip(
-            split.image_id[wrong], split[column][wrong], expected[wrong], strict=True
-        ):
-            lines.append(
-                f"{column} of {image} is {old} in split.csv, but {new} in HAM10000_metadata.csv"
-            )
+        lines += [
+            f"{column} of {image} is {old} in split.csv, but {new} in HAM10000_metadata.csv"
+            for image, old, new in zip(split.image_id, split[column], expected, strict=True)
+            if old != new
+        ]
     return few(lines, "split.csv")
 
 
@@ -73,10 +71,9 @@ def of_lr_range(
         column: pd.to_numeric(curve[column], errors="coerce").to_numpy(dtype=np.float64)
         for column in CURVE_COLUMNS
     }
-    rates = np.geomspace(lowest, highest, steps)
+    losses, rates = given["loss"], np.geomspace(lowest, highest, steps)
     if not np.allclose(given["lr"], rates[: len(curve)], rtol=0, atol=ROUNDED):
         return [f"lr in {name} does not rise evenly from find_lr.lowest to find_lr.highest"]
-    losses = given["loss"]
     if (wrong := ~(np.isfinite(losses) & (losses >= 0))).any():
         row = int(wrong.argmax())
         return [f"loss of step {row} is {curve.loss[row]} in {name}; allowed is 0 or more"]
@@ -88,15 +85,10 @@ def of_lr_range(
             f"smoothed_loss of step {row} is {curve.smoothed_loss[row]} in {name}, but "
             f"{made.smoothed_loss[row]:.6f} by its losses"
         ]
-    figures = {
-        "suggested_lr": made.suggested_lr(),
-        "steepest_lr": made.steepest_lr(),
-        "diverged_lr": made.diverged_lr(),
-    }
     return [
         f"{figure} in lr_range/suggestion.json is not that of curve.csv"
-        for figure, value in figures.items()
-        if figure not in suggestion or not near(suggestion[figure], value)
+        for figure in ("suggested_lr", "steepest_lr", "diverged_lr")
+        if figure not in suggestion or not near(suggestion[figure], getattr(made, figure)())
     ]
 
 

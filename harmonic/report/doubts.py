@@ -5,12 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import nn
 
-from harmonic.data.arrays import data_digest, read_labelled_images
-from harmonic.data.classes import CLASSES
+from harmonic.data.arrays import LabelledImages, data_digest
 from harmonic.data.lesions import known_pairs, lesion_groups
 from harmonic.data.metadata import read_metadata
 from harmonic.learning.batches import predict_logits
@@ -18,74 +16,67 @@ from harmonic.learning.settings import Averaging, Schedule
 from harmonic.model_file.description import Description, calibration_of
 from harmonic.report.agreement import Evidence, disagreements
 from harmonic.report.agreement_of_data import of_fingerprint, of_lr_range, of_split
-from harmonic.report.files import Probabilities, RunFiles, read_json
+from harmonic.report.contents import ReportContents
+from harmonic.report.files import RunFiles
+
+TRIED = 64
+"""Test images, spread evenly over all, that the network is asked again."""
 
 
 def doubts(
+    contents: ReportContents,
     files: RunFiles,
-    params: Mapping[str, Any],
     model: nn.Module,
     description: Description,
-    tables: Mapping[str, Any],
-    split: pd.DataFrame,
-    test: pd.DataFrame,
-    balanced: Probabilities,
-    natural: Probabilities,
+    data: LabelledImages,
+    device: torch.device,
 ) -> list[str]:
     """What of the files does not fit the answers, the network or the data; see `agreement`."""
+    params, given = contents.params, contents.predictions
     metadata = read_metadata(files.raw / "HAM10000_metadata.csv")
-    if lines := of_split(split, metadata):
+    if lines := of_split(contents.split, metadata):
         return lines  # nothing else can be told of other data
     groups = lesion_groups(metadata.image_id, metadata.lesion_id, known_pairs())
+    index = metadata.assign(lesion_group=groups)
     trained_on = description.provenance.get("data")
     if trained_on not in (None, data_digest(files.images, files.split)):
         lines = ["split.csv and images.npy are not those that the model was trained on"]
-    lines += of_fingerprint(read_json(files.fingerprint), metadata.assign(lesion_group=groups))
-    lines += of_lr_range(
-        pd.read_csv(files.lr_range / "curve.csv"),
-        read_json(files.lr_range / "suggestion.json"),
-        lowest=params["find_lr"]["lowest"],
-        highest=params["find_lr"]["highest"],
-        steps=params["find_lr"]["steps"],
-    )
-    index = metadata.assign(lesion_group=groups).set_index("image_id")
-    index = index.loc[test.index]
-    validation = read_labelled_images(files.images, files.split).part("val")
+    lines += of_fingerprint(contents.fingerprint, index)
+    lines += of_lr_range(contents.lr_curve, contents.lr_suggestion, **params["find_lr"])
+
+    training, validation, test = (data.part(name) for name in ("train", "val", "test"))
     calibration = calibration_of(description, str(files.model))
-    gpu = params["device"] != "cpu" and torch.cuda.is_available()
-    device = torch.device("cuda" if gpu else "cpu")
-    with torch.no_grad():
-        one_view, averaged = (
-            predict_logits(
-                model.to(device),
-                validation.images,
-                description.statistics(),
-                device,
-                view_count=count,
-                progress="report: val",
-            )
-            for count in (1, calibration.views)
+    tried = np.unique(np.linspace(0, len(test.labels) - 1, TRIED).round().astype(np.int64))
+    model.to(device)
+
+    def logits_of(pixels: np.ndarray, views: int) -> np.ndarray:
+        statistics = description.statistics()
+        return predict_logits(
+            model, pixels, statistics, device, view_count=views, progress="report: network"
         )
-    model.to("cpu")
+
     epoch = description.provenance.get("epoch")
     evidence = Evidence(
-        labels=index.dx.map(CLASSES.index).to_numpy(dtype=np.int64),
-        lesions=index.lesion_group.to_numpy(dtype=str),
-        balanced=balanced,
-        natural=natural,
-        index=index,
+        labels=given.labels,
+        lesions=test.groups,
+        balanced=given.balanced,
+        natural=given.natural,
+        index=index.set_index("image_id").loc[test.image_ids],
         class_counts=np.array(description.class_counts),
         imbalance=description.imbalance,
         temperature=calibration.temperature,
-        rates=rates_of(params, int((split.split == "train").sum())),
+        rates=rates_of(params, len(training.labels)),
         epoch=epoch if isinstance(epoch, int) else None,
+        tried=tried,
+        tried_logits=logits_of(test.images[tried], calibration.views),
         val_labels=validation.labels,
-        val_logits=averaged,
-        val_logits_one_view=one_view,
+        val_logits=logits_of(validation.images, calibration.views),
+        val_logits_one_view=logits_of(validation.images, 1),
         resamples=params["evaluate"]["resamples"],
         seed=params["evaluate"]["seed"],
     )
-    return [*lines, *disagreements(evidence, **tables)]
+    model.to("cpu")
+    return [*lines, *disagreements(evidence, contents.metrics, contents.history, contents.tables)]
 
 
 def rates_of(params: Mapping[str, Any], images: int) -> list[float]:

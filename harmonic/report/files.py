@@ -1,6 +1,7 @@
 """The files of a run that its report is made of, read and checked."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from harmonic.data.classes import CLASSES
 from harmonic.errors import InputError
 from harmonic.evaluation.figures import checked_figure
 from harmonic.evaluation.predictions import read_predictions
@@ -73,24 +73,23 @@ def read_history(path: Path) -> pd.DataFrame:
     return history
 
 
-def predictions_of(
-    balanced: Path, natural: Path, split: pd.DataFrame
-) -> tuple[list[str], Probabilities, Probabilities, NDArray[np.int64]]:
-    """Ids, probabilities by both rules (n, 7), and labels (n,) of the test images.
+def answers_to(
+    image_ids: Sequence[str], balanced: Path, natural: Path
+) -> tuple[Probabilities, Probabilities]:
+    """Probabilities by both rules (n, 7) of the test images, in their order.
 
-    Raises InputError where the tables do not answer the test images of the split, each once.
+    Raises InputError where the tables do not answer these images, each once.
     """
-    image_ids, by_balanced_rule = read_predictions(balanced)
+    answered, by_balanced_rule = read_predictions(balanced)
     others, by_natural_rule = read_predictions(natural)
-    if image_ids != others:
+    if answered != others:
         raise InputError(f"{balanced} and {natural} are not of the same images")
-    in_test = set(split[split.split == "test"].image_id)
-    if strange := sorted(set(image_ids) - in_test):
+    if strange := sorted(set(answered) - set(image_ids)):
         raise InputError(f"{balanced}: image {strange[0]} is no test image of split.csv")
-    if missing := sorted(in_test - set(image_ids)):
+    if missing := sorted(set(image_ids) - set(answered)):
         raise InputError(
-            f"{balanced}: test image {missing[0]} has no answer; {len(image_ids)} of "
-            f"{len(in_test)} have one"
+            f"{balanced}: test image {missing[0]} has no answer; {len(answered)} of "
+            f"{len(image_ids)} have one"
         )
-    labels = split.set_index("image_id").dx.loc[image_ids].map(CLASSES.index).to_numpy()
-    return image_ids, by_balanced_rule, by_natural_rule, labels
+    order = pd.Index(answered).get_indexer(pd.Index(image_ids))
+    return by_balanced_rule[order], by_natural_rule[order]

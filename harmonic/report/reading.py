@@ -1,79 +1,66 @@
 """A report's contents from the files of a run."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 
+from harmonic.data.arrays import read_labelled_images
 from harmonic.errors import InputError
 from harmonic.evaluation.comparison import Pair, compare
 from harmonic.evaluation.rules import uncalibrated_rule
 from harmonic.evaluation.runs import read_runs, run_from
 from harmonic.images.decode import read_rgb
 from harmonic.model_file.safetensors_file import load_model
-from harmonic.report.cases import confident_cases
-from harmonic.report.contents import HairPair, Kernels, Predictions, ReportContents
+from harmonic.report.contents import HairPair, Predictions, ReportContents
 from harmonic.report.doubts import doubts
-from harmonic.report.files import RunFiles, predictions_of, read_history, read_json, read_metrics
-from harmonic.report.spectra import first_kernels, layer_spectra
+from harmonic.report.files import RunFiles, answers_to, read_history, read_json, read_metrics
+from harmonic.report.network import confident_cases, first_kernels, layer_spectra
 
 HAIR_PAIRS = 6
 
 
 def read_contents(
-    files: RunFiles, params: Mapping[str, Any], logs: Iterable[Path], commit: str | None
+    files: RunFiles, params: Mapping[str, Any], device: torch.device
 ) -> ReportContents:
     """All that the report of a run shows.
 
-    params: as in params.yaml, nested. logs: logs/<stage>.json of each stage; those that are not
-    there are left out. commit: of the code; None outside git.
+    params: as in params.yaml, nested. device: where the network is asked again.
 
     Raises InputError naming the file that is damaged or not of this run.
     """
     model, description = load_model(files.model)
-    split = pd.read_csv(files.split, dtype=str)
+    data = read_labelled_images(files.images, files.split)
+    test = data.part("test")
     metrics = read_metrics(files.metrics, files.intervals, files.figures)
-    tables = {
-        "metrics": metrics,
-        "per_class": pd.read_csv(files.per_class),
-        "points": pd.read_csv(files.operating_points),
-        "subgroups": pd.read_csv(files.subgroups, dtype={"value": str}),
-        "history": read_history(files.history),
-    }
-    image_ids, balanced, natural, labels = predictions_of(
-        files.predictions, files.predictions_natural, split
+    balanced, natural = answers_to(
+        test.image_ids.tolist(), files.predictions, files.predictions_natural
     )
-    test = split.set_index("image_id").loc[image_ids]
-    kernels = first_kernels(model)
     uncalibrated = uncalibrated_rule(balanced, description.class_counts, metrics["temperature"])
-    return ReportContents(
+    contents = ReportContents(
         metrics=metrics,
-        predictions=Predictions(labels, balanced, natural, uncalibrated),
+        predictions=Predictions(test.labels, balanced, natural, uncalibrated),
         params=params,
-        commit=commit,
         fingerprint=read_json(files.fingerprint),
-        logs=[read_json(path) for path in logs if path.is_file()],
-        split=split,
-        history=tables["history"],
+        split=pd.read_csv(files.split, dtype=str),
+        history=read_history(files.history),
         lr_curve=pd.read_csv(files.lr_range / "curve.csv"),
-        lr_suggestion={
-            name: value
-            for name, value in read_json(files.lr_range / "suggestion.json").items()
-            if value is not None
-        }
-        | {"used_lr": params["lr"]},
+        lr_suggestion=read_json(files.lr_range / "suggestion.json") | {"used_lr": params["lr"]},
         spectra=layer_spectra(model),
-        kernels=None if kernels is None else Kernels(*kernels),
-        cases=confident_cases(model, description, files.images, split, test, labels, natural),
-        per_class=tables["per_class"],
-        operating_points=tables["points"],
-        subgroups=tables["subgroups"],
+        kernels=first_kernels(model),
+        tables={
+            "per_class": pd.read_csv(files.per_class),
+            "operating_points": pd.read_csv(files.operating_points),
+            "subgroups": pd.read_csv(files.subgroups, dtype={"value": str}),
+        },
+        hair_pairs=hair_pairs(files.raw / "images", files.hairless, data.image_ids.tolist()),
+        cases=confident_cases(model, description, test, natural),
         comparison=against_baseline(params["report"]["baseline"], files),
-        doubts=doubts(files, params, model, description, tables, split, test, balanced, natural),
-        hair_pairs=hair_pairs(files.raw / "images", files.hairless, split.image_id.tolist()),
     )
+    return replace(contents, doubts=doubts(contents, files, model, description, data, device))
 
 
 def against_baseline(name: str | None, files: RunFiles) -> Pair | None:

@@ -8,9 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from harmonic.data.classes import CLASSES
-from harmonic.errors import InputError
-from harmonic.evaluation.bootstrap import DIGITS
-from harmonic.evaluation.comparison import Pair
+from harmonic.data.split import SETS
 from harmonic.evaluation.metrics import BALANCED_METRICS, NATURAL_METRICS
 from harmonic.evaluation.plots.classification import confusion_table
 
@@ -66,53 +64,16 @@ HEADS = {
 }
 """Headings and values that are not their names with the underscores taken out."""
 
-PARTS = ("train", "val", "test")
-
-
-def headline_rows(metrics: Mapping[str, float]) -> list[dict[str, Any]]:
-    """A row for each metric there is: name, meaning, rule, value, interval, majority baseline."""
-    rows = []
-    for name, (title, meaning) in MEANINGS.items():
-        if name in metrics:
-            rows.append(
-                {
-                    "name": name,
-                    "title": title,
-                    "meaning": meaning,
-                    "rule": "balanced" if name in BALANCED_METRICS else "natural",
-                    "value": metrics[name],
-                    "low": metrics.get(f"{name}_low"),
-                    "high": metrics.get(f"{name}_high"),
-                    "majority": metrics.get(f"majority_{name}"),
-                }
-            )
-    return rows
-
-
-def other_rule_rows(metrics: Mapping[str, float]) -> list[dict[str, Any]]:
-    """A row for each metric known under both rules: title, balanced, natural."""
-    rows = []
-    for name, (title, _) in MEANINGS.items():
-        at_home, other = metrics.get(name), metrics.get(f"{name}{_other_suffix(name)}")
-        if at_home is not None and other is not None:
-            balanced_first = name in BALANCED_METRICS
-            rows.append(
-                {
-                    "title": title,
-                    "balanced": at_home if balanced_first else other,
-                    "natural": other if balanced_first else at_home,
-                }
-            )
-    return rows
+ENDS = ("", "_low", "_high")
 
 
 def other_metrics(metrics: Mapping[str, float]) -> list[tuple[str, float]]:
     """Name and value of every metric that the two tables above do not hold, sorted."""
     held = {"test_images", "test_lesions"}
     for name in (*BALANCED_METRICS, *NATURAL_METRICS):
-        held |= {name, f"{name}_low", f"{name}_high", f"{name}{_other_suffix(name)}"}
-        held |= {f"majority_{name}", f"{name}_uncalibrated"}
-        held |= {f"lesion_{name}{end}" for end in ("", "_low", "_high")}
+        held |= {f"{name}{end}" for end in ("_natural_rule", "_balanced_rule", "_uncalibrated")}
+        held |= {f"{start}{name}{end}" for start in ("", "lesion_") for end in ENDS}
+        held.add(f"majority_{name}")
     return sorted((name, value) for name, value in metrics.items() if name not in held)
 
 
@@ -121,12 +82,12 @@ def shown_table(table: pd.DataFrame) -> dict[str, Any]:
 
     A row is a list of (value, low, high); low and high are None where a column has no interval.
     """
-    ends = {f"{name}{end}" for name in table.columns for end in ("_low", "_high")}
+    ends = {f"{name}{end}" for name in table.columns for end in ENDS[1:]}
     names = [name for name in table.columns if name not in ends]
     if "column" in table:
         table = table.assign(column=table["column"].map(head))
     rows = [
-        [(row[name], row.get(f"{name}_low"), row.get(f"{name}_high")) for name in names]
+        [tuple(row.get(f"{name}{end}") for end in ENDS) for name in names]
         for row in table.to_dict("records")
     ]
     return {"heads": [head(name) for name in names], "rows": rows}
@@ -136,84 +97,30 @@ def head(name: str) -> str:
     return HEADS.get(name, name.replace("_", " "))
 
 
-def lesion_rows(metrics: Mapping[str, float]) -> list[dict[str, Any]]:
-    """A row for each metric known by image and by lesion: title, and (value, low, high) of each."""
-    rows = []
-    for name, (title, _) in MEANINGS.items():
-        if name in metrics and f"lesion_{name}" in metrics:
-            both = {
-                kind: [metrics.get(f"{prefix}{name}{end}") for end in ("", "_low", "_high")]
-                for kind, prefix in (("image", ""), ("lesion", "lesion_"))
-            }
-            rows.append({"title": title, **both})
-    return rows
-
-
-def calibration_rows(metrics: Mapping[str, float]) -> list[dict[str, Any]]:
-    """A row for each calibration metric known before and after temperature scaling."""
-    return [
-        {"title": MEANINGS[name][0], "before": metrics[f"{name}_uncalibrated"], "after": value}
-        for name in ("ece", "brier", "log_loss")
-        if f"{name}_uncalibrated" in metrics and (value := metrics.get(name)) is not None
-    ]
-
-
-def difference_rows(pair: Pair) -> list[dict[str, Any]]:
-    """A row for each metric of a comparison: title, both values, difference, widest interval."""
-    return [
-        {
-            "title": MEANINGS.get(name, (head(name),))[0],
-            "baseline": round(found.first, DIGITS),
-            "here": round(found.second, DIGITS),
-            "difference": f"{found.value:+.3f}",
-            "interval": "–"
-            if found.too_few
-            else f"{found.interval[0]:+.3f} to {found.interval[1]:+.3f}",
-        }
-        for name, found in pair.differences.items()
-    ]
-
-
 def confusion_cells(
     labels: NDArray[np.int64], probabilities: NDArray[np.float64]
 ) -> list[dict[str, Any]]:
     """A row for each true class: its name, and count and share of the row for each answer."""
     counts, shares = confusion_table(labels, probabilities)
     return [
-        {
-            "name": name,
-            "cells": [
-                {"count": int(count), "share": float(share)}
-                for count, share in zip(counts[c], np.nan_to_num(shares[c]), strict=True)
-            ],
-        }
-        for c, name in enumerate(CLASSES)
+        {"name": name, "cells": list(zip(row.tolist(), of_row.tolist(), strict=True))}
+        for name, row, of_row in zip(CLASSES, counts, np.nan_to_num(shares), strict=True)
     ]
 
 
 def split_table(split: pd.DataFrame) -> list[dict[str, Any]]:
     """Images and lesions of each class, and of all, in each part of the split: part -> (n, n)."""
-    _need_columns(split)
-    parts = [part for part in PARTS if part in set(split["split"])]
     rows = []
     for name in (*CLASSES, "all"):
-        of_class = split if name == "all" else split[split["dx"] == name]
-        groups = {part: of_class[of_class["split"] == part] for part in parts}
-        rows.append(
-            {
-                "name": name,
-                "parts": {
-                    part: (len(group), group["lesion_id"].nunique())
-                    for part, group in groups.items()
-                },
-            }
-        )
+        of_class = split if name == "all" else split[split.dx == name]
+        parts = {part: of_class.lesion_id[of_class.split == part] for part in SETS}
+        counts = {part: (len(lesions), lesions.nunique()) for part, lesions in parts.items()}
+        rows.append({"name": name, "parts": counts})
     return rows
 
 
 def shared_lesions(split: pd.DataFrame) -> int:
     """How many lesions have images in more than one part of the split; 0 unless it leaks."""
-    _need_columns(split)
     return int((split.groupby("lesion_id")["split"].nunique() > 1).sum())
 
 
@@ -224,9 +131,9 @@ def flat(nested: Mapping[str, Any]) -> list[tuple[str, str]]:
         if isinstance(value, Mapping):
             leaves += [(f"{key}.{path}", text) for path, text in flat(value)]
         elif isinstance(value, list | tuple):
-            leaves.append((str(key), ", ".join(str(item) for item in value)))
+            leaves.append((key, ", ".join(map(str, value))))
         else:
-            leaves.append((str(key), str(value)))
+            leaves.append((key, str(value)))
     return leaves
 
 
@@ -239,13 +146,3 @@ def shown(value: float | int | str | None) -> str:
     if isinstance(value, int | np.integer):
         return f"{value:,}"
     return f"{value:.3f}"
-
-
-def _other_suffix(name: str) -> str:
-    return "_natural_rule" if name in BALANCED_METRICS else "_balanced_rule"
-
-
-def _need_columns(split: pd.DataFrame) -> None:
-    missing = {"image_id", "lesion_id", "dx", "split"} - set(split.columns)
-    if missing:
-        raise InputError(f"split: without {', '.join(sorted(missing))}")

@@ -1,9 +1,8 @@
 """Exact mode: the same bits from any x86-64 processor, whatever its vectors and number of cores.
 
-Sums of floating-point numbers depend on their order, and libraries order them by the width of the
+Libraries order sums of floating-point numbers, on which their last bits depend, by the width of the
 processor's vectors and the number of threads. The variables below make them use one thread and the
-instructions that every x86-64 processor of the last fifteen years has. Libraries read them once,
-when they are loaded, so `compute_exactly` comes before a stage's own file is imported.
+instructions that every processor of the last fifteen years has.
 """
 
 import os
@@ -25,7 +24,7 @@ VARIABLES = {
 """What libraries read from the environment, and the value that makes them compute alike."""
 
 LIBRARIES = ("numpy", "torch")
-STAGES = ("find_lr", "train", "evaluate", "compress")
+STAGES = ("find_lr", "train", "evaluate", "compress", "report")
 """Those that compute in floating point; the others compute alike everywhere without it."""
 
 

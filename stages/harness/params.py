@@ -1,22 +1,14 @@
-"""params.yaml as typed, checked objects.
+"""params.yaml as typed, checked objects; no defaults here, and descriptions are what errors quote.
 
 Every stage checks the whole file before it does anything else, so that a mistake in a key that is
-needed an hour later stops the first stage within a second. There are no defaults here: params.yaml
-is the one place where values stand, and the descriptions below are what the error messages quote.
+needed an hour later stops the first stage within a second.
 """
 
 import difflib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
-from pydantic import (
-    BaseModel,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -40,7 +32,9 @@ TORCHRUN_OPTIONS = (
 )
 """Those that say which processes there are; none that would start another program."""
 WORD = r"[A-Za-z0-9_./:\[][A-Za-z0-9_./:,=\[\]-]*"
-SECTION = "a section of keys and values"
+
+Share = Annotated[float, number(0.02, 0.45, "share of the images")]
+Resamples = Annotated[int, whole(100, 100_000, "bootstrap resamples")]
 
 
 class Download(Section):
@@ -63,8 +57,8 @@ class Resize(Section):
 class Split(Section):
     seed: Seed
     by: Literal["lesion", "image"]
-    val: Annotated[float, number(0.02, 0.45, "share of the images")]
-    test: Annotated[float, number(0.02, 0.45, "share of the images")]
+    val: Share
+    test: Share
     folds: Annotated[int, whole(2, 20)] | None = Field(
         description="null (no cross-validation) or a whole number from 2 to 20 (folds)"
     )
@@ -91,19 +85,16 @@ class FindLr(Section):
 
 
 class Train(Averaging, Step, Network):
-    launcher: Annotated[
-        str,
-        Field(
-            pattern=rf"^(python|torchrun( --standalone| --({TORCHRUN_OPTIONS})[= ]{WORD})*)$",
-            description="python, or torchrun and how many processes: "
-            "torchrun --standalone --nproc-per-node 2",
-        ),
-    ]
+    launcher: str = Field(
+        pattern=rf"^(python|torchrun( --standalone| --({TORCHRUN_OPTIONS})[= ]{WORD})*)$",
+        description="python, or torchrun and how many processes: "
+        "torchrun --standalone --nproc-per-node 2",
+    )
 
 
 class Evaluate(Section):
     views: Literal[1, 8] = Field(description="1 (as it is) or 8 (all flips and quarter turns)")
-    resamples: Annotated[int, whole(100, 100_000, "bootstrap resamples")]
+    resamples: Resamples
     seed: Seed
 
 
@@ -111,7 +102,7 @@ class Compress(Section):
     epochs: Annotated[int, whole(0, 1000, "passes over the training set")]
     lr: LearningRate
     calibration_images: Annotated[int, whole(1, 10_000, "images")]
-    resamples: Annotated[int, whole(100, 100_000, "bootstrap resamples")]
+    resamples: Resamples
     seed: Seed
 
 
@@ -125,22 +116,16 @@ class Report(Section):
 
 class Params(Section):
     source: Literal["sample", "archive", "kaggle", "dataverse", "isic"]
-    archive: Annotated[
-        str,
-        Field(pattern=r"^[^\x00-\x1f]+$", description="the path of a zip file or folder"),
-    ]
+    archive: str = Field(pattern=r"^[^\x00-\x1f]+$", description="the path of a zip file or folder")
     seed: Seed
     model: Literal["harmonic", "cnn"]
     lr: LearningRate
     epochs: Annotated[int, whole(1, 10_000, "passes over the training set")]
     batch_size: Annotated[int, whole(2, 65_536, "images")]
     image_size: Annotated[int, whole(28, 224, "pixels")]
-    device: Annotated[
-        str,
-        Field(
-            pattern=r"^(auto|cpu|cuda|cuda:\d{1,3})$", description="one of auto, cpu, cuda, cuda:N"
-        ),
-    ]
+    device: str = Field(
+        pattern=r"^(auto|cpu|cuda|cuda:\d{1,3})$", description="one of auto, cpu, cuda, cuda:N"
+    )
     exact: Literal["auto", True, False] = Field(description="one of auto, true, false")
     download: Download
     remove_hair: RemoveHair
@@ -168,17 +153,15 @@ class Params(Section):
 
 
 def load_params(path: Path) -> Params:
-    """Read and check a params.yaml.
+    """Read and check a params.yaml, YAML 1.2 as for DVC: `1e-4` is a number.
 
-    Read as YAML 1.2, as DVC does: `1e-4` is a number. Raises InputError naming the key, the value
-    and what is allowed; where several keys are wrong, the first and how many more.
+    Raises InputError naming the key, the value and what is allowed; of several, the first.
     """
     try:
         tree = YAML(typ="safe", pure=True).load(path)
     except FileNotFoundError:
-        raise InputError(
-            f"{path} is not there: run this from the top folder of the project"
-        ) from None
+        where = "run this from the top folder of the project"
+        raise InputError(f"{path} is not there: {where}") from None
     except IsADirectoryError:
         raise InputError(f"{path} is a folder; it must be a file") from None
     except (YAMLError, UnicodeDecodeError) as error:
@@ -200,7 +183,7 @@ def checked_params(tree: dict[str, Any], name: str) -> Params:
         problems = sorted(
             error.errors(include_url=False), key=lambda found: found["type"] != "extra_forbidden"
         )
-        others = len({dotted(found) for found in problems}) - 1
+        others = len({tuple(keys_of(found)) for found in problems}) - 1
         more = f" (and {others} more)" if others else ""
         raise InputError(f"{name}: {described(problems[0])}{more}") from None
 
@@ -209,42 +192,39 @@ def described(problem: Any) -> str:
     """One of pydantic's findings as a line for the person who typed the value."""
     if problem["type"] == "invalid_key":
         return f"key {shown(problem['loc'][-1])} is no text; keys are names such as lr"
-    keys = [str(part) for part in problem["loc"] if isinstance(part, str)]
-    if problem["type"] == "extra_forbidden":
-        *parents, unknown = keys
-        known = list(section_at(parents).model_fields)
-        close = difflib.get_close_matches(unknown, known, n=1)
-        hint = f"did you mean {'.'.join([*parents, close[0]])}?" if close else "known here: "
-        return f"unknown key {'.'.join(keys)}; {hint}" + ("" if close else ", ".join(known))
+    *section, last = keys_of(problem)
+    key = ".".join([*section, last])
     if problem["type"] == "value_error":
-        return f"{'.'.join(keys)}: {problem['ctx']['error']}"
-    *parents, last = dotted(problem).split(".")
-    allowed = allowed_at(section_at(parents).model_fields[last])
+        return f"{key}: {problem['ctx']['error']}"
+    fields = (section_called(*section) if section else Params).model_fields
+    if problem["type"] == "extra_forbidden":
+        if close := difflib.get_close_matches(last, fields, n=1):
+            return f"unknown key {key}; did you mean {'.'.join([*section, *close])}?"
+        return f"unknown key {key}; known here: {', '.join(fields)}"
+    allowed = allowed_at(fields[last])
     if problem["type"] == "missing":
-        return f"{dotted(problem)} is missing; it must be {allowed}"
-    return f"{dotted(problem)} is {shown(problem['input'])}; it must be {allowed}"
+        return f"{key} is missing; it must be {allowed}"
+    return f"{key} is {shown(problem['input'])}; it must be {allowed}"
 
 
-def dotted(problem: Any) -> str:
-    """The key that a finding is about, without what pydantic adds of a key's alternatives."""
+def keys_of(problem: Any) -> list[str]:
+    """The key that a finding is about, after its section, without pydantic's alternatives."""
     first, *rest = map(str, problem["loc"])
-    field = Params.model_fields.get(first)
-    in_section = field is not None and allowed_at(field) == SECTION
-    return ".".join([first, *rest[:1]]) if in_section else first
+    return [first, *rest[:1]] if section_called(first) is not Params else [first]
+
+
+def section_called(name: str) -> type[Section]:
+    """The section that a key holds; Params where it holds none."""
+    field = Params.model_fields.get(name)
+    found = field.annotation if field else None
+    return found if isinstance(found, type) and issubclass(found, Section) else Params
 
 
 def allowed_at(field: FieldInfo) -> str:
     """What a key may be: its description, or the names of its Literal."""
     if field.description is None and get_origin(field.annotation) is Literal:
         return "one of " + ", ".join(get_args(field.annotation))
-    return field.description or SECTION
-
-
-def section_at(keys: list[str]) -> type[BaseModel]:
-    section: type[BaseModel] = Params
-    for key in keys:
-        section = section.model_fields[key].annotation  # type: ignore[assignment]
-    return section
+    return field.description or "a section of keys and values"
 
 
 def shown(value: Any) -> str:

@@ -9,79 +9,36 @@ the stage depends on, so the work of other parameters, data or code is never tak
 import fcntl
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-
 from harmonic.errors import InputError
 from stages.harness.params import Params
+from stages.harness.pipeline import dependencies, read_pipeline
+from stages.harness.recorded import content_digest
 
 PARTIAL = Path(".partial")
 
 
 def stage_digest(stage: str, params: Params, inputs: Iterable[Path]) -> str:
-    """16 hex digits over what the stage depends on.
-
-    That is what dvc.yaml lists for it (the values of its params, the contents of its deps, code
-    included) and the contents of `inputs`, the paths given on the command line.
-    """
-    values = {key: params.value_of(key) for key in definition(stage).get("params", [])}
-    deps = listed_deps(stage, params)
-    contents = {path: content_digest(Path(path)) for path in deps | {str(path) for path in inputs}}
+    """16 hex digits over what the stage depends on: the values of its params and the contents of
+    its deps in dvc.yaml, code included, and of `inputs`, the paths of the command line."""
+    definition = read_pipeline()[stage]
+    values = {key: params.value_of(key) for key in definition.get("params", [])}
+    paths = dependencies(definition, params.archive) | {str(path) for path in inputs}
+    contents = {path: content_digest(Path(path)) for path in paths}
     record = json.dumps([stage, values, contents], sort_keys=True)
     return hashlib.sha256(record.encode()).hexdigest()[:16]
 
 
-def definition(stage: str) -> dict[str, Any]:
-    """What dvc.yaml says about a stage. Raises InputError outside the top folder."""
-    pipeline = Path("dvc.yaml")
-    if not pipeline.is_file():
-        raise InputError("dvc.yaml is not there: run this from the top folder of the project")
-    found: dict[str, Any] = YAML(typ="safe", pure=True).load(pipeline)["stages"][stage]
-    return found
-
-
-def listed_deps(stage: str, params: Params) -> set[str]:
-    """The paths that dvc.yaml lists as dependencies of a stage."""
-    deps = definition(stage).get("deps", [])
-    return {str(dep).replace("${archive}", params.archive) for dep in deps}
-
-
-def listed_outs(stage: str) -> set[str]:
-    """The paths that dvc.yaml lists as outputs of a stage, metrics included."""
-    listed = [*definition(stage).get("outs", []), *definition(stage).get("metrics", [])]
-    return {out if isinstance(out, str) else next(iter(out)) for out in listed}
-
-
-def content_digest(path: Path) -> str:
-    """SHA-256 of a file, or of names and digests of all files of a folder; "absent" for neither.
-
-    Compiled bytecode is passed over, as DVC passes over it (.dvcignore).
-    """
-    if path.is_file():
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    if not path.is_dir():
-        return "absent"
-    whole = hashlib.sha256()
-    for file_path in sorted(path.rglob("*")):
-        if file_path.is_file() and "__pycache__" not in file_path.parts:
-            name = os.fsencode(file_path.relative_to(path))
-            whole.update(name + b"\0" + content_digest(file_path).encode() + b"\n")
-    return whole.hexdigest()
-
-
 @contextmanager
 def locked(stage: str) -> Iterator[None]:
-    """Hold the stage's place alone, so that two runs never write into the same unfinished work.
+    """Hold the stage's unfinished work alone; InputError where another process holds it.
 
-    Raises InputError where another process holds it. The lock goes with the process, however it
-    ends.
+    The lock goes with the process, however it ends.
     """
     folder = PARTIAL / stage
     folder.mkdir(parents=True, exist_ok=True)

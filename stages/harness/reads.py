@@ -13,7 +13,7 @@ from typing import Any
 
 WITHOUT_EFFECT = (
     *(".venv", ".git", ".dvc", ".partial", "logs", "params.yaml", "dvc.yaml", "dvc.lock"),
-    *("stages/harness", "harmonic/errors.py"),
+    *("stages/harness", "harmonic/errors.py", "harmonic/provenance.py"),
     *("harmonic/learning/settings.py", "harmonic/learning/launcher.py"),
 )
 """Paths that no result depends on, that DVC knows of otherwise (params.yaml by its keys), or that
@@ -25,10 +25,8 @@ def watch_opened() -> set[str]:
     opened: set[str] = set()
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
-        if event == "open" and isinstance(arguments[0], str):
-            mode = arguments[1]
-            if mode is None or "r" in mode:
-                opened.add(arguments[0])
+        if event == "open" and isinstance(arguments[0], str) and "r" in (arguments[1] or "r"):
+            opened.add(arguments[0])
 
     sys.addaudithook(hook)
     return opened
@@ -45,19 +43,12 @@ def unlisted(opened: Iterable[str], listed: Iterable[str]) -> list[str]:
     here = os.path.realpath(".")
     covered = [Path(path) for path in (*listed, *WITHOUT_EFFECT)]
     found = set()
-    for name in list(opened):
+    for name in opened:
         path = Path(os.path.abspath(name))  # noqa: PTH100  a link counts as where it stands
-        if not path.is_relative_to(here):
-            continue
-        path = source_of(path.relative_to(here))
-        covers = any(path == place or place in path.parents for place in covered)
-        if not covers and path.is_file() and path.name != "__init__.py":
-            found.add(path.as_posix())
+        if path.parent.name == "__pycache__":
+            path = path.parent.parent / f"{path.name.split('.')[0]}.py"
+        if path.is_relative_to(here) and path.is_file() and path.name != "__init__.py":
+            path = path.relative_to(here)
+            if not any(path.is_relative_to(place) for place in covered):
+                found.add(path.as_posix())
     return sorted(found)
-
-
-def source_of(path: Path) -> Path:
-    """The source of a compiled module; any other path as it is."""
-    if path.parent.name != "__pycache__":
-        return path
-    return path.parent.parent / f"{path.name.split('.')[0]}.py"

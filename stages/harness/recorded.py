@@ -10,24 +10,18 @@ import json
 import shlex
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
-
-from ruamel.yaml import YAML
 
 from harmonic.errors import InputError
+from stages.harness.pipeline import LOCK, parse_lock
 
 
 def refuse_other_bytes(inputs: Iterable[Path]) -> None:
     """InputError naming the first input that is not what dvc.lock records as a stage's output."""
-    lock = Path("dvc.lock")
-    if not lock.is_file():
-        return
-    recorded = recorded_outs(lock.read_text(encoding="utf-8"))
+    recorded = recorded_outs(LOCK.read_text(encoding="utf-8")) if LOCK.is_file() else {}
     for path in inputs:
         stage, digest = recorded.get(path.as_posix(), ("", None))
-        if digest and dvc_digest(path) != digest:
-            # Slow to import, and needed here alone.
-            from dvc.repo import Repo
+        if digest and content_digest(path) != digest:
+            from dvc.repo import Repo  # slow to import, and needed here alone
 
             with Repo() as repo:
                 damaged = list(damaged_entries(Path(repo.cache.local.path), digest))
@@ -40,21 +34,28 @@ def refuse_other_bytes(inputs: Iterable[Path]) -> None:
 
 def recorded_outs(text: str) -> dict[str, tuple[str, str]]:
     """Of every output in the text of a dvc.lock: the stage that makes it, and its MD5."""
-    stages: dict[str, Any] = (YAML(typ="safe", pure=True).load(text) or {}).get("stages", {})
     return {
-        out["path"]: (name, out["md5"])
-        for name, stage in stages.items()
-        for out in stage.get("outs", [])
-        if "md5" in out
+        path: (name, digest)
+        for name, stage in parse_lock(text).items()
+        for path, digest in stage.outs.items()
     }
 
 
-def dvc_digest(path: Path) -> str:
-    """The MD5 that DVC gives a file, or a folder: that of a list of its files, and `.dir`."""
-    if not path.is_dir():
+def content_digest(path: Path) -> str:
+    """The MD5 that DVC gives a file, or a folder: that of a list of its files, and `.dir`.
+
+    Compiled bytecode is passed over (.dvcignore). "absent" where nothing is there.
+    """
+    if path.is_file():
         return file_md5(path)
+    if not path.is_dir():
+        return "absent"
     files = {file.relative_to(path).as_posix(): file for file in path.rglob("*") if file.is_file()}
-    listing = [{"md5": file_md5(files[name]), "relpath": name} for name in sorted(files)]
+    listing = [
+        {"md5": file_md5(files[name]), "relpath": name}
+        for name in sorted(files)
+        if files[name].suffix != ".pyc"
+    ]
     text = json.dumps(listing, sort_keys=True)
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() + ".dir"
 

@@ -1,25 +1,27 @@
 """Files that Python imports instead of the module that is meant, because they come first.
 
-A torch.py in the top folder takes the place of PyTorch, and no stage lists it. What is installed
-belongs to the environment (reproduction/environment.py); what hides it is refused by name.
+A torch.py in the top folder takes the place of PyTorch, an opt_einsum.py that of none, and yet
+torch uses it: there the project's own packages alone may be imported. In PYTHONPATH, which
+reproduction/environment.py records, nothing may hide another module.
 """
 
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from importlib.machinery import PathFinder, all_suffixes
+from inspect import getmodulename
+from itertools import takewhile
 from pathlib import Path
 
 from harmonic.errors import InputError
 
-OWN = ("harmonic", "stages", "studies", "reproduction", "benchmarks", "docs", "tests")
+OWN = {"harmonic", "stages", "studies", "reproduction", "benchmarks", "docs", "tests"}
 """Top-level packages of this project."""
-HOOKS = ("sitecustomize", "usercustomize")
+HOOKS = {"sitecustomize", "usercustomize"}
 """Imported by Python itself when it starts."""
 
 
 def refuse_shadows() -> None:
-    """End the process with one line where a file hides a module, or the library is another's."""
     try:
         check_shadows(Path.cwd())
     except InputError as error:
@@ -27,32 +29,43 @@ def refuse_shadows() -> None:
 
 
 def check_shadows(here: Path) -> None:
-    """InputError where a file hides a module, or the library is not the one of `here`."""
-    if found := next(hiding(here, later_than(here)), None):
-        raise InputError(f"{found}; rename it")
-    for place in first_places():
-        if place.resolve() != here.resolve():
-            for found in hiding(place, later_than(place), hooks=()):
+    """InputError where a file is in the way, or the library is not that of `here`."""
+    if found := next(strangers(here), None):
+        raise InputError(found)
+    standard = os.path.dirname(os.__file__)  # noqa: PTH120  as it stands in sys.path
+    for number, place in enumerate(takewhile(lambda place: place != standard, sys.path)):
+        if Path(place).resolve() != here.resolve():
+            for found in hiding(Path(place), sys.path[number + 1 :]):
                 raise InputError(f"{found}; take {place} out of PYTHONPATH, or rename the file")
     library = Path(sys.modules["harmonic"].__file__ or "").parent
     if Path("harmonic").is_dir() and library.resolve() != Path("harmonic").resolve():
         raise InputError(f"harmonic was imported from {library.parent}, not from here, {here}")
 
 
-def hiding(folder: Path, later: Sequence[str], hooks: Sequence[str] = HOOKS) -> Iterator[str]:
-    """A phrase for each file or package of `folder` that would be imported instead of another.
-
-    `later`: the places where Python looks after `folder`.
-    """
-    for entry in sorted(folder.iterdir()) if folder.is_dir() else []:
+def strangers(root: Path) -> Iterator[str]:
+    """A line for each module or package in the top folder that is none of the project's own, and
+    for each compiled module of these that Python would not hold against its source (PEP 552)."""
+    for entry in sorted(root.iterdir()):
         name = module_name(entry)
-        if name is None or name in OWN:
+        if name and name not in OWN:
+            yield f"{entry} is no part of the project, but `import {name}` finds it; rename it"
+    for package in sorted(OWN):
+        for compiled in sorted((root / package).rglob("*.pyc")):
+            with compiled.open("rb") as file:
+                flags = file.read(8)[4:]
+            if flags == b"\1\0\0\0":
+                yield f"{compiled} is run whatever its source says; remove it"
+
+
+def hiding(place: Path, later: Sequence[str]) -> Iterator[str]:
+    """A phrase for each module of a folder of PYTHONPATH that hides one of the places `later`."""
+    for entry in sorted(place.iterdir()) if place.is_dir() else []:
+        name = module_name(entry)
+        if name is None or name in OWN | HOOKS:
             continue
-        if name in hooks:
-            yield f"{entry} would be run by Python at its start"
-        elif name in sys.stdlib_module_names and name not in HOOKS:
+        if name in sys.stdlib_module_names:
             yield f"{entry} hides the standard library's {name}"
-        elif name not in HOOKS and PathFinder.find_spec(name, later):
+        elif PathFinder.find_spec(name, later):
             yield f"{entry} hides the installed {name}"
 
 
@@ -61,21 +74,4 @@ def module_name(entry: Path) -> str | None:
     if entry.is_dir():
         packaged = any((entry / f"__init__{suffix}").is_file() for suffix in all_suffixes())
         return entry.name if packaged else None
-    names = [entry.name.removesuffix(end) for end in all_suffixes() if entry.name.endswith(end)]
-    return min(names, key=len) if names else None
-
-
-def first_places() -> Iterator[Path]:
-    """Where Python looks before it looks in the standard library: here, and in PYTHONPATH."""
-    standard = os.path.dirname(os.__file__)  # noqa: PTH120  as it stands in sys.path
-    for place in sys.path:
-        if place == standard:
-            return
-        yield Path(place)
-
-
-def later_than(folder: Path) -> list[str]:
-    """The places of sys.path after `folder`; all others where it is none of them."""
-    resolved = [Path(place).resolve() for place in sys.path]
-    start = resolved.index(folder.resolve()) + 1 if folder.resolve() in resolved else 0
-    return sys.path[start:]
+    return getmodulename(entry.name)

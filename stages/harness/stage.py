@@ -4,33 +4,27 @@ A stage module is its work and one call of `run_stage`. Inputs and outputs are n
 command line, so that every path stands in dvc.yaml, in `cmd`.
 """
 
-import argparse
 import errno
 import os
 import platform
 import shutil
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence, Set
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from harmonic.errors import InputError
+from harmonic.learning.launcher import check_launcher
+from harmonic.provenance import commit_of
 from stages.harness.exact import compute_exactly
-from stages.harness.launcher import check_processes
 from stages.harness.params import Params, load_params
-from stages.harness.parent import end_with_dvc
-from stages.harness.partial import (
-    PARTIAL,
-    listed_deps,
-    listed_outs,
-    locked,
-    move_into_place,
-    stage_digest,
-    write_json,
-)
+from stages.harness.partial import PARTIAL, locked, move_into_place, stage_digest, write_json
+from stages.harness.pipeline import dependencies, outputs, read_pipeline
 from stages.harness.reads import imported, unlisted, watch_opened
 from stages.harness.recorded import refuse_other_bytes
 
@@ -43,63 +37,85 @@ class Stage:
 
     name: str
     params: Params
-    reads: argparse.Namespace
+    reads: Namespace
     """The inputs' paths, by name: `stage.reads.index`."""
-    writes: argparse.Namespace
+    writes: Namespace
     """Paths inside the unfinished work, by name; moved into place when the work returns."""
     partial: Path
     """The folder of the unfinished work, kept when the stage is interrupted."""
     log: dict[str, Any] = field(default_factory=dict)
-    """What may differ from run to run (speed, hardware); goes to logs/, never into an output."""
+    """What may differ from run to run; goes to logs/, never into an output."""
+
+
+Work = Callable[[Stage], None]
+Places = dict[str, Path]
+"""Paths of the command line, by the name of their option."""
 
 
 def run_stage(
     name: str,
-    work: Callable[[Stage], None],
+    work: Work,
     *,
     reads: Sequence[str] = (),
     writes: Sequence[str],
+    several: bool = False,
     argv: Sequence[str] | None = None,
 ) -> int:
-    """Do the work of one stage; return the exit status.
+    """Do the work of one stage; return the exit status, 1 with one line for bad input.
 
-    The parameters are checked before anything else. `work` writes to `stage.writes`; when it
-    returns, every output is moved to the place that the command line names. Bad input is one line
-    on standard error and status 1.
+    `work` writes to `stage.writes`; when it returns, every output is moved to the place that the
+    command line names. several: whether a launcher may have several processes do the work together;
+    all but the first follow, in a folder that is thrown away.
     """
     opened = watch_opened() if "DVC_STAGE" in os.environ else set()
+    follows = several and is_follower()
+    who = f"{name}, process {os.environ['RANK']}" if follows else name
     try:
-        end_with_dvc()
-        paths = parse(name, work, [*reads, *writes], argv)
-        params = load_params(paths.params)
+        options = parse(name, work, [*reads, *writes], argv)
+        inputs = {read: getattr(options, read) for read in reads}
+        places = {write: getattr(options, write) for write in writes}
+        params = load_params(options.params)
         compute_exactly(name, params)
-        check_processes(name, params)
-        with locked(name):
-            attempt(name, work, params, paths, reads, writes, opened)
+        if several:
+            check_launcher(params.train.launcher)
+        if follows:
+            with tempfile.TemporaryDirectory() as folder:
+                work(begun(name, params, inputs, places, Path(folder)))
+        else:
+            with locked(name):
+                lead(name, work, params, inputs, places, opened)
     except InputError as error:
-        print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"{who}: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(f"{name}: interrupted; the next run goes on from here", file=sys.stderr)
+        if not follows:
+            print(f"{name}: interrupted; the next run goes on from here", file=sys.stderr)
         return 130
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
             raise
-        print(f"{name}: {error.strerror}: {error.filename or 'while writing'}", file=sys.stderr)
+        print(f"{who}: {error.strerror}: {error.filename or 'while writing'}", file=sys.stderr)
         return 1
     return 0
 
 
-def attempt(
-    name: str,
-    work: Callable[[Stage], None],
-    params: Params,
-    paths: argparse.Namespace,
-    reads: Sequence[str],
-    writes: Sequence[str],
-    opened: Set[str],
+def is_follower() -> bool:
+    """Does the environment call this process another than the first? (Rightly: check_launcher.)"""
+    return os.environ.get("RANK", "").lstrip("0") != ""
+
+
+def begun(name: str, params: Params, inputs: Places, places: Places, folder: Path) -> Stage:
+    """The stage with its unfinished work in `folder`, under the digest of what it depends on."""
+    partial = folder / stage_digest(name, params, inputs.values())
+    partial.mkdir(parents=True, exist_ok=True)
+    unfinished = {write: partial / place.name for write, place in places.items()}
+    return Stage(name, params, Namespace(**inputs), Namespace(**unfinished), partial)
+
+
+def lead(
+    name: str, work: Work, params: Params, inputs: Places, places: Places, opened: set[str]
 ) -> None:
-    inputs = {read: getattr(paths, read) for read in reads}
+    """Do the work as the one process that writes: check the places, work, move, log."""
     for read, path in inputs.items():
         if not path.exists():
             raise InputError(
@@ -107,28 +123,23 @@ def attempt(
             )
     if "DVC_STAGE" in os.environ:
         refuse_other_bytes(inputs.values())
-    places: dict[str, Path] = {write: getattr(paths, write) for write in writes}
+    own = outputs(read_pipeline()[name])
     for write, place in places.items():
-        check_place(f"--{write} {place}", place, inputs.values(), own=listed_outs(name))
-    partial = PARTIAL / name / stage_digest(name, params, inputs.values())
-    partial.mkdir(parents=True, exist_ok=True)
-    unfinished = {write: partial / place.name for write, place in places.items()}
-    stage = Stage(
-        name, params, argparse.Namespace(**inputs), argparse.Namespace(**unfinished), partial
-    )
+        check_place(f"--{write} {place}", place, inputs.values(), own)
+    stage = begun(name, params, inputs, places, PARTIAL / name)
     started, clock = datetime.now(UTC), time.perf_counter()
     work(stage)
     note_unlisted_reads(stage, opened)
     for write, place in places.items():
-        move_into_place(unfinished[write], place)
+        move_into_place(getattr(stage.writes, write), place)
     write_log(stage, started, time.perf_counter() - clock)
-    shutil.rmtree(partial)
+    shutil.rmtree(stage.partial)
 
 
-def check_place(name: str, place: Path, inputs: Iterable[Path], own: Set[str]) -> None:
-    """Raises InputError where an output would take the place of an input, or, when the stage is
-    started by hand, of a file or a folder with files in it that dvc.yaml does not call the stage's
-    `own`: it may be anyone's."""
+def check_place(name: str, place: Path, inputs: Iterable[Path], own: Sequence[str]) -> None:
+    """Raises InputError where an output would take the place of an input or, when the stage is
+    started by hand, of what may be anyone's: what is there and not, by dvc.yaml, the stage's own.
+    """
     for path in inputs:
         if place.resolve() in (path.resolve(), *path.resolve().parents):
             raise InputError(f"{name}: would replace the input {path}; give another place")
@@ -140,10 +151,11 @@ def check_place(name: str, place: Path, inputs: Iterable[Path], own: Set[str]) -
         raise InputError(f"{name}: is there already; remove it first, or give another place")
 
 
-def note_unlisted_reads(stage: Stage, opened: Set[str]) -> None:
+def note_unlisted_reads(stage: Stage, opened: set[str]) -> None:
     """Warn of files that the result may depend on without DVC knowing."""
-    listed = [*listed_deps(stage.name, stage.params), *map(str, vars(stage.reads).values())]
-    if found := unlisted({*opened, *imported()}, listed):
+    listed = dependencies(read_pipeline()[stage.name], stage.params.archive)
+    inputs = map(str, vars(stage.reads).values())
+    if found := unlisted(opened | imported(), [*listed, *inputs]):
         stage.log["unlisted_reads"] = found
         print(
             f"{stage.name}: warning: reads {', '.join(found)}, which dvc.yaml does not list; "
@@ -152,14 +164,11 @@ def note_unlisted_reads(stage: Stage, opened: Set[str]) -> None:
         )
 
 
-def parse(
-    name: str, work: Callable[[Stage], None], options: Sequence[str], argv: Sequence[str] | None
-) -> argparse.Namespace:
-    module = sys.modules[work.__module__]
-    parser = argparse.ArgumentParser(
+def parse(name: str, work: Work, options: Sequence[str], argv: Sequence[str] | None) -> Namespace:
+    parser = ArgumentParser(
         prog=f"python -m stages.{name}",
-        description=module.__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=sys.modules[work.__module__].__doc__,
+        formatter_class=RawDescriptionHelpFormatter,
     )
     for option in options:
         parser.add_argument(f"--{option.replace('_', '-')}", type=Path, required=True)
@@ -168,19 +177,20 @@ def parse(
 
 
 def write_log(stage: Stage, started: datetime, seconds: float) -> None:
-    host = {
-        "machine": platform.machine(),
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        "cores": os.cpu_count(),
-    }
-    if "torch" in sys.modules:
-        host["torch"] = str(sys.modules["torch"].__version__)
+    """logs/<stage>.json: when, how long, by which code and on what machine the stage ran."""
+    torch = {"torch": str(sys.modules["torch"].__version__)} if "torch" in sys.modules else {}
     record = {
         "stage": stage.name,
+        "commit": commit_of(Path()),
         "started": started.isoformat(timespec="seconds"),
         "seconds": round(seconds, 2),
-        "host": host,
+        "host": {
+            "machine": platform.machine(),
+            "system": platform.platform(),
+            "python": platform.python_version(),
+            "cores": os.cpu_count(),
+            **torch,
+        },
         **stage.log,
     }
     unfinished = stage.partial / "log.json"

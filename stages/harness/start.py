@@ -4,33 +4,72 @@ Libraries read their environment once, when they are loaded, so exact mode is se
 mistake in params.yaml is told before seconds go into importing PyTorch.
 """
 
+import ctypes
+import os
+import shlex
+import signal
 import sys
 from argparse import ArgumentParser
 from pathlib import Path
 
 from harmonic.errors import InputError
 from stages.harness.exact import compute_exactly
-from stages.harness.launcher import become_launcher
 from stages.harness.params import load_params
-from stages.harness.parent import end_with_dvc
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def start() -> None:
-    """Check what every stage relies on, and make this process the one that the stage needs.
-
-    Ends the process with one line and status 1 where params.yaml is wrong.
-    """
+    """Check what every stage relies on, and make this process the one that the stage needs."""
     name = sys.orig_argv[sys.orig_argv.index("-m") + 1].removeprefix("stages.")
     parser = ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
     options, others = parser.parse_known_args(sys.argv[1:])
+    if "-h" in others or "--help" in others:
+        return
+    end_with_dvc()
     try:
-        if "-h" in others or "--help" in others:
-            return
-        end_with_dvc()
         params = load_params(options.params)
         compute_exactly(name, params)
-        if name == "train":
-            become_launcher(params.train.launcher, name)
     except InputError as error:
         sys.exit(f"{name}: {' '.join(str(error).split())}")
+    if name == "train":
+        become_launcher(params.train.launcher, name)
+
+
+def end_with_dvc() -> None:
+    """Be interrupted, as by Ctrl-C, when the DVC that started this process dies, or by SIGTERM.
+
+    A stage whose DVC was killed would write on, beside the next run. The kernel tells a process of
+    its parent's death (Linux alone); the shell between the two replaces itself by the stage.
+    """
+    if "DVC_STAGE" not in os.environ or not sys.platform.startswith("linux"):
+        return
+    parent = os.getppid()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:  # it died before the kernel was asked
+        raise KeyboardInterrupt
+
+
+def become_launcher(launcher: str, stage: str) -> None:
+    """Replace this process by torchrun, which starts the stage again, once for each process.
+
+    Not where `launcher` is python, or torchrun started this process. It keeps its id and parent,
+    and so ends with DVC; torchrun then ends those that it started.
+    """
+    program, *options = shlex.split(launcher)
+    if program != "torchrun" or started_by_torchrun():
+        return
+    command = [sys.executable, "-m", "torch.distributed.run", *options, "-m", f"stages.{stage}"]
+    sys.stdout.flush()
+    os.execv(sys.executable, [*command, *sys.argv[1:]])
+
+
+def started_by_torchrun() -> bool:
+    """By its parent, as an earlier torchrun may have left its variables in the environment."""
+    parent = Path(f"/proc/{os.getppid()}/cmdline")
+    if not parent.is_file():  # no Linux: what the environment says must do
+        return {"TORCHELASTIC_RUN_ID", "RANK"} <= os.environ.keys()
+    command = parent.read_bytes()
+    return b"torch.distributed.run" in command or b"torchrun" in command

@@ -10,8 +10,8 @@ from harmonic.errors import InputError
 from harmonic.learning import processes
 from harmonic.learning.launcher import VARIABLES, Place, check_launcher, launched_place
 from stages import train
-from stages.harness.follower import is_follower
-from stages.harness.launcher import become_launcher
+from stages.harness.stage import is_follower
+from stages.harness.start import become_launcher
 
 ROOT = Path(__file__).parents[2]
 WHOLE = {

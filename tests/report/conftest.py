@@ -1,3 +1,95 @@
-"""The drawn test sets of tests/evaluation."""
+"""The drawn test sets of tests/evaluation, and what a report of one of them shows."""
 
-from tests.evaluation.conftest import draw, drawn  # noqa: F401  (fixtures)
+import numpy as np
+import pandas as pd
+import pytest
+
+from harmonic.data.classes import CLASSES
+from harmonic.evaluation.bootstrap import metrics_document, per_class_document
+from harmonic.evaluation.comparison import Pair
+from harmonic.evaluation.lesion_level import lesion_metrics
+from harmonic.evaluation.metrics import uncalibrated_metrics
+from harmonic.evaluation.operating_points import operating_points
+from harmonic.evaluation.paired import STATISTICS, paired_difference
+from harmonic.report.contents import Case, HairPair, Predictions, ReportContents
+from tests.evaluation.conftest import draw  # noqa: F401  (a fixture)
+
+
+@pytest.fixture(scope="session")
+def contents(draw):  # noqa: F811
+    drawn = draw(lesions=60, seed=11)
+    few = {"resamples": 50, "seed": 0}
+    metrics = metrics_document(*drawn, **few) | lesion_metrics(*drawn, **few)
+    metrics |= uncalibrated_metrics(drawn.labels, drawn.balanced)
+    difference = paired_difference(
+        drawn.labels,
+        drawn.lesions,
+        drawn.natural[None],
+        drawn.balanced[None],
+        STATISTICS["balanced_accuracy"],
+        **few,
+    )
+    random = np.random.default_rng(0)
+    epochs = np.arange(1, 4)
+    rates = np.geomspace(1e-5, 1, 20)
+    count = len(drawn.labels)
+    return ReportContents(
+        metrics=metrics | {"temperature": 1.2345},
+        predictions=Predictions(drawn.labels, drawn.balanced, drawn.natural, drawn.balanced),
+        params={
+            "source": "archive",
+            "model": "harmonic",
+            "image_size": 64,
+            "train": {"network": "small"},
+            "split": {"by": "lesion"},
+        },
+        fingerprint={"images": 12, "digests": {"metadata": "ab" * 32}},
+        split=pd.DataFrame(
+            {
+                "image_id": [f"ISIC_{n:07d}" for n in range(count)],
+                "lesion_id": drawn.lesions,
+                "dx": np.array(CLASSES)[drawn.labels],
+                "split": np.where(np.char.endswith(drawn.lesions, "0"), "train", "test"),
+            }
+        ),
+        history=pd.DataFrame(
+            {
+                "epoch": epochs,
+                "train_loss": 1 / epochs,
+                "val_loss": 1 / epochs,
+                "val_balanced_accuracy": 0.2 * epochs,
+            }
+        ),
+        lr_curve=pd.DataFrame({"lr": rates, "loss": 1 + rates, "smoothed_loss": 1 + rates}),
+        lr_suggestion={"suggested_lr": 1e-3, "diverged_lr": None},
+        spectra={"stem": random.random((3, 3))},
+        hair_pairs=[HairPair("ISIC_0000001", *np.zeros((2, 8, 8, 3), dtype=np.uint8))],
+        kernels=(random.normal(size=(5, 3, 3, 3)), random.normal(size=(9, 3, 3))),
+        cases=[
+            Case(
+                name="ISIC_0000002",
+                truth="mel",
+                answer="nv",
+                confidence=0.875,
+                image=np.zeros((8, 8, 3), dtype=np.uint8),
+                heats=random.random((2, 8, 8)),
+            )
+        ],
+        tables={
+            "per_class": per_class_document(drawn.labels, drawn.lesions, drawn.balanced, **few),
+            "operating_points": operating_points(
+                drawn.labels, drawn.balanced, drawn.labels, drawn.lesions, drawn.balanced, **few
+            ),
+            "subgroups": pd.DataFrame({"group": ["<male>"], "n": [1234], "accuracy": [np.nan]}),
+        },
+        comparison=Pair(
+            reference="baseline cnn",
+            arm="this run",
+            seeds=(0,),
+            lesions=60,
+            differences={"balanced_accuracy": difference},
+            only_one_right=None,
+            judged=None,
+            verdict="no difference can be shown",
+        ),
+    )

@@ -21,13 +21,14 @@ from harmonic.report.agreement import (
     Evidence,
     disagreements,
     of_figures,
+    of_network,
     of_rules,
     of_tables,
 )
 from harmonic.report.agreement_of_data import of_fingerprint, of_lr_range, of_split
 from harmonic.report.doubts import rates_of
-from harmonic.report.files import predictions_of, read_history, read_metrics
-from harmonic.report.render import ReportContents, render_card, render_report
+from harmonic.report.files import answers_to, read_history, read_metrics
+from harmonic.report.render import draw_figures, render_card, render_report
 from tests.evaluation.conftest import CLASS_COUNTS
 
 RESAMPLED = {"resamples": 20, "seed": 0}
@@ -61,6 +62,8 @@ def evidence(draw):
         temperature=1.0,
         rates=[0.001, 0.0005, 0.0],
         epoch=2,
+        tried=np.arange(0, images, 3),
+        tried_logits=np.log(test.balanced[::3]),
         val_labels=val.labels,
         val_logits=logits,
         val_logits_one_view=logits,
@@ -85,11 +88,10 @@ def files(evidence, tmp_path_factory):
         history[f"val_{name}"] = [scores[name] - 0.1, scores[name], scores[name] - 0.05]
     tables = {
         "per_class": per_class_document(*of_test, **RESAMPLED),
-        "points": points,
+        "operating_points": points,
         "subgroups": subgroup_table(
             evidence.index, evidence.labels, evidence.balanced, **RESAMPLED
         ),
-        "history": history,
     }
     for name, table in tables.items():
         table.to_csv(folder / name, index=False)
@@ -101,7 +103,7 @@ def files(evidence, tmp_path_factory):
         **operating_metrics(points),
         "temperature": 1.0,
     }
-    return {"metrics": metrics, **tables}
+    return {"metrics": metrics, "history": history, "tables": tables}
 
 
 def test_the_files_of_a_run_agree(evidence, files):
@@ -111,32 +113,35 @@ def test_the_files_of_a_run_agree(evidence, files):
 def test_every_changed_figure_of_metrics_json_is_named(evidence, files):
     made = dict(files["metrics"])
     for name, value in made.items():
-        (line,) = of_figures(made | {name: value + 0.001}, made)
+        (line,) = of_figures("metrics.json", made | {name: value + 0.001}, made)
         assert line.startswith(f"{name} is ")
     left_out = {name: value for name, value in made.items() if name != "ece_low"}
-    assert of_figures(left_out, made) == ["ece_low is missing in metrics.json"]
-    assert "beauty in metrics.json is no figure" in of_figures(made | {"beauty": 1.0}, made)[0]
+    assert of_figures("metrics.json", left_out, made) == ["ece_low is missing in metrics.json"]
+    assert (
+        "beauty in metrics.json is no figure"
+        in of_figures("metrics.json", made | {"beauty": 1.0}, made)[0]
+    )
     changed = {name: value + 0.01 for name, value in made.items()}
-    lines = of_figures(changed, made)
+    lines = of_figures("metrics.json", changed, made)
     assert len(lines) == 5
     assert lines[-1] == f"{len(made) - 4} more figures of metrics.json"
 
 
-@pytest.mark.parametrize("name", ["per_class", "points", "subgroups"])
+@pytest.mark.parametrize("name", ["per_class", "operating_points", "subgroups"])
 def test_every_changed_cell_of_a_table_is_named(evidence, files, name):
-    table = files[name]
-    keys = {"per_class": 1, "points": 2, "subgroups": 2}[name]
-    for column in table.columns[keys:]:
+    table = files["tables"][name]
+    keys = table.columns[: 1 if name == "per_class" else 2].tolist()
+    for column in table.columns.drop(keys):
         row = int(table[column].first_valid_index())
         changed = table.copy()
         changed[column] = changed[column].astype(float)
         changed.loc[row, column] += 0.01
-        (line,) = of_tables(f"{name}.csv", [*table.columns[:keys]], changed, table)
+        (line,) = of_tables(name, keys, {name: changed}, table)
         assert line.startswith(f"{column} of ")
         assert f"in {name}.csv, but " in line
     spoilt = [table.iloc[1:], table.drop(columns=table.columns[-1])]
     for changed in spoilt:
-        assert len(of_tables(f"{name}.csv", [*table.columns[:keys]], changed, table)) == 1
+        assert len(of_tables(name, keys, {name: changed}, table)) == 1
 
 
 @pytest.mark.parametrize(
@@ -144,8 +149,20 @@ def test_every_changed_cell_of_a_table_is_named(evidence, files, name):
     [
         ("per_class", 0, "sensitivity", 0.123, "sensitivity of mel is 0.1230 in per_class.csv"),
         ("per_class", 2, "auc_low", 0.123, "auc_low of bcc is 0.1230 in per_class.csv"),
-        ("points", 0, "sensitivity", 0.123, "sensitivity of melanoma, 0.9 is 0.1230 in operating_"),
-        ("points", 1, "threshold", 0.999, "threshold of melanoma, 0.95 is 0.9990 in operating_"),
+        (
+            "operating_points",
+            0,
+            "sensitivity",
+            0.123,
+            "sensitivity of melanoma, 0.9 is 0.1230 in operating_",
+        ),
+        (
+            "operating_points",
+            1,
+            "threshold",
+            0.999,
+            "threshold of melanoma, 0.95 is 0.9990 in operating_",
+        ),
         (
             "subgroups",
             0,
@@ -167,30 +184,56 @@ def test_every_changed_cell_of_a_table_is_named(evidence, files, name):
     ],
 )
 def test_one_changed_value_of_a_table_is_said(evidence, files, name, row, column, value, words):
-    table = files[name].copy()
-    table.loc[row, column] = value
-    (line,) = disagreements(evidence, **(files | {name: table}))
+    given = {"history": files["history"], **files["tables"]}
+    given[name] = given[name].copy()
+    given[name].loc[row, column] = value
+    (line,) = disagreements(evidence, files["metrics"], given.pop("history"), given)
     assert words in line
 
 
-def test_one_changed_prediction_is_noticed_on_page_and_card(evidence, files):
+def test_one_changed_prediction_is_noticed_on_page_and_card(evidence, files, contents):
     balanced = evidence.balanced.copy()
     wrong = (evidence.labels[0] + 1) % len(CLASSES)
     balanced[0] = 0.99 * np.eye(len(CLASSES))[wrong] + 0.01 / len(CLASSES)
     doubts = disagreements(replace(evidence, balanced=balanced), **files)
     assert any(line.startswith("balanced_accuracy is ") for line in doubts)
-    metrics = files["metrics"]
-    contents = ReportContents(metrics=metrics, doubts=doubts)
-    assert doubts[0] in render_report(contents)
-    assert doubts[0] in render_card(contents)
-    assert "do not fit together" not in render_report(ReportContents(metrics=metrics))
+    figures = draw_figures(contents)
+    doubtful = replace(contents, doubts=doubts)
+    assert doubts[0] in render_report(doubtful, figures)
+    assert doubts[0] in render_card(doubtful)
+    assert "do not fit together" not in render_report(contents, figures)
 
 
 def test_answers_of_two_rules_that_are_of_two_runs_are_noticed(evidence, files):
     natural = evidence.natural.copy()
     natural[3] = np.roll(natural[3], 1)
-    lines = of_rules(evidence.balanced, natural, evidence.class_counts)
+    lines = of_rules(replace(evidence, natural=natural))
     assert lines == ["predictions_natural.csv does not follow from predictions.csv for 1 images"]
+
+
+def test_answers_that_the_network_does_not_give_are_noticed(evidence, files):
+    """Predictions and every figure made of them are another network's; rounding is let be."""
+    assert of_network(evidence) == []
+    near = replace(evidence, tried_logits=evidence.tried_logits + 1e-4)
+    assert of_network(near) == []
+    balanced = evidence.balanced.copy()
+    balanced[[3, 4, 6]] = np.roll(balanced[[3, 4, 6]], 1, axis=1)  # of which 3 and 6 are tried
+    tried = len(evidence.tried)
+    assert of_network(replace(evidence, balanced=balanced)) == [
+        f"predictions.csv has other answers than the network for 2 of {tried} images tried, "
+        "3 the first"
+    ]
+
+
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_answers_come_in_the_order_of_the_test_images(tmp_path, shuffled):
+    ids = [f"ISIC_{number:07d}" for number in range(7)]
+    paths = tmp_path / "predictions.csv", tmp_path / "predictions_natural.csv"
+    answered = [*reversed(ids)] if shuffled else ids
+    for path in paths:
+        write_predictions(path, answered, np.eye(7)[[ids.index(name) for name in answered]])
+    for found in answers_to(ids, *paths):
+        assert found.argmax(axis=1).tolist() == list(range(7))
 
 
 @pytest.mark.parametrize(("column", "value"), [("lesion_id", "HAM_9"), ("dx", "mel")])
@@ -306,14 +349,12 @@ def test_an_impossible_value_of_the_history_is_refused(tmp_path, files, name, va
 )
 def test_the_report_answers_the_test_images_and_no_others(tmp_path, change, words):
     ids = [f"ISIC_{number:07d}" for number in range(10)]
-    split = pd.DataFrame({"image_id": [*ids, "ISIC_0000010"], "dx": "nv"})
-    split["split"] = ["test"] * 10 + ["train"]
     answered = change(ids)
     paths = tmp_path / "predictions.csv", tmp_path / "predictions_natural.csv"
     for path in paths:
         write_predictions(path, answered, np.full((len(answered), 7), 1 / 7))
     with pytest.raises(InputError, match=words):
-        predictions_of(*paths, split)
+        answers_to(ids, *paths)
 
 
 def test_figures_are_read_as_they_are_and_must_be_numbers(tmp_path):

@@ -9,8 +9,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from harmonic.report.render import render_report
-from tests.report.test_html_report import contents  # noqa: F401  (a fixture)
+from harmonic.report.render import draw_figures, render_report
 
 CHROMIUM = next(
     (
@@ -43,8 +42,8 @@ addEventListener("load", () => {
 
 
 @pytest.mark.parametrize("width", [500, 1200])
-def test_the_page_opens_whole_and_asks_for_nothing(contents, tmp_path, width):  # noqa: F811
-    html = render_report(contents)
+def test_the_page_opens_whole_and_asks_for_nothing(contents, tmp_path, width):
+    html = render_report(contents, draw_figures(contents))
     (tmp_path / "report.html").write_text(html.replace("</body>", PROBE + "</body>"), "utf-8")
     asked: list[str] = []
 

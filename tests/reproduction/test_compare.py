@@ -6,7 +6,6 @@ import pytest
 
 from reproduction.compare import (
     DIFFERENT,
-    EXEMPT,
     MISSING,
     SAME,
     STALE,
@@ -14,12 +13,13 @@ from reproduction.compare import (
     compare,
     explanation,
     first_parting,
+    metrics_apart,
     needed_for,
+    read_tolerances,
     table,
 )
 from reproduction.environment import differences
-from reproduction.lock import Recorded
-from reproduction.tolerance import metrics_apart, read_tolerances
+from stages.harness.pipeline import Recorded
 
 LOCK = {
     "report": Recorded("r", {"model": "3", "report.py": "c"}, {}, {"page": "4"}),
@@ -35,7 +35,7 @@ def statuses(now: dict[str, Recorded], tolerated: tuple[str, ...] = ()) -> dict[
 def test_an_equal_record_passes_in_pipeline_order() -> None:
     verdicts = compare(LOCK, LOCK)
     assert [found.stage for found in verdicts] == ["resize", "train", "report"]
-    assert [found.status for found in verdicts] == [SAME, SAME, EXEMPT]
+    assert [found.status for found in verdicts] == [SAME, SAME, SAME]
     assert first_parting(verdicts) is None
 
 
@@ -67,7 +67,11 @@ def test_another_parameter_is_named(outs: dict[str, str], status: str) -> None:
 
 def test_tolerance_covers_bytes_of_the_named_stages_alone() -> None:
     other = {name: replace(stage, outs={"x": "0"}) for name, stage in LOCK.items()}
-    assert statuses(other, ("train",)) == {"resize": DIFFERENT, "train": WITHIN, "report": EXEMPT}
+    assert statuses(other, ("train",)) == {
+        "resize": DIFFERENT,
+        "train": WITHIN,
+        "report": DIFFERENT,
+    }
 
 
 def test_a_stage_that_did_not_run_is_no_success() -> None:
@@ -80,13 +84,13 @@ def test_a_stage_is_compared_with_all_it_depends_on() -> None:
 
 
 def test_metrics_have_bounds_and_a_missing_one_is_out_of_them() -> None:
-    tolerances = read_tolerances()
-    then = dict.fromkeys(tolerances.metrics, 0.5)
-    near = {name: 0.5 + 0.9 * bound for name, bound in tolerances.metrics.items()}
-    far = {name: 0.5 - 1.1 * bound for name, bound in tolerances.metrics.items()}
-    assert all(metric.within() for metric in metrics_apart(then, near, tolerances))
-    assert not any(metric.within() for metric in metrics_apart(then, far, tolerances))
-    assert not any(metric.within() for metric in metrics_apart(then, {}, tolerances))
+    bounds = read_tolerances()["metrics"]
+    then = dict.fromkeys(bounds, 0.5)
+    near = {name: 0.5 + 0.9 * bound for name, bound in bounds.items()}
+    far = {name: 0.5 - 1.1 * bound for name, bound in bounds.items()}
+    assert all(metric.within() for metric in metrics_apart(then, near))
+    assert not any(metric.within() for metric in metrics_apart(then, far))
+    assert not any(metric.within() for metric in metrics_apart(then, {}))
 
 
 def test_differences_of_two_machines_are_named_packages_first() -> None:

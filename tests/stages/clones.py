@@ -1,6 +1,7 @@
 """A clone with small parameters, and how a person works in it: `dvc` on the command line."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ SMALL = {
     "image_size": 28,
     "download": {"images": 200},
     "find_lr": {"steps": 20},
-    "train": {"width": 8},
+    "train": {"width": 4},
     "evaluate": {"views": 1, "resamples": 100},
     "compress": {"calibration_images": 32, "resamples": 100},
 }
@@ -65,6 +66,27 @@ def small_clone(folder: Path) -> Path:
     call(folder, "git", "add", "--all")
     call(folder, "git", "commit", "--quiet", "--message", "small")
     return folder
+
+
+def finished(base: Path) -> Path:
+    """A small clone in which the pipeline ran, committed with its record; made once under `base`.
+
+    It is for all tests: work in a copy. Beside it, `printed` is what the run said.
+    """
+    folder = base / "made by a person" / "clone"
+    if not folder.exists():
+        small_clone(folder)
+        printed = call(folder, DVC, "repro")
+        (folder.parent / "printed").write_text(printed, encoding="utf-8")
+        call(folder, sys.executable, "-m", "reproduction", "record")
+        call(folder, "git", "add", "--all")
+        call(folder, "git", "commit", "--quiet", "--message", "made")
+    return folder
+
+
+def copied(made: Path, folder: Path) -> Path:
+    """A copy with data, cache and all, to change as one likes."""
+    return Path(shutil.copytree(made, folder, symlinks=True))
 
 
 def lock(folder: Path) -> dict[str, Any]:

@@ -125,9 +125,7 @@ def read_params(name: str) -> set[str]:
     makers: dict[str, Any] = {
         maker.__name__: maker
         for maker in (
-            stages.training.plan_of,
             stages.training.recipe_of,
-            stages.training.schedule_of,
             stages.training.network_options,
             stages.training.conv_of,
             stages.training.plan_of,
@@ -153,6 +151,14 @@ def test_listed_params_are_the_ones_read(name: str) -> None:
     } == (set()), "read, but not listed"
     unread = [p for p in listed if not any(key == p or key.startswith(f"{p}.") for key in read)]
     assert unread == [], "listed, but not read"
+
+
+def test_the_model_is_an_artifact() -> None:
+    """So that a registry finds it by name, whatever its path."""
+    (artifact,) = PIPELINE["artifacts"].values()
+    assert artifact["path"] in outputs(STAGES["train"])
+    assert artifact["type"] == "model"
+    assert set(artifact) == {"path", "type", "desc"}
 
 
 def test_outputs_of_costly_stages_are_cached() -> None:

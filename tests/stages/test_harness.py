@@ -12,8 +12,9 @@ import pytest
 
 from harmonic.errors import InputError
 from stages.harness.params import load_params
-from stages.harness.partial import content_digest, move_into_place, stage_digest
+from stages.harness.partial import move_into_place, stage_digest
 from stages.harness.reads import unlisted
+from stages.harness.recorded import content_digest
 from stages.harness.stage import Stage, run_stage
 
 ROOT = Path(__file__).parents[2]

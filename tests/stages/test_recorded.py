@@ -9,7 +9,7 @@ import pytest
 
 from harmonic.errors import InputError
 from reproduction.gate import damaged_cache
-from stages.harness.recorded import dvc_digest, recorded_outs, refuse_other_bytes
+from stages.harness.recorded import content_digest, recorded_outs, refuse_other_bytes
 from tests.stages.clones import DVC, ROOT, call, environment
 
 PIPELINE = """
@@ -48,7 +48,7 @@ def overwrite(path: Path) -> None:
 
 def test_digests_are_those_of_dvc(project: Path) -> None:
     recorded = recorded_outs((project / "dvc.lock").read_text(encoding="utf-8"))
-    assert recorded == {path: ("make", dvc_digest(project / path)) for path in ("out", "n.txt")}
+    assert recorded == {path: ("make", content_digest(project / path)) for path in ("out", "n.txt")}
     refuse_other_bytes([Path("out"), Path("n.txt"), Path("code")])
     assert list(damaged_cache(project)) == []
 
@@ -83,7 +83,7 @@ def test_a_damaged_entry_is_named_and_what_is_said_mends_it(project: Path, path:
 
 
 def test_a_damaged_list_of_a_folder_is_named(project: Path) -> None:
-    damaged = entry(project, dvc_digest(project / "out"))
+    damaged = entry(project, content_digest(project / "out"))
     overwrite(damaged)
     (said,) = damaged_cache(project)
     assert str(damaged) in said
@@ -99,9 +99,8 @@ def test_a_clone_without_cache_has_nothing_damaged(project: Path) -> None:
 @pytest.mark.slow
 def test_a_stage_refuses_what_a_damaged_cache_gave_back(clone: Path) -> None:
     """The pipeline itself: one byte of data/index.csv, restored by DVC, stops the split."""
-    call(clone, DVC, "repro", "verify")
     index = clone / "data/index.csv"
-    overwrite(entry(clone, dvc_digest(index)))
+    overwrite(entry(clone, content_digest(index)))
     index.unlink()
     call(clone, DVC, "repro", "verify")
     done = subprocess.run(

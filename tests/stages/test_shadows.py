@@ -1,14 +1,15 @@
 """A file that Python would import instead of the module that is meant is refused by name."""
 
 import os
+import py_compile
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from stages.harness.shadows import hiding, module_name
-from tests.stages.clones import ROOT
+from stages.harness.shadows import OWN, module_name, strangers
+from tests.stages.clones import ROOT, call
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def start(folder: Path, **extra: str) -> str:
 
 
 def test_other_files_and_folders_are_let_be(project: Path) -> None:
-    (project / "analysis.py").touch()
+    (project / "analysis.ipynb").touch()
     (project / "torch").mkdir()  # without __init__.py the installed one comes first
     (project / "README.md").touch()
     assert "split: --index none is not there" in start(project)
@@ -42,18 +43,32 @@ def test_other_files_and_folders_are_let_be(project: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("torch.py", "torch.py hides the installed torch; rename it"),
-        ("pandas.pyc", "pandas.pyc hides the installed pandas"),
-        ("numpy/__init__.py", "numpy hides the installed numpy"),
-        ("ruamel/__init__.py", "ruamel hides the installed ruamel"),  # a namespace package
-        ("json.py", "json.py hides the standard library's json"),
-        ("sitecustomize.py", "sitecustomize.py would be run by Python at its start"),
+        ("torch.py", "torch.py is no part of the project, but `import torch` finds it; rename it"),
+        ("pandas.pyc", "pandas.pyc is no part of the project"),
+        ("numpy/__init__.py", "numpy is no part of the project"),
+        ("ruamel/__init__.py", "ruamel is no part of the project"),  # a namespace package
+        ("json.py", "json.py is no part of the project"),
+        ("sitecustomize.py", "sitecustomize.py is no part of the project"),
+        ("opt_einsum.py", "opt_einsum.py is no part of the project"),  # torch uses one, if there
+        ("numexpr/__init__.py", "numexpr is no part of the project"),  # and so does pandas
     ],
 )
-def test_a_file_of_the_top_folder_that_hides_a_module(project: Path, name: str, said: str) -> None:
+def test_a_module_of_the_top_folder_that_is_not_the_projects(
+    project: Path, name: str, said: str
+) -> None:
     (project / name).parent.mkdir(exist_ok=True)
     (project / name).touch()
     assert said in start(project)
+
+
+def test_compiled_code_that_is_not_held_against_its_source(project: Path) -> None:
+    (project / "studies").mkdir()
+    source, compiled = project / "studies/more.py", project / "studies/__pycache__/more.pyc"
+    source.write_text("x = 1", encoding="utf-8")
+    for mode in py_compile.PycInvalidationMode:
+        py_compile.compile(str(source), str(compiled), invalidation_mode=mode)
+        unchecked = mode is py_compile.PycInvalidationMode.UNCHECKED_HASH
+        assert (f"{compiled} is run whatever its source says" in start(project)) == unchecked
 
 
 def test_a_file_in_pythonpath_that_hides_a_module(project: Path, tmp_path: Path) -> None:
@@ -74,4 +89,9 @@ def test_names_of_modules() -> None:
     assert module_name(Path("a.py")) == "a"
     assert module_name(Path("a.cpython-311-x86_64-linux-gnu.so")) in ("a", None)  # by the machine
     assert module_name(Path("a.txt")) is None
-    assert list(hiding(ROOT, [])) == []
+    assert list(strangers(ROOT)) == []
+
+
+def test_the_project_is_what_git_has_at_its_top() -> None:
+    files = call(ROOT, "git", "ls-files", "*.py").splitlines()
+    assert {name.split("/")[0] for name in files} == OWN

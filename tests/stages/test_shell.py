@@ -8,7 +8,7 @@ import pytest
 
 from harmonic.errors import InputError
 from stages.harness.params import load_params
-from tests.stages.clones import DVC, ROOT, change_params, environment, lock, small_clone
+from tests.stages.clones import DVC, ROOT, change_params, environment, lock
 
 
 def repro(clone: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -83,9 +83,8 @@ def test_an_archive_may_be_named_like_a_command(clone: Path, name: str) -> None:
 
 
 @pytest.mark.slow
-def test_torchrun_trains_as_python_does(tmp_path: Path) -> None:
+def test_torchrun_trains_as_python_does(clone: Path) -> None:
     """Two processes, started by the stage that DVC started: the whole stage, with its outputs."""
-    clone = small_clone(tmp_path / "clone")
     change_params(clone, train={"launcher": "torchrun --standalone --nproc-per-node 2"})
     done = repro(clone, "train")
     assert done.returncode == 0, done.stderr
