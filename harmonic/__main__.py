@@ -22,6 +22,7 @@ def run_commands(
 
     Returns the exit status. Wrong values print one line and return 1.
     """
+    os.environ.pop("MPLBACKEND", None)  # a notebook's stops the import, and no window is opened
     parser = argparse.ArgumentParser(prog=f"python -m {name}", description=description)
     subparsers = parser.add_subparsers(title="commands", metavar="command", required=True)
     for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):

@@ -21,6 +21,7 @@ from stages.harness.pipeline import dependencies, read_pipeline
 from stages.harness.recorded import content_digest
 
 PARTIAL = Path(".partial")
+DONE = "done"
 
 
 def stage_digest(stage: str, params: Params, inputs: Iterable[Path]) -> str:
@@ -68,6 +69,22 @@ def move_into_place(unfinished: Path, place: Path) -> None:
         shutil.rmtree(beside) if beside.is_dir() else beside.unlink(missing_ok=True)
         unfinished = Path(shutil.move(unfinished, beside))
     unfinished.replace(place)
+
+
+def mark_done(partial: Path) -> None:
+    """Say that the stage's results are in their places.
+
+    What is left of the work stays until the next stage begins: when DVC is killed before it has
+    recorded the results, it runs the stage again, which then goes on from here.
+    """
+    (partial / DONE).touch()
+
+
+def clear_done(partial: Path) -> None:
+    """Remove all work that is marked as done, but that in the folder `partial`, which goes on."""
+    (partial / DONE).unlink(missing_ok=True)
+    for done in PARTIAL.glob(f"*/*/{DONE}"):
+        shutil.rmtree(done.parent, ignore_errors=True)
 
 
 def write_json(path: Path, content: Any) -> None:

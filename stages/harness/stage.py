@@ -7,7 +7,6 @@ command line, so that every path stands in dvc.yaml, in `cmd`.
 import errno
 import os
 import platform
-import shutil
 import sys
 import tempfile
 import time
@@ -23,7 +22,15 @@ from harmonic.learning.launcher import check_launcher
 from harmonic.provenance import commit_of
 from stages.harness.exact import compute_exactly
 from stages.harness.params import Params, load_params
-from stages.harness.partial import PARTIAL, locked, move_into_place, stage_digest, write_json
+from stages.harness.partial import (
+    PARTIAL,
+    clear_done,
+    locked,
+    mark_done,
+    move_into_place,
+    stage_digest,
+    write_json,
+)
 from stages.harness.pipeline import dependencies, outputs, read_pipeline
 from stages.harness.reads import imported, unlisted, watch_opened
 from stages.harness.recorded import refuse_other_bytes
@@ -127,13 +134,14 @@ def lead(
     for write, place in places.items():
         check_place(f"--{write} {place}", place, inputs.values(), own)
     stage = begun(name, params, inputs, places, PARTIAL / name)
+    clear_done(stage.partial)
     started, clock = datetime.now(UTC), time.perf_counter()
     work(stage)
     note_unlisted_reads(stage, opened)
     for write, place in places.items():
         move_into_place(getattr(stage.writes, write), place)
     write_log(stage, started, time.perf_counter() - clock)
-    shutil.rmtree(stage.partial)
+    mark_done(stage.partial)
 
 
 def check_place(name: str, place: Path, inputs: Iterable[Path], own: Sequence[str]) -> None:

@@ -21,6 +21,7 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 def start() -> None:
     """Check what every stage relies on, and make this process the one that the stage needs."""
+    os.environ.pop("MPLBACKEND", None)  # a notebook's stops the import, and no window is opened
     name = sys.orig_argv[sys.orig_argv.index("-m") + 1].removeprefix("stages.")
     parser = ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
@@ -71,5 +72,7 @@ def started_by_torchrun() -> bool:
     parent = Path(f"/proc/{os.getppid()}/cmdline")
     if not parent.is_file():  # no Linux: what the environment says must do
         return {"TORCHELASTIC_RUN_ID", "RANK"} <= os.environ.keys()
-    command = parent.read_bytes()
-    return b"torch.distributed.run" in command or b"torchrun" in command
+    words = parent.read_bytes().split(b"\0")  # one may hold the launcher's name: dvc exp run -S …
+    return b"torch.distributed.run" in words or any(
+        word.endswith(b"/torchrun") for word in words[:2]
+    )

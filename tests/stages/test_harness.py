@@ -50,7 +50,33 @@ def test_a_whole_result_is_moved_into_place_and_logged(project: Path) -> None:
     log = json.loads((project / "logs/split.json").read_text(encoding="utf-8"))
     assert log["speed"] == 1
     assert log["stage"] == "split"
-    assert [path.name for path in (project / ".partial/split").iterdir()] == ["lock"]
+    assert [path.name for path in (project / ".partial/split").glob("*/*")] == ["done"]
+
+
+def test_a_stage_whose_results_were_not_recorded_goes_on_from_its_work(project: Path) -> None:
+    """As when DVC was killed after the stage had ended: it then runs the stage again."""
+    found: list[bool] = []
+
+    def work(stage: Stage) -> None:
+        found.append((stage.partial / "checkpoint").exists())
+        (stage.partial / "checkpoint").touch()
+        stage.writes.split.write_text("whole", encoding="utf-8")
+
+    assert run(work) == 0
+    (project / "data/split.csv").unlink()  # DVC does so before it runs a stage
+    assert run(work) == 0
+    assert found == [False, True]
+
+
+def test_the_next_stage_removes_what_was_left_of_the_one_before(project: Path) -> None:
+    before = project / ".partial/verify/0"
+    before.mkdir(parents=True)
+    (before / "done").touch()
+    unfinished = project / ".partial/resize/0"
+    unfinished.mkdir(parents=True)
+    assert run(lambda stage: stage.writes.split.touch()) == 0
+    assert not before.exists()
+    assert unfinished.exists()
 
 
 def test_an_interrupted_stage_finds_its_work_again(

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,25 @@ def test_an_archive_may_be_named_like_a_command(clone: Path, name: str) -> None:
     assert done.returncode != 0
     assert not (clone / "x").exists()
     assert f"download: archive {name}: has no HAM10000_metadata.csv" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "told"),
+    [
+        ("torchrun", ["--standalone"], True),
+        ("dvc", ["-S", "train.launcher=torchrun --standalone --nproc-per-node 2"], False),
+        ("run_torchrun.py", [], False),
+    ],
+)
+def test_only_torchrun_itself_is_taken_for_it(
+    name: str, words: list[str], told: bool, tmp_path: Path
+) -> None:
+    asks = "from stages.harness.start import started_by_torchrun as by; print(by())"
+    script = tmp_path / name
+    script.write_text(f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {asks!r}])")
+    command = [sys.executable, str(script), *words]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{told}\n"
 
 
 @pytest.mark.slow
