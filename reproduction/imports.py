@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from importlib.machinery import BYTECODE_SUFFIXES, EXTENSION_SUFFIXES, SOURCE_SUFFIXES
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def direct_imports(root: Path, file: Path, *, whole: bool = True) -> Iterator[Pa
     """The project's files that `file` imports by itself; not `whole`: when it is imported."""
     if file.suffix != ".py" or not file.is_file():
         return
-    tree = ast.parse(file.read_text(encoding="utf-8"))
+    tree = parsed(file.read_text(encoding="utf-8"))
     for node in ast.walk(tree) if whole else run_at_import(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
@@ -55,6 +56,11 @@ def direct_imports(root: Path, file: Path, *, whole: bool = True) -> Iterator[Pa
             package = parts[: len(parts) - node.level] if node.level else ()
             module = ".".join([*package, *([node.module] if node.module else [])])
             yield from module_files(root, module, [alias.name for alias in node.names])
+
+
+@cache
+def parsed(text: str) -> ast.Module:
+    return ast.parse(text)
 
 
 def run_at_import(tree: ast.AST) -> Iterator[ast.AST]:

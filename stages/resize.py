@@ -7,7 +7,7 @@ data/hairless/, data/index.csv  ->  data/images.npy   uint8 (N, size, size, 3); 
 import sys
 
 from harmonic.data.metadata import read_index
-from harmonic.images.stack import stack_resized
+from harmonic.images.resize import stack_resized
 from stages.harness.stage import Stage, run_stage
 
 

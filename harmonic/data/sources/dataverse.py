@@ -4,12 +4,12 @@ Two zip files of images and the table; no account is needed. Sizes and MD5 are t
 Dataverse record shows.
 """
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from harmonic.data.sources.archive import METADATA, import_images, require_free_disk
-from harmonic.data.sources.transfer import RemoteFile, download, size_of
+from harmonic.data.sources.archive import METADATA, import_archives, require_free_disk
+from harmonic.data.sources.transfer import RemoteFile, bytes_at_hand, download
+from harmonic.files import write_bytes
 
 ADDRESS = "https://dataverse.harvard.edu/api/access/datafile"
 FILES = (
@@ -40,14 +40,12 @@ def fetch_dataverse(
 ) -> None:
     """Download the files into `unfinished/dataverse` (2.8 GB) and unpack them into `raw`.
 
-    Raises InputError as `download`, `import_images` and `require_free_disk` do.
+    Raises InputError as `download`, `import_archives` and `require_free_disk` do.
     """
     folder = unfinished / "dataverse"
     whole = sum(file.size or 0 for file in files)
-    kept = sum(
-        size_of(folder / name) for file in files for name in (file.name, f"{file.name}.part")
-    )
+    kept = sum(bytes_at_hand(folder, file.name) for file in files)
     require_free_disk({folder: max(whole - kept, 0), raw: whole})  # JPEG does not shrink in a zip
     table, *archives = [download(file, folder, stall_seconds=stall_seconds) for file in files]
-    import_images(archives, raw)
-    shutil.copyfile(table, raw / METADATA)
+    import_archives(archives, raw, table=False)
+    write_bytes(raw / METADATA, table.read_bytes(), alone=True)

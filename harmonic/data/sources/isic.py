@@ -15,10 +15,17 @@ import pandas as pd
 
 from harmonic.data.classes import CLASSES
 from harmonic.data.metadata import COLUMNS, read_table
-from harmonic.data.sources.archive import METADATA, import_images, require_free_disk
-from harmonic.data.sources.members import copy, opened, refuse_large
-from harmonic.data.sources.transfer import RemoteFile, download, size_of
+from harmonic.data.sources.archive import (
+    METADATA,
+    copy,
+    import_archives,
+    opened,
+    refuse_large,
+    require_free_disk,
+)
+from harmonic.data.sources.transfer import RemoteFile, bytes_at_hand, download
 from harmonic.errors import InputError
+from harmonic.files import write_bytes
 
 ADDRESS = "https://isic-challenge-data.s3.amazonaws.com/2018"
 IMAGES = "ISIC2018_Task3_Training_Input.zip"
@@ -45,12 +52,12 @@ def fetch_isic(
 ) -> None:
     """Download the three files into `unfinished/isic` (2.8 GB) and bring them into Kaggle's form.
 
-    Raises InputError as `download`, `import_images` and `require_free_disk` do, and where the two
+    Raises InputError as `download`, `import_archives` and `require_free_disk` do, and where the two
     tables do not fit each other.
     """
     folder = unfinished / "isic"
-    kept = size_of(folder / IMAGES) + size_of(folder / f"{IMAGES}.part")
-    require_free_disk({folder: max(image_bytes - kept, 0), raw: image_bytes})
+    to_come = max(image_bytes - bytes_at_hand(folder, IMAGES), 0)
+    require_free_disk({folder: to_come, raw: image_bytes})
     # The tables come first: small, and a fault in them shows before gigabytes are on the way.
     lesions, truth, images = [
         download(
@@ -64,8 +71,9 @@ def fetch_isic(
         unpack_truth(truth, unpacked)
         metadata = join_tables(unpacked, lesions)
     with dropped_if_refused(images):
-        import_images([images], raw)
-    metadata.to_csv(raw / METADATA, index=False, lineterminator="\n")
+        import_archives([images], raw, table=False)
+    text = metadata.to_csv(index=False, lineterminator="\n")
+    write_bytes(raw / METADATA, text.encode(), alone=True)
 
 
 @contextmanager
@@ -97,7 +105,8 @@ def join_tables(truth_path: Path, lesions_path: Path) -> pd.DataFrame:
     one table only.
     """
     truth = read_table(truth_path, ("image", *(name.upper() for name in CLASSES)))
-    lesions = read_table(lesions_path, ("image", "lesion_id", "diagnosis_confirm_type"))
+    wanted = ["image", "lesion_id", "diagnosis_confirm_type"]
+    lesions = read_table(lesions_path, wanted)[wanted]
     for path, table in ((truth_path, truth), (lesions_path, lesions)):
         if (twice := table.image[table.image.duplicated()]).any():
             raise InputError(f"{path}: {twice.iloc[0]} has two rows")
