@@ -10,14 +10,14 @@ SUFFIXES = (*EXTENSION_SUFFIXES, *SOURCE_SUFFIXES, *BYTECODE_SUFFIXES)
 """In the order in which Python looks for a module's file; a package comes before all of them."""
 
 
-def imported_files(root: Path, file: str) -> set[str]:
-    """Paths, relative to the project `root`, of every project file that `file` imports, itself too.
+def imported_files(root: Path, *files: str) -> set[str]:
+    """Paths, relative to the project `root`, of every project file that `files` import, they too.
 
     Imports inside functions count. So does the `__init__.py` of every package on the way to a
     module; of such a one, what is not run by the import alone counts where a name is taken from it.
     """
     found: set[tuple[Path, bool]] = set()
-    waiting = [(root / file, True)]
+    waiting = [(root / file, True) for file in files]
     while waiting:
         current = waiting.pop()
         if current not in found:
@@ -35,23 +35,22 @@ def shared_code(root: Path) -> set[str]:
 
     As dependencies they would have 5 GB downloaded again for a new parameter of another stage.
     """
-    harness = [file.relative_to(root).as_posix() for file in (root / "stages/harness").glob("*.py")]
-    shared = set().union(*(imported_files(root, file) for file in harness))
-    stages = [file.relative_to(root).as_posix() for file in (root / "stages").glob("*.py")]
-    imported = set().union(*(imported_files(root, file) for file in stages))
-    return shared | {file for file in imported if file.endswith("/__init__.py")}
+    harness, stages = (
+        imported_files(root, *(f"{folder}/{file.name}" for file in (root / folder).glob("*.py")))
+        for folder in ("stages/harness", "stages")
+    )
+    return harness | {file for file in stages if file.endswith("/__init__.py")}
 
 
 def direct_imports(root: Path, file: Path, *, whole: bool = True) -> Iterator[Path]:
     """The project's files that `file` imports by itself; not `whole`: when it is imported."""
     if file.suffix != ".py" or not file.is_file():
         return
-    tree = parsed(file.read_text(encoding="utf-8"))
-    for node in ast.walk(tree) if whole else run_at_import(tree):
+    for node in import_nodes(file.read_text(encoding="utf-8"), whole):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield from module_files(root, alias.name, [])
-        elif isinstance(node, ast.ImportFrom):
+        else:
             parts = file.relative_to(root).parts
             package = parts[: len(parts) - node.level] if node.level else ()
             module = ".".join([*package, *([node.module] if node.module else [])])
@@ -59,8 +58,11 @@ def direct_imports(root: Path, file: Path, *, whole: bool = True) -> Iterator[Pa
 
 
 @cache
-def parsed(text: str) -> ast.Module:
-    return ast.parse(text)
+def import_nodes(text: str, whole: bool) -> list[ast.Import | ast.ImportFrom]:
+    """The imports in a module's text; not `whole`: those that run when it is imported."""
+    tree = ast.parse(text)
+    nodes = ast.walk(tree) if whole else run_at_import(tree)
+    return [node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
 
 
 def run_at_import(tree: ast.AST) -> Iterator[ast.AST]:

@@ -99,10 +99,9 @@ def write_sample(folder: Path, *, images: int, seed: int, jobs: int = -1) -> Non
 
 
 def plan_sample(images: int, seed: int) -> tuple[pd.DataFrame, list[Photograph]]:
-    """Decide who is photographed how often: the metadata table and the photographs to take.
+    """The metadata table, Kaggle's, ordered by image_id, and the photographs to take.
 
-    The table has Kaggle's seven columns, one row per image, ordered by image_id. Identifiers are
-    dealt at random over the classes, and so tell nothing about the diagnosis.
+    Identifiers are dealt at random over the classes, and so tell nothing about the diagnosis.
     """
     rng = np.random.default_rng([seed, _PLAN])
     lesions = [

@@ -50,8 +50,7 @@ class Phantom:
 def draw_phantom(dx: str, lesion: np.random.Generator, photograph: np.random.Generator) -> Phantom:
     """Photograph one lesion of diagnosis `dx`.
 
-    Generators in the same state as before give the same pixels: the same `lesion` with another
-    `photograph` is another picture of the same lesion.
+    The same `lesion` with another `photograph` is another picture of the same lesion.
     """
     maps = draw_lesion(dx, lesion)
     tone = np.array([lesion.gamma(1.6, 0.07), lesion.gamma(4.0, 0.07)])  # melanin, blood

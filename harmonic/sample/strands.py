@@ -48,8 +48,7 @@ def rasterise(strands: Sequence[Strand], shape: tuple[int, int]) -> FloatArray:
     """Draw strands, their edges true to 1/16 pixel; a later strand covers an earlier one.
 
     Returns (H, W, 3): the share of each pixel that strands cover, the same times their opacity,
-    and that times their shade, the last two being premultiplied as in alpha compositing
-    (Porter & Duff, 1984).
+    and that times their shade, as in alpha compositing (Porter & Duff, 1984).
     """
     height, width = shape
     fine = np.zeros((height * _SUPERSAMPLING, width * _SUPERSAMPLING, 3), dtype=np.uint8)
@@ -143,10 +142,9 @@ def paint_hairs(
 def add_hair(
     image: NDArray[np.uint8], rng: np.random.Generator, *, density: str, colour: str
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """Draw random hair over an image, uint8 (H, W, 3).
+    """Draw random hair over an image, uint8 (H, W, 3): the hairy image and the true mask (H, W).
 
-    `density` is a key of DENSITIES and `colour` a key of COLOURS. Returns the hairy image and the
-    true mask, bool (H, W). The same generator state gives the same pixels.
+    `density` is a key of DENSITIES and `colour` a key of COLOURS.
     """
     hairs = random_hairs(rng, (image.shape[0], image.shape[1]), density)
     scene, mask = paint_hairs(image / 255.0, hairs, colour, rng)

@@ -73,8 +73,12 @@ def test_only_what_a_change_concerns_runs_again(clone: Path) -> None:
     assert set(ran) == {"evaluate", "report"}
 
 
+@pytest.mark.slow
 def test_outputs_are_the_same_bytes_when_made_again(clone: Path) -> None:
-    """Forced, without the run cache, with other wall times; the report alone is exempt."""
+    """Forced, without the run cache, with other wall times; the report alone is exempt.
+
+    Of the drawn sample, verify, training and resuming, the fast tests of each hold the same.
+    """
     call(clone, DVC, "repro")
     before = lock(clone)
     call(clone, DVC, "repro", "--force", "--no-run-cache")

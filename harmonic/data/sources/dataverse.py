@@ -12,27 +12,16 @@ from harmonic.data.sources.transfer import RemoteFile, bytes_at_hand, download
 from harmonic.files import write_bytes
 
 ADDRESS = "https://dataverse.harvard.edu/api/access/datafile"
-FILES = (
-    # Without format=original the server converts the table to tab-separated text.
-    RemoteFile(
-        METADATA,
-        f"{ADDRESS}/4338392?format=original",
-        size=690_218,
-        md5="8f85fb1aa29d80a2797247e434deb79d",
-    ),
-    RemoteFile(
-        "HAM10000_images_part_1.zip",
-        f"{ADDRESS}/3172585",
-        size=1_366_522_108,
-        md5="4639bfa73ab251610530a97c898e6e46",
-    ),
-    RemoteFile(
-        "HAM10000_images_part_2.zip",
-        f"{ADDRESS}/3172584",
-        size=1_403_566_547,
-        md5="da43d6cc50f6613013be07e8986b384b",
-    ),
-)
+# Without format=original the server converts the table to tab-separated text.
+RECORD = {
+    METADATA: ("4338392?format=original", 690_218, "8f85fb1aa29d80a2797247e434deb79d"),
+    "HAM10000_images_part_1.zip": ("3172585", 1_366_522_108, "4639bfa73ab251610530a97c898e6e46"),
+    "HAM10000_images_part_2.zip": ("3172584", 1_403_566_547, "da43d6cc50f6613013be07e8986b384b"),
+}
+FILES = [
+    RemoteFile(name, f"{ADDRESS}/{number}", size=size, md5=md5)
+    for name, (number, size, md5) in RECORD.items()
+]
 
 
 def fetch_dataverse(
@@ -40,7 +29,7 @@ def fetch_dataverse(
 ) -> None:
     """Download the files into `unfinished/dataverse` (2.8 GB) and unpack them into `raw`.
 
-    Raises InputError as `download`, `import_archives` and `require_free_disk` do.
+    Raises InputError as `download` and `import_archives` do.
     """
     folder = unfinished / "dataverse"
     whole = sum(file.size or 0 for file in files)

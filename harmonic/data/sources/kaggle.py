@@ -30,9 +30,8 @@ def fetch_kaggle(
 ) -> None:
     """Download the archive into kagglehub's cache (5.6 GB; KAGGLEHUB_CACHE moves it).
 
-    Raises InputError with one line where Kaggle refuses, the connection breaks, a digest is wrong
-    or the disk has no room; what was downloaded before a broken connection stays in the cache and
-    is not fetched again. A server that sends nothing for `stall_seconds` counts as broken.
+    Raises InputError where Kaggle refuses, the connection breaks or is still for `stall_seconds`, a
+    digest is wrong or the disk has no room. What came before a break stays in the cache.
     """
     import kagglehub
     from kagglehub import exceptions
