@@ -27,10 +27,10 @@ def split_groups(
 
     Raises InputError where a class has fewer groups than there are sets.
     """
-    by_group = pd.Series(dx).groupby(groups)
+    images = pd.crosstab(groups, dx)  # in each group, of each diagnosis
     # A group with two diagnoses counts as the more frequent one, in doubt as the first by alphabet.
-    dx_of_group = by_group.agg(lambda names: names.mode().iloc[0])
-    sizes = by_group.size()
+    dx_of_group = images.idxmax(axis=1)
+    sizes = images.sum(axis=1)
     random = np.random.default_rng(seed)
     set_of_group: dict[str, str] = {}
     for name in CLASSES:
