@@ -14,7 +14,7 @@ from pathlib import Path
 from benchmarks.hair_images import stored
 from harmonic.images.hair import DEFAULT_METHOD, METHODS
 from harmonic.images.hair.folder import remove_hair_from_files
-from harmonic.images.stack import stack_resized
+from harmonic.images.resize import stack_resized
 
 
 def seconds_of_both(

@@ -17,7 +17,7 @@ import pandas as pd
 from harmonic.data.inspection import inspect_images
 from harmonic.data.metadata import read_metadata, read_table
 from harmonic.data.originals import SHIPPED, Manifest, digest_prefix, label_digest
-from harmonic.data.sources.archive import METADATA, import_archive
+from harmonic.data.sources.archive import METADATA, import_archives
 from harmonic.errors import InputError
 from harmonic.files import whole
 
@@ -45,7 +45,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         raw = Path(folder)
         try:
-            import_archive(archive, raw)
+            import_archives([archive], raw)
             metadata = read_metadata(raw / METADATA)
             originals = read_table(table, ("image_id", "sha256"))
             manifest = make_manifest(originals, metadata, raw / "images")

@@ -1,12 +1,8 @@
 """Writing files that belong to someone: whole or not at all, and never over what must stay.
 
-A file is written beside its place, under a hidden name of its own, and moved there when it is
-whole. So a full disk, an error or a kill leaves the old file or the new one, never half of one.
-The move puts a new file in the place of the old name: other hard links of the old file keep their
-content (DVC's cache may be one of them), and a symbolic link is replaced, not followed.
-
-Folders of thousands of images, which a stage holds alone and takes up again, have their own way in
-`harmonic.images.decode` and `harmonic.data.sources`: the same hidden name each time.
+A file is written beside its place, under a hidden name, and moved there when it is whole. So a full
+disk, an error or a kill leaves the old file or the new one, never half of one. Other hard links of
+the old file keep their content (DVC's cache may be one), a symbolic link is replaced, not followed.
 """
 
 import os
@@ -23,20 +19,21 @@ UNFINISHED = ".unfinished-"
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
+def whole(path: Path, *, alone: bool = False) -> Iterator[Path]:
     """A hidden path beside `path`, with its suffix: what the block writes there becomes `path`.
 
-    The file is an empty one at first. It is moved when the block ends, and removed where the block
-    raises. A new file has the permissions that the umask leaves, one in the place of another that
-    one's, and may always be written by its owner (DVC takes that right from files in its cache).
-
-    Raises InputError, naming `path` and the reason, where it cannot be written: a folder or device
-    is there, its folder is not, the disk is full …
+    The file is an empty one at first, and removed where the block raises. It has the permissions of
+    the file that it replaces, else those that the umask leaves, and may always be written by its
+    owner (DVC takes that right from files in its cache). `alone` says that nobody else writes
+    `path` and that a killed run is taken up again: the hidden name is then the same each time, and
+    what a kill left is overwritten.
+    Raises InputError, naming `path` and the reason, where it cannot be written.
     """
     check_place(str(path), path)
-    unfinished = path.with_name(f"{UNFINISHED}{secrets.token_hex(8)}{path.suffix[:20]}")
+    name = path.name if alone else f"{secrets.token_hex(8)}{path.suffix[:20]}"
+    unfinished = path.with_name(UNFINISHED + name)
     try:
-        os.close(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+        unfinished.touch(exist_ok=alone)
         if os.path.exists(path):  # noqa: PTH110  False, too, for a name that no file can have
             unfinished.chmod(path.stat().st_mode & 0o777 | stat.S_IWUSR)
         yield unfinished
@@ -51,9 +48,9 @@ def whole(path: Path) -> Iterator[Path]:
         unfinished.unlink(missing_ok=True)
 
 
-def write_bytes(path: Path, content: bytes) -> None:
+def write_bytes(path: Path, content: bytes, *, alone: bool = False) -> None:
     """`Path.write_bytes`, by way of `whole`."""
-    with whole(path) as unfinished:
+    with whole(path, alone=alone) as unfinished:
         unfinished.write_bytes(content)
 
 
@@ -63,10 +60,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_together(texts: Mapping[Path, str]) -> None:
-    """Write files that belong together: the first takes its place when all are whole.
-
-    They take their places in the order given, so the last is there only if all are.
-    """
+    """Write files that belong together: in the order given, when all are whole."""
     with ExitStack() as files:
         for path, text in reversed(list(texts.items())):
             files.enter_context(whole(path)).write_bytes(text.encode())
@@ -77,12 +71,9 @@ def check_outputs(
 ) -> None:
     """Raises InputError where a command must not write to one of its outputs; called before work.
 
-    Args:
-        outputs: option, for the message, and path, None where the option is not given. Two of them
-            must not be one file.
-        used: what the command reads; that even `force` does not give up. For a folder, every file
-            in it. Links of any kind and other ways to write a path are seen.
-        force: whether the user asked for files that are there to be replaced.
+    `outputs` are options, for the message, and their paths, None where one is not given; two of
+    them must not be one file. `used` is what the command reads, for a folder every file in it: that
+    even `force`, by which the user replaces files, does not give up. Links are seen through.
     """
     taken = {identity(file): file for path in used for file in files_of(path)}
     for option, path in outputs:

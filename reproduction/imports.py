@@ -10,14 +10,14 @@ SUFFIXES = (*EXTENSION_SUFFIXES, *SOURCE_SUFFIXES, *BYTECODE_SUFFIXES)
 """In the order in which Python looks for a module's file; a package comes before all of them."""
 
 
-def imported_files(root: Path, file: str) -> set[str]:
-    """Paths, relative to the project `root`, of every project file that `file` imports, itself too.
+def imported_files(root: Path, *files: str) -> set[str]:
+    """Paths, relative to the project `root`, of every project file that `files` import, they too.
 
     Imports inside functions count. So does the `__init__.py` of every package on the way to a
     module; of such a one, what is not run by the import alone counts where a name is taken from it.
     """
     found: set[tuple[Path, bool]] = set()
-    waiting = [(root / file, True)]
+    waiting = [(root / file, True) for file in files]
     while waiting:
         current = waiting.pop()
         if current not in found:

@@ -8,7 +8,7 @@ import sys
 from functools import partial
 
 from harmonic.data.metadata import read_index
-from harmonic.images.stack import stack_resized
+from harmonic.images.resize import stack_resized
 from stages.harness.stage import Stage, run_stage
 
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from harmonic.data.classes import CLASSES
 from harmonic.data.lesions import known_pairs, lesion_groups
+from harmonic.data.metadata import read_table, refuse
 from harmonic.data.split import SETS
 from harmonic.errors import InputError
 
@@ -17,16 +17,11 @@ from harmonic.errors import InputError
 class LabelledImages:
     """A data set in memory; row n of every field is the same image."""
 
-    image_ids: np.ndarray
-    """(N,) str"""
-    images: np.ndarray
-    """(N, size, size, 3) uint8, read only"""
-    labels: np.ndarray
-    """(N,) int64, positions in CLASSES"""
-    groups: np.ndarray
-    """(N,) str, lesion groups"""
-    sets: np.ndarray
-    """(N,) str: train, val or test"""
+    image_ids: np.ndarray  # (N,) str
+    images: np.ndarray  # (N, size, size, 3) uint8, read only
+    labels: np.ndarray  # (N,) int64, positions in CLASSES
+    groups: np.ndarray  # (N,) str, lesion groups
+    sets: np.ndarray  # (N,) str: train, val or test
 
     def part(self, name: str) -> "LabelledImages":
         """The rows of one set."""
@@ -39,10 +34,7 @@ class LabelledImages:
 
 
 def read_labelled_images(images: Path, split: Path) -> LabelledImages:
-    """Read images.npy and split.csv and hold them against each other.
-
-    Raises InputError where they do not belong together, or a set or a value is not what it must be.
-    """
+    """Read images.npy and split.csv; raises InputError where they do not belong together."""
     try:
         array = np.load(images, mmap_mode="r", allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
@@ -52,16 +44,10 @@ def read_labelled_images(images: Path, split: Path) -> LabelledImages:
             f"{images}: holds {array.dtype} of shape {array.shape}; "
             "needed is uint8 of shape (N, size, size, 3)"
         )
-    table = pd.read_csv(split, dtype=str, keep_default_na=False)
-    for column in ("image_id", "lesion_id", "dx", "split"):
-        if column not in table.columns:
-            raise InputError(f"{split}: column {column} is missing")
+    table = read_table(split, ("image_id", "lesion_id", "dx", "split"))
+    refuse(split, table, ~table.split.isin(SETS), "split", f"allowed are {', '.join(SETS)}")
     if len(table) != len(array):
         raise InputError(f"{split} has {len(table)} rows, {images} has {len(array)} images")
-    for column, allowed in (("dx", CLASSES), ("split", SETS)):
-        if not (known := table[column].isin(allowed)).all():
-            value = table[column][~known].iloc[0]
-            raise InputError(f"{split}: {column} is {value!r}; allowed are {', '.join(allowed)}")
     if missing := [name for name in SETS if not (table.split == name).any()]:
         raise InputError(f"{split}: no image is in {', '.join(missing)}")
     return LabelledImages(

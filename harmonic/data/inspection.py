@@ -3,7 +3,6 @@
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import imagehash
 import numpy as np
@@ -17,21 +16,16 @@ from harmonic.images.parallel import in_processes
 
 @dataclass(frozen=True)
 class Inspected:
-    """What one decoded image is: its file, its size, its channel moments and its look."""
+    """What one decoded image is."""
 
     width: int
     height: int
-    format: str
-    """JPEG, PNG, …, whatever the file name says"""
-    mode: str
-    """As stored; anything but RGB is refused"""
+    format: str  # JPEG, PNG, …, whatever the file name says
+    mode: str  # as stored; anything but RGB is refused
     sha256: str
-    mean: np.ndarray
-    """Channel means of the values in [0, 1], shape (3,), float64."""
-    square: np.ndarray
-    """Channel means of the squared values, shape (3,), float64."""
-    look: np.ndarray
-    """Perceptual hash, shape (4,), uint64."""
+    mean: np.ndarray  # (3,) float64: channel means of the values in [0, 1]
+    square: np.ndarray  # (3,) float64: channel means of the squared values
+    look: np.ndarray  # (4,) uint64: perceptual hash
 
 
 def match_files(image_ids: pd.Series, folder: Path) -> list[str]:
@@ -53,21 +47,14 @@ def inspect_image(path: Path) -> Inspected:
     with Image.open(path) as header:
         stored, mode = header.format, header.mode
     height, width = image.shape[:2]
-    mean, square = channel_moments(image)
+    # Moments from counts of the 256 values: a large image takes no more memory than its pixels.
+    counts = np.array(Image.fromarray(image).histogram(), dtype=np.float64).reshape(3, 256)
+    shares = counts / (height * width)
+    values = np.arange(256) / 255.0
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
+    mean, square = shares @ values, shares @ np.square(values)
     return Inspected(width, height, str(stored), mode, digest, mean, square, perceptual_hash(image))
-
-
-def channel_moments(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Channel means of the values in [0, 1] and of their squares; two arrays (3,), float64.
-
-    From counts of the 256 values, so that a large image takes no more memory than its pixels.
-    """
-    counts = np.array(Image.fromarray(image).histogram(), dtype=np.float64).reshape(3, 256)
-    shares = counts / (image.shape[0] * image.shape[1])
-    values = np.arange(256) / 255.0
-    return shares @ values, shares @ np.square(values)
 
 
 def perceptual_hash(image: np.ndarray) -> np.ndarray:
@@ -96,13 +83,10 @@ def inspect_images(image_ids: pd.Series, folder: Path) -> list[Inspected]:
 
 def inspection(index: pd.DataFrame, inspected: list[Inspected]) -> pd.DataFrame:
     """What was found of each image, for a table: size, format, mode, channel statistics, digest."""
-    mean = np.array([found.mean for found in inspected])
-    std = np.sqrt(np.array([found.square for found in inspected]) - mean**2)
-    columns: dict[str, Any] = {"image_id": index.image_id}
-    for name in ("width", "height", "format", "mode"):
-        columns[name] = [getattr(found, name) for found in inspected]
-    for name, values in (("mean", mean), ("std", std)):
-        for channel, letter in enumerate("rgb"):
-            columns[f"{name}_{letter}"] = values[:, channel].round(6)
-    columns["sha256"] = [found.sha256 for found in inspected]
-    return pd.DataFrame(columns)
+    table = pd.DataFrame([vars(found) for found in inspected])
+    mean = np.stack(table["mean"].to_list())
+    std = np.sqrt(np.stack(table["square"].to_list()) - mean**2)
+    statistics = [f"{name}_{channel}" for name in ("mean", "std") for channel in "rgb"]
+    table[statistics] = np.hstack([mean, std]).round(6)
+    found = table[["width", "height", "format", "mode", *statistics, "sha256"]]
+    return pd.concat([index.image_id, found], axis=1)

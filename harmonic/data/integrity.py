@@ -18,11 +18,13 @@ the 50 million pairs of different lesion groups of HAM10000, none comes as close
 
 def build_index(metadata: pd.DataFrame, inspected: list[Inspected]) -> pd.DataFrame:
     """The index of the data set: one row per image, sorted by image_id, with its lesion group."""
-    groups = lesion_groups(metadata.image_id, metadata.lesion_id, known_pairs())
-    sizes = {side: [getattr(found, side) for found in inspected] for side in ("width", "height")}
-    first = ["image_id", "lesion_id", "lesion_group"]
-    rest = ["dx", "dx_type", "age", "sex", "localization", "width", "height"]
-    return metadata.assign(lesion_group=groups, **sizes)[first + rest]
+    columns = ["image_id", "lesion_id", "lesion_group", "dx", "dx_type", "age", "sex"]
+    table = metadata.assign(
+        lesion_group=lesion_groups(metadata.image_id, metadata.lesion_id, known_pairs()),
+        width=[found.width for found in inspected],
+        height=[found.height for found in inspected],
+    )
+    return table[[*columns, "localization", "width", "height"]]
 
 
 def fingerprint(
@@ -37,7 +39,6 @@ def fingerprint(
         digest.update(f"{image_id} {found.sha256}\n".encode())
     mean = np.mean([found.mean for found in inspected], axis=0)
     square = np.mean([found.square for found in inspected], axis=0)
-    sizes = Counter(f"{found.width}x{found.height}" for found in inspected)
     return {
         "images": len(index),
         "lesions": int(index.lesion_id.nunique()),
@@ -47,7 +48,7 @@ def fingerprint(
         "lesion_groups_by_class": {
             name: int(index.lesion_group[index.dx == name].nunique()) for name in CLASSES
         },
-        "sizes": dict(sizes),
+        "sizes": dict(Counter(f"{found.width}x{found.height}" for found in inspected)),
         "formats": dict(Counter(found.format for found in inspected)),
         "modes": dict(Counter(found.mode for found in inspected)),
         "age_missing": int(index.age.isna().sum()),
@@ -61,10 +62,9 @@ def fingerprint(
 def duplicates_across_groups(index: pd.DataFrame, inspected: list[Inspected]) -> pd.DataFrame:
     """Images that equal, or nearly equal, an earlier image of another lesion group.
 
-    One row per image that has such an earlier one, with the nearest of them (the first of
-    several), so that even n equal images make n - 1 rows. Columns: image_id, lesion_group, dx and
-    the same with `_earlier`, `bits` (how far their perceptual hashes are apart, of 256) and
-    `identical` (the files are the same, byte for byte).
+    One row per image that has such an earlier one, with the nearest of them (the first of several).
+    Columns: image_id, lesion_group, dx and the same with `_earlier`, `bits` (how far their
+    perceptual hashes are apart, of 256) and `identical` (the files are the same, byte for byte).
     """
     looks = np.array([found.look for found in inspected])
     digests = np.array([found.sha256 for found in inspected])
@@ -80,13 +80,8 @@ def duplicates_across_groups(index: pd.DataFrame, inspected: list[Inspected]) ->
         if found.any():
             nearest = np.lexsort((close, bits, ~identical))[0]
             rows.append((row, close[nearest], bits[nearest], identical[nearest]))
-    here, earlier, bits_column, identical_column = zip(*rows, strict=True) if rows else ((),) * 4
+    pairs = pd.DataFrame(rows, columns=["here", "earlier", "bits", "identical"])
     shown = index[["image_id", "lesion_group", "dx"]]
-    return pd.concat(
-        [
-            shown.iloc[list(here)].reset_index(drop=True),
-            shown.iloc[list(earlier)].add_suffix("_earlier").reset_index(drop=True),
-            pd.DataFrame({"bits": bits_column, "identical": identical_column}),
-        ],
-        axis=1,
-    )
+    here = shown.iloc[pairs.here.astype(int)].reset_index(drop=True)
+    earlier = shown.iloc[pairs.earlier.astype(int)].reset_index(drop=True).add_suffix("_earlier")
+    return pd.concat([here, earlier, pairs[["bits", "identical"]]], axis=1)

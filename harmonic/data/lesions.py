@@ -37,9 +37,9 @@ def lesion_groups(
     lesions, lesion_of_image = np.unique(np.asarray(lesion_ids, dtype=str), return_inverse=True)
     lesion_of = dict(zip(image_ids, lesion_of_image, strict=True))
     links = [
-        (lesion_of[first], lesion_of[second])
-        for first, second in same_lesion
-        if first in lesion_of and second in lesion_of
+        [lesion_of[image] for image in pair]
+        for pair in same_lesion
+        if lesion_of.keys() >= set(pair)
     ]
     rows, columns = np.array(links, dtype=int).reshape(-1, 2).T
     graph = coo_array((np.ones(len(rows)), (rows, columns)), shape=(len(lesions), len(lesions)))

@@ -1,8 +1,7 @@
 """Which data set is this: the originals of HAM10000, the same images recompressed, or another?
 
 originals.npz, shipped with the package and made by `python -m benchmarks.originals_manifest`, holds
-digests, looks and labels of the 10,015 originals. It tells a copy of the data set from another one
-file by file, without a pixel of it.
+digests, looks and labels of the 10,015 originals.
 """
 
 import hashlib
@@ -27,19 +26,15 @@ themselves; of two different lesions, 3 pairs in 10,000 come as close as 10."""
 class Manifest:
     """Row n of every field is the same original; rows are sorted by number."""
 
-    numbers: np.ndarray
-    """(N,) uint32: 24306 stands for ISIC_0024306"""
-    sha256: np.ndarray
-    """(N, DIGEST_BYTES) uint8: the beginning of the SHA-256 of the file"""
-    looks: np.ndarray
-    """(N,) uint64: perceptual hash (see harmonic.data.inspection)"""
-    labels: np.ndarray
-    """(N,) uint32: digest of lesion id and diagnosis (see label_digest)"""
+    numbers: np.ndarray  # (N,) uint32: 24306 stands for ISIC_0024306
+    sha256: np.ndarray  # (N, DIGEST_BYTES) uint8: the beginning of the SHA-256 of the file
+    looks: np.ndarray  # (N,) uint64: perceptual hash (see harmonic.data.inspection), first word
+    labels: np.ndarray  # (N,) uint32: digest of lesion id and diagnosis (see label_digest)
 
     def rows_of(self, image_ids: list[str]) -> np.ndarray:
         """The row of each image, int64; -1 where the manifest does not know it."""
-        row_of = {f"ISIC_{number:07d}": row for row, number in enumerate(self.numbers.tolist())}
-        return np.array([row_of.get(image_id, -1) for image_id in image_ids], dtype=np.int64)
+        known = pd.Index([f"ISIC_{number:07d}" for number in self.numbers.tolist()])
+        return known.get_indexer(pd.Index(image_ids)).astype(np.int64)
 
 
 def read_manifest() -> Manifest:

@@ -20,21 +20,21 @@ def split_groups(
     """Name of the set of each image, shape (N,), dtype str.
 
     `groups` and `dx` are the lesion group and the diagnosis of each image, `shares` the share of
-    the images that each set shall hold, summing to one. Every image of a group goes to one set.
-    Class by class, largest groups first and shuffled by `seed` among equals, each group goes to the
-    set that is furthest from being full; so the class shares of the sets agree to within one
-    lesion, and every set gets a lesion of every class. The order of the images does not matter.
+    the images that each set shall hold, summing to one. Class by class, largest groups first and
+    shuffled by `seed` among equals, each group goes to the set that is furthest from being full; so
+    the class shares of the sets agree to within one lesion, and every set gets a lesion of every
+    class. The order of the images does not matter.
 
     Raises InputError where a class has fewer groups than there are sets.
     """
-    table = pd.DataFrame({"group": groups, "dx": dx})
+    images = pd.crosstab(groups, dx)  # in each group, of each diagnosis
     # A group with two diagnoses counts as the more frequent one, in doubt as the first by alphabet.
-    by_group = table.groupby("group", sort=True).dx.agg(lambda names: names.mode().iloc[0])
-    sizes = table.groupby("group", sort=True).size()
+    dx_of_group = images.idxmax(axis=1)
+    sizes = images.sum(axis=1)
     random = np.random.default_rng(seed)
     set_of_group: dict[str, str] = {}
     for name in CLASSES:
-        members = np.array(by_group.index[by_group == name], dtype=str)
+        members = np.array(dx_of_group.index[dx_of_group == name], dtype=str)
         if 0 < len(members) < len(shares):
             raise too_few(name, len(members), shares)
         shuffled = random.permutation(members)
@@ -53,11 +53,10 @@ def split_by_hash(
 ) -> np.ndarray:
     """Name of the set of each image, as growing data leave it; arguments as for split_groups.
 
-    A group's hash, a number in [0, 1), falls into the interval of one set, whatever other groups
-    there are: new lesions move no old one, unless one joins an old group (a known pair) and comes
-    before its lesions in the alphabet, as the group then bears another name. The price is that
-    shares are met by chance only; with n lesions of a class, a set's share p of them strays by
-    about sqrt(p (1 - p) / n).
+    A group's hash falls into the interval of one set, whatever other groups there are: new lesions
+    move no old one, unless one joins an old group (a known pair) and comes before its lesions in
+    the alphabet, as the group then bears another name. The price is that shares are met by chance:
+    with n lesions of a class, a set's share p of them strays by about sqrt(p (1 - p) / n).
 
     Raises InputError where a class has no group in some set.
     """
@@ -113,8 +112,7 @@ def split_fold(
 def require_lesions(groups: np.ndarray, dx: np.ndarray) -> None:
     """Raise InputError where a class has fewer lesions than there are SETS, or none at all."""
     for name in CLASSES:
-        lesions = len(np.unique(groups[dx == name]))
-        if lesions < len(SETS):
+        if (lesions := len(np.unique(groups[dx == name]))) < len(SETS):
             raise too_few(name, lesions, SETS)
 
 
@@ -127,7 +125,4 @@ def too_few(name: str, lesions: int, sets: Collection[str]) -> InputError:
 
 def share_with_sibling(groups: np.ndarray, sets: np.ndarray) -> float:
     """The share of the test images whose lesion also appears in the training set: the leak."""
-    test = groups[sets == "test"]
-    if len(test) == 0:
-        return 0.0
-    return float(np.isin(test, groups[sets == "train"]).mean())
+    return float(np.isin(groups[sets == "test"], groups[sets == "train"]).mean())

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from harmonic.errors import InputError
+from harmonic.errors import InputError, one_line
+from harmonic.files import write_bytes
 
 MAX_PIXELS = 50_000_000
 """More pixels than this are refused before they are decoded (an original has 270,000)."""
@@ -51,8 +52,7 @@ def decode_rgb(content: BinaryIO, name: str) -> NDArray[np.uint8]:
             f"image {name}: cannot be decoded (it is no {', '.join(FORMATS)} file)"
         ) from None
     except Exception as error:  # Pillow's decoders raise nearly anything on damaged files
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"image {name}: cannot be decoded ({reason})") from None
+        raise InputError(f"image {name}: cannot be decoded ({one_line(error)})") from None
 
 
 def _check_header(name: str, image: Image.Image) -> None:
@@ -61,28 +61,18 @@ def _check_header(name: str, image: Image.Image) -> None:
         raise InputError(
             f"image {name}: {width} x {height} pixels; at most {MAX_PIXELS:,} are allowed"
         )
-    # Pillow quietly narrows 16-bit RGB to 8 bits: the raw mode of its decoder still tells.
-    raw_modes = [part for tile in getattr(image, "tile", []) for part in _texts(tile[3])]
-    if image.mode != "RGB" or any(mode.startswith("RGB;16") for mode in raw_modes):
+    # Pillow quietly narrows 16-bit RGB to 8 bits: its decoder's arguments still tell.
+    narrowed = any("RGB;16" in str(tile[3]) for tile in getattr(image, "tile", []))
+    if image.mode != "RGB" or narrowed:
         mode = image.mode if image.mode != "RGB" else "16-bit RGB"
         raise InputError(f"image {name}: its mode is {mode}; only 8-bit RGB is allowed")
     if "transparency" in image.info:
         raise InputError(f"image {name}: it has a transparent colour; only plain RGB is allowed")
 
 
-def _texts(arguments: object) -> list[str]:
-    parts = arguments if isinstance(arguments, tuple) else (arguments,)
-    return [part for part in parts if isinstance(part, str)]
-
-
 def write_jpeg(path: Path, image: NDArray[np.uint8]) -> None:
-    """Write uint8 (H, W, 3) as JPEG: quality 95, no chroma subsampling, no metadata.
-
-    The file appears whole or not at all: it is written beside its place and then moved there.
-    """
-    temporary = _beside(path)
-    temporary.write_bytes(encode_jpeg(image))
-    temporary.replace(path)
+    """Write uint8 (H, W, 3) as JPEG: quality 95, no chroma subsampling, no metadata."""
+    write_bytes(path, encode_jpeg(image), alone=True)
 
 
 def encode_jpeg(image: NDArray[np.uint8]) -> bytes:
@@ -93,13 +83,13 @@ def encode_jpeg(image: NDArray[np.uint8]) -> bytes:
 
 
 def write_mask(path: Path, mask: NDArray[np.bool_]) -> None:
-    """Write bool (H, W) as a PNG of one bit a pixel, white where true; whole or not at all.
+    """Write bool (H, W) as a PNG of one bit per pixel, white where true.
 
     It is stored uncompressed, so that its bytes do not depend on the zlib in use.
     """
-    temporary = _beside(path)
-    Image.fromarray(mask).save(temporary, format="PNG", compress_level=0)
-    temporary.replace(path)
+    content = io.BytesIO()
+    Image.fromarray(mask).save(content, format="PNG", compress_level=0)
+    write_bytes(path, content.getvalue(), alone=True)
 
 
 def read_mask(path: Path) -> NDArray[np.bool_]:
@@ -110,11 +100,5 @@ def read_mask(path: Path) -> NDArray[np.bool_]:
                 return np.array(image)
             mode = image.mode
     except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"mask {path}: cannot be decoded ({reason})") from None
+        raise InputError(f"mask {path}: cannot be decoded ({one_line(error)})") from None
     raise InputError(f"mask {path}: its mode is {mode}; only 1-bit masks are allowed")
-
-
-def _beside(path: Path) -> Path:
-    # Always the same name, so that what an interrupted run left here is overwritten by the next.
-    return path.with_name(f".{path.name}.part")

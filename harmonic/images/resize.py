@@ -1,6 +1,9 @@
-"""Resizing photographs to the square input of a network."""
+"""Resizing photographs to the square input of a network: one, or many files into one array."""
 
+import os
+from collections.abc import Sequence
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import scipy.sparse
@@ -8,6 +11,8 @@ import skimage.transform
 from numpy.typing import NDArray
 
 from harmonic.errors import InputError
+from harmonic.images.decode import read_rgb
+from harmonic.images.parallel import in_processes
 
 ASPECTS = ("squash", "crop", "pad")
 """What becomes of the aspect ratio: ignore it, cut the longer side, or extend the shorter one."""
@@ -22,11 +27,10 @@ def resize(image: NDArray[np.uint8], size: int, aspect: str = "squash") -> NDArr
     `aspect`: "squash" (as the blog post does), "crop" (the central square), or "pad" (a square
     around the image, its border pixels repeated outwards).
 
-    The result is that of skimage.transform.resize with linear interpolation and anti_aliasing
-    (a Gaussian against aliasing before sampling; mirrored at the borders), rounded. That filter is
-    linear and separable, so it is one sparse matrix for the rows and one for the columns, both
-    taken from scikit-image itself; sparse products also add up in a fixed order, so that the bits
-    do not depend on the machine's number of threads.
+    The result is that of skimage.transform.resize with linear interpolation and anti_aliasing,
+    rounded. That filter is linear and separable, so it is one sparse matrix for the rows and one
+    for the columns, both taken from scikit-image itself; sparse products also add up in a fixed
+    order, so that the bits do not depend on the number of threads.
 
     Raises InputError for a size or an aspect that is not allowed.
     """
@@ -41,13 +45,35 @@ def resize(image: NDArray[np.uint8], size: int, aspect: str = "squash") -> NDArr
     return np.ascontiguousarray(np.round(np.clip(resized, 0.0, 255.0)).astype(np.uint8))
 
 
+def stack_resized(
+    paths: Sequence[Path], target: Path, size: int, aspect: str, *, jobs: int = -1
+) -> None:
+    """Resize every file into one .npy array, uint8 (N, size, size, 3), in the order of `paths`.
+
+    The array is written through a memory map, so memory does not grow with N.
+    """
+    array = np.lib.format.open_memmap(
+        target, mode="w+", dtype=np.uint8, shape=(len(paths), size, size, 3)
+    )
+    # A file that a full disk cuts short would end the process (SIGBUS) when the map is written.
+    with target.open("r+b") as file:
+        os.posix_fallocate(file.fileno(), 0, target.stat().st_size)
+    files = [(path.absolute(), size, aspect) for path in paths]
+    for row, image in enumerate(in_processes(_resized_file, files, name="resize", jobs=jobs)):
+        array[row] = image
+    array.flush()
+
+
+def _resized_file(path: Path, size: int, aspect: str) -> NDArray[np.uint8]:
+    return resize(read_rgb(path), size, aspect)
+
+
 @lru_cache(maxsize=64)
 def resampling_matrix(length: int, size: int) -> scipy.sparse.csr_array:
     """The matrix (size, length) by which scikit-image resizes a line of `length` pixels.
 
-    Its columns are the resized unit vectors. Each row sums to one: a constant stays constant.
-    Unit vectors too far apart to share a pixel of the result are resized as one: a row belongs to
-    the nearest of them.
+    Its columns are the resized unit vectors. Those too far apart to share a pixel of the result are
+    resized as one: a row belongs to the nearest of them.
     """
     factor = length / size
     # scikit-image's Gaussian has deviation (factor - 1) / 2 and ends after four of them; the

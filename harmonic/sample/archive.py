@@ -1,9 +1,8 @@
 """`source: sample`: a data set of dermoscopy phantoms in the layout of the Kaggle archive.
 
-Beside what the archive holds, `truth/` keeps what only a drawn image can have: the true hair masks
-and the hairless originals of the hairy photographs. A picture depends on the seed, its lesion and
-its number among that lesion's photographs alone, so the order of work, the number of processes and
-an interruption leave no trace in the files.
+Beside it, `truth/` keeps the true hair masks and the hairless originals of the hairy photographs.
+A picture depends on the seed, its lesion and its number among that lesion's photographs alone, so
+the order of work, the number of processes and an interruption leave no trace in the files.
 """
 
 import shutil
@@ -14,8 +13,10 @@ import numpy as np
 import pandas as pd
 
 from harmonic.data.classes import CLASSES
-from harmonic.data.sources.archive import METADATA, import_archive
+from harmonic.data.metadata import COLUMNS
+from harmonic.data.sources.archive import METADATA, import_archives
 from harmonic.errors import InputError
+from harmonic.files import write_bytes
 from harmonic.images.decode import write_jpeg, write_mask
 from harmonic.images.parallel import in_processes
 from harmonic.sample.phantom import draw_phantom
@@ -54,7 +55,7 @@ def fetch_sample(raw: Path, unfinished: Path, *, images: int, seed: int) -> None
     """Draw the sample in `unfinished/sample` and bring it, with its truth, into `raw`."""
     drawn = unfinished / "sample"
     write_sample(drawn, images=images, seed=seed)
-    import_archive(drawn, raw)
+    import_archives([drawn], raw)
     shutil.copytree(drawn / "truth", raw / "truth", dirs_exist_ok=True)
 
 
@@ -68,15 +69,17 @@ class Photograph:
     lesion: int
     number: int
 
+    @property
+    def path(self) -> Path:
+        """Its place below the folder of the sample."""
+        return Path(self.part, f"{self.image_id}.jpg")
+
 
 def write_sample(folder: Path, *, images: int, seed: int, jobs: int = -1) -> None:
     """Write a sample of `images` phantoms into `folder`, or finish one that was begun there.
 
-    Files that are already there are kept: after an interruption the same call does what is
-    missing and leaves the same bytes. The number of processes (`jobs`) changes no bit.
-
-    Raises InputError for fewer than FEWEST_IMAGES images, a negative seed, or a folder that holds
-    another sample.
+    The number of processes (`jobs`) changes no bit. Raises InputError for fewer than FEWEST_IMAGES
+    images, a negative seed, or a folder that holds another sample.
     """
     if images < FEWEST_IMAGES:
         raise InputError(f"a sample of {images} images: {FEWEST_IMAGES} or more are needed")
@@ -85,34 +88,33 @@ def write_sample(folder: Path, *, images: int, seed: int, jobs: int = -1) -> Non
     metadata, photographs = plan_sample(images, seed)
     for name in (*PARTS, MASKS, HAIRLESS):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    _write_metadata(folder / METADATA, metadata)
-
-    missing = [
-        (folder, seed, each) for each in photographs if not _image_path(folder, each).exists()
-    ]
+    text = metadata.to_csv(index=False, lineterminator="\n").encode()
+    table = folder / METADATA
+    if table.exists() and table.read_bytes() != text:
+        raise InputError(f"{table}: belongs to another sample; remove its folder first")
+    write_bytes(table, text, alone=True)
+    missing = [(folder, seed, each) for each in photographs if not (folder / each.path).exists()]
     done = len(photographs) - len(missing)
     list(in_processes(_write_photograph, missing, name="phantoms", jobs=jobs, done=done))
 
 
 def plan_sample(images: int, seed: int) -> tuple[pd.DataFrame, list[Photograph]]:
-    """Decide who is photographed how often: the metadata table and the photographs to take.
+    """The metadata table, Kaggle's, ordered by image_id, and the photographs to take.
 
-    The table has Kaggle's seven columns, one row per image, ordered by image_id. Identifiers are
-    dealt at random over the classes, and so tell nothing about the diagnosis.
+    Identifiers are dealt at random over the classes, and so tell nothing about the diagnosis.
     """
     rng = np.random.default_rng([seed, _PLAN])
-    dx_of_lesion: list[str] = []
-    counts: list[int] = []
-    for dx, in_class in class_sizes(images).items():
-        photographs_each = _photographs_per_lesion(rng, dx, in_class)
-        dx_of_lesion += [dx] * len(photographs_each)
-        counts += photographs_each
-    lesion_numbers = rng.permutation(len(counts))
+    lesions = [
+        (dx, count)
+        for dx, in_class in class_sizes(images).items()
+        for count in _photographs_per_lesion(rng, dx, in_class)
+    ]
+    lesion_numbers = rng.permutation(len(lesions))
     image_numbers = rng.permutation(images)
 
     rows: list[tuple[str, str, str, str, float, str, str]] = []
     photographs: list[Photograph] = []
-    for lesion, (dx, count) in enumerate(zip(dx_of_lesion, counts, strict=True)):
+    for lesion, (dx, count) in enumerate(lesions):
         lesion_id = f"HAM_{lesion_numbers[lesion]:07d}"
         patient = _patient(rng, dx)
         for number in range(count):
@@ -121,9 +123,8 @@ def plan_sample(images: int, seed: int) -> tuple[pd.DataFrame, list[Photograph]]
             part = PARTS[0] if image_number < images // 2 else PARTS[1]
             rows.append((lesion_id, image_id, dx, *patient))
             photographs.append(Photograph(image_id, part, dx, lesion, number))
-    columns = ["lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization"]
-    table = pd.DataFrame(rows, columns=columns).sort_values("image_id", ignore_index=True)
-    return table, photographs
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    return table.sort_values("image_id", ignore_index=True), photographs
 
 
 def class_sizes(images: int) -> dict[str, int]:
@@ -157,21 +158,6 @@ def _patient(rng: np.random.Generator, dx: str) -> tuple[str, float, str, str]:
     return dx_type, age, sex, localization
 
 
-def _write_metadata(path: Path, metadata: pd.DataFrame) -> None:
-    text = metadata.to_csv(index=False, lineterminator="\n")
-    if path.exists():
-        if path.read_text(encoding="utf-8") != text:
-            raise InputError(f"{path}: belongs to another sample; remove its folder first")
-        return
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(text, encoding="utf-8", newline="\n")
-    temporary.replace(path)
-
-
-def _image_path(folder: Path, photograph: Photograph) -> Path:
-    return folder / photograph.part / f"{photograph.image_id}.jpg"
-
-
 def _write_photograph(folder: Path, seed: int, photograph: Photograph) -> None:
     phantom = draw_phantom(
         photograph.dx,
@@ -182,4 +168,4 @@ def _write_photograph(folder: Path, seed: int, photograph: Photograph) -> None:
         write_mask(folder / MASKS / f"{photograph.image_id}.png", phantom.hair_mask)
         write_jpeg(folder / HAIRLESS / f"{photograph.image_id}.jpg", phantom.hairless)
     # The image comes last: where it exists, everything about it does.
-    write_jpeg(_image_path(folder, photograph), phantom.image)
+    write_jpeg(folder / photograph.path, phantom.image)

@@ -2,8 +2,8 @@
 
 A lesion is four maps over its own square of skin: melanin and blood, which absorb light, and two
 layers that scatter it, white (scale, scar, cysts) and blue (the blue-white veil). The structures
-and how often each diagnosis shows them follow the usual dermoscopic criteria (pattern analysis),
-with overlaps: no structure proves a diagnosis, none is always there.
+of each diagnosis follow the usual dermoscopic criteria (pattern analysis), with overlaps: none
+proves it, none is always there.
 """
 
 from dataclasses import dataclass
@@ -11,16 +11,15 @@ from functools import cache
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from harmonic.sample.strands import Strand, bezier, rasterise
-
-FloatArray = NDArray[np.float64]
+from harmonic.sample.strands import FloatArray, Strand, bezier, rasterise
 
 GRID = 160
 """Side of the square of maps, in map pixels."""
 EXTENT = 1.6
 """Half side of the square; the typical radius of a lesion is 1."""
+PIXEL = GRID / (2 * EXTENT)
+"""Map pixels in a unit of length."""
 MELANIN, BLOOD, WHITE, BLUE = range(4)
 """Channels of the maps: two absorbances, then two opacities."""
 
@@ -87,9 +86,9 @@ def draw_lesion(dx: str, rng: np.random.Generator) -> FloatArray:
     variegation = recipe.variegation * rng.lognormal(0.0, 0.35)
     uneven = np.exp(variegation * texture)
 
-    maps = np.zeros((GRID, GRID, 4))
-    maps[..., MELANIN] = recipe.melanin * rng.lognormal(0.0, 0.30) * inside * uneven
-    maps[..., BLOOD] = recipe.blood * rng.lognormal(0.0, 0.30) * inside
+    melanin = recipe.melanin * rng.lognormal(0.0, 0.30) * inside * uneven
+    blood = recipe.blood * rng.lognormal(0.0, 0.30) * inside
+    white, blue = np.zeros((2, GRID, GRID))
 
     def shows(chance: float) -> bool:
         return bool(rng.random() < chance)
@@ -97,33 +96,33 @@ def draw_lesion(dx: str, rng: np.random.Generator) -> FloatArray:
     if shows(recipe.network):
         meshes = _network(rng)
         at_rim = np.clip(1.3 - depth, 0.3, 1.0)
-        maps[..., MELANIN] *= 1.0 + rng.uniform(0.4, 0.9) * (meshes - 0.4) * at_rim
+        melanin *= 1.0 + rng.uniform(0.4, 0.9) * (meshes - 0.4) * at_rim
     if shows(recipe.streaks):
-        maps[..., MELANIN] += rng.uniform(0.5, 1.1) * _streaks(depth, angle, rng)
+        melanin += rng.uniform(0.5, 1.1) * _streaks(depth, angle, rng)
     if shows(recipe.globules):
-        spots = discs(rng, int(rng.integers(8, 45)), (0.025, 0.07)) * inside
-        maps[..., MELANIN] += rng.uniform(0.4, 1.2) * spots
+        globules = _discs(rng, (8, 45), (0.025, 0.07)) * inside
+        melanin += rng.uniform(0.4, 1.2) * globules
     if shows(recipe.lacunae):
-        lakes = discs(rng, int(rng.integers(6, 25)), (0.08, 0.26)) * inside
-        maps[..., BLOOD] += rng.uniform(0.6, 1.4) * lakes
-        maps[..., MELANIN] += rng.uniform(0.0, 0.8) * lakes
+        lakes = _discs(rng, (6, 25), (0.08, 0.26)) * inside
+        blood += rng.uniform(0.6, 1.4) * lakes
+        melanin += rng.uniform(0.0, 0.8) * lakes
     if shows(recipe.dotted_vessels):
-        maps[..., BLOOD] += 0.9 * discs(rng, int(rng.integers(25, 90)), (0.02, 0.035)) * inside
+        blood += 0.9 * _discs(rng, (25, 90), (0.02, 0.035)) * inside
     if shows(recipe.branched_vessels):
         tree = _vessel_tree(rng)
-        maps[..., BLOOD] += rng.uniform(0.7, 1.3) * tree * np.clip(inside + 0.3, 0.0, 1.0)
+        blood += rng.uniform(0.7, 1.3) * tree * np.clip(inside + 0.3, 0.0, 1.0)
     if shows(recipe.white_patch):
-        maps[..., WHITE] += rng.uniform(0.3, 0.65) * _blob(rng, 0.12, 0.45) * inside
+        white += rng.uniform(0.3, 0.65) * _blob(rng, 0.12, 0.45) * inside
     if shows(recipe.cysts):
-        maps[..., WHITE] += 0.6 * discs(rng, int(rng.integers(10, 35)), (0.035, 0.07)) * inside
+        white += 0.6 * _discs(rng, (10, 35), (0.035, 0.07)) * inside
     if shows(recipe.scale):
         flakes = smooth_noise(rng, (GRID, GRID), 16) + smooth_noise(rng, (GRID, GRID), 40)
         dense = np.clip(flakes + 0.7 * texture - 0.3, 0.0, 1.2)
-        maps[..., WHITE] += rng.uniform(0.35, 0.65) * dense * inside
+        white += rng.uniform(0.35, 0.65) * dense * inside
     if shows(recipe.veil):
-        maps[..., BLUE] = rng.uniform(0.35, 0.75) * _blob(rng, 0.45, 0.45) * inside
-    maps[..., WHITE:] = np.clip(maps[..., WHITE:], 0.0, 0.95)
-    return maps
+        blue += rng.uniform(0.35, 0.75) * _blob(rng, 0.45, 0.45) * inside
+    opacities = np.clip([white, blue], 0.0, 0.95)
+    return np.stack([melanin, blood, *opacities], axis=-1)
 
 
 def smooth_noise(rng: np.random.Generator, shape: tuple[int, int], cells: int) -> FloatArray:
@@ -133,12 +132,14 @@ def smooth_noise(rng: np.random.Generator, shape: tuple[int, int], cells: int) -
     return np.asarray(smooth, dtype=np.float64)
 
 
-def discs(rng: np.random.Generator, count: int, radii: tuple[float, float]) -> FloatArray:
-    """Soft round spots (GRID, GRID), 0 to 1, scattered over a lesion; radii are in lesion radii."""
+def _discs(
+    rng: np.random.Generator, counts: tuple[int, int], radii: tuple[float, float]
+) -> FloatArray:
+    """Soft round spots, 0 to 1, scattered over a lesion; radii are in lesion radii."""
     fine = np.zeros((GRID, GRID), dtype=np.uint8)
-    pixel = GRID / (2 * EXTENT)
-    centres = (rng.normal(0.0, 0.5, size=(count, 2)) + EXTENT) * pixel
-    sizes = rng.uniform(*radii, size=count) * pixel
+    count = int(rng.integers(*counts))
+    centres = (rng.normal(0.0, 0.5, size=(count, 2)) + EXTENT) * PIXEL
+    sizes = rng.uniform(*radii, size=count) * PIXEL
     for (x, y), radius in zip(np.round(centres * 16), np.round(sizes * 16), strict=True):
         cv2.circle(fine, (int(x), int(y)), int(radius), 255, -1, cv2.LINE_AA, shift=4)
     return np.asarray(cv2.GaussianBlur(fine / 255.0, (0, 0), 0.8), dtype=np.float64)
@@ -207,23 +208,17 @@ def _blob(rng: np.random.Generator, shift: float, size: float) -> FloatArray:
 
 def _vessel_tree(rng: np.random.Generator) -> FloatArray:
     """Arborising vessels, 0 to 1: trunks that run in from the border and fork into thinner ones."""
-    pixel = GRID / (2 * EXTENT)
     vessels: list[Strand] = []
     for _ in range(int(rng.integers(2, 5))):
         bearing = rng.uniform(0.0, 2.0 * np.pi)
         root = np.array([np.cos(bearing), np.sin(bearing)]) * rng.uniform(0.7, 1.05)
-        vessels += _fork(rng, root, bearing + np.pi + rng.normal(0.0, 0.4), 0.9, 0.07, pixel)
+        vessels += _fork(rng, root, bearing + np.pi + rng.normal(0.0, 0.4), 0.9, 0.07)
     tree = rasterise(vessels, (GRID, GRID))[..., 0]
     return np.asarray(cv2.GaussianBlur(tree, (0, 0), 0.6), dtype=np.float64)
 
 
 def _fork(
-    rng: np.random.Generator,
-    root: FloatArray,
-    bearing: float,
-    length: float,
-    width: float,
-    pixel: float,
+    rng: np.random.Generator, root: FloatArray, bearing: float, length: float, width: float
 ) -> list[Strand]:
     along = np.array([np.cos(bearing), np.sin(bearing)])
     across = np.array([-along[1], along[0]])
@@ -232,10 +227,10 @@ def _fork(
     control[0] = root
     path = bezier(control, samples=12)
     taper = np.linspace(width, 0.55 * width, len(path))
-    vessels = [Strand((path + EXTENT) * pixel, taper * pixel)]
+    vessels = [Strand((path + EXTENT) * PIXEL, taper * PIXEL)]
     if width > 0.03:
         for side in (-1.0, 1.0):
             start = path[int(rng.integers(4, 11))]
             turn = bearing + side * rng.uniform(0.4, 1.0)
-            vessels += _fork(rng, start, turn, 0.6 * length, 0.6 * width, pixel)
+            vessels += _fork(rng, start, turn, 0.6 * length, 0.6 * width)
     return vessels

@@ -5,6 +5,7 @@ photographs of one lesion differ as real ones do: scale, rotation, place, light,
 All arithmetic is in float64 and is rounded once, at the end.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -21,9 +22,7 @@ from harmonic.sample.lesion import (
     draw_lesion,
     smooth_noise,
 )
-from harmonic.sample.strands import paint_hairs, random_hairs
-
-FloatArray = NDArray[np.float64]
+from harmonic.sample.strands import FloatArray, paint_hairs, random_hairs
 
 HEIGHT, WIDTH = 150, 200
 """Size of a phantom in pixels: a third of an original of HAM10000."""
@@ -41,39 +40,35 @@ _BLUE_COLOUR = np.array([0.34, 0.36, 0.46])
 
 @dataclass(frozen=True)
 class Phantom:
-    """One photograph, and the truth about its hair."""
+    """One photograph, and the truth about its hair: None where there is no hair."""
 
-    image: NDArray[np.uint8]
-    """(H, W, 3)."""
-    hair_mask: NDArray[np.bool_] | None
-    """(H, W), or None where there is no hair."""
-    hairless: NDArray[np.uint8] | None
-    """(H, W, 3): the same photograph without its hair, or None where there is no hair."""
+    image: NDArray[np.uint8]  # (H, W, 3)
+    hair_mask: NDArray[np.bool_] | None  # (H, W)
+    hairless: NDArray[np.uint8] | None  # (H, W, 3): the same photograph without its hair
 
 
 def draw_phantom(dx: str, lesion: np.random.Generator, photograph: np.random.Generator) -> Phantom:
     """Photograph one lesion of diagnosis `dx`.
 
-    Generators in the same state as before give the same pixels: the same `lesion` with another
-    `photograph` is another picture of the same lesion.
+    The same `lesion` with another `photograph` is another picture of the same lesion.
     """
     maps = draw_lesion(dx, lesion)
     tone = np.array([lesion.gamma(1.6, 0.07), lesion.gamma(4.0, 0.07)])  # melanin, blood
     radius = HEIGHT * float(np.clip(lesion.lognormal(np.log(0.27), 0.28), 0.14, 0.46))
 
     scene = _reflect(_place(maps, radius, photograph), tone, photograph)
-    lens = _Lens(photograph)
+    expose = _lens(photograph)
     noise = photograph.normal(0.0, photograph.uniform(0.003, 0.009), size=scene.shape)
 
     hairy = photograph.random() < HAIRY_SHARE
-    plain = _develop(lens.expose(scene), noise)
+    plain = _develop(expose(scene), noise)
     if not hairy:
         return Phantom(plain, None, None)
     density = str(photograph.choice(["sparse", "medium", "dense"], p=[0.5, 0.35, 0.15]))
     colour = str(photograph.choice(["dark", "brown", "light"], p=[0.6, 0.3, 0.1]))
     hairs = random_hairs(photograph, (HEIGHT, WIDTH), density)
     covered, mask = paint_hairs(scene, hairs, colour, photograph)
-    return Phantom(_develop(lens.expose(covered), noise), mask, plain)
+    return Phantom(_develop(expose(covered), noise), mask, plain)
 
 
 def _place(maps: FloatArray, radius: float, rng: np.random.Generator) -> FloatArray:
@@ -116,31 +111,30 @@ def _freckles(rng: np.random.Generator) -> FloatArray:
     return np.asarray(cv2.GaussianBlur(spots, (0, 0), size) * (2 * np.pi * size**2))
 
 
-class _Lens:
-    """Light, white balance, vignette, blur and contrast of one photograph."""
+def _lens(rng: np.random.Generator) -> Callable[[FloatArray], FloatArray]:
+    """Light, white balance, vignette, blur and contrast of one photograph, applied to a scene."""
+    x = ((np.arange(WIDTH) + 0.5) / WIDTH - 0.5)[None, :]
+    y = ((np.arange(HEIGHT) + 0.5 - HEIGHT / 2) / WIDTH)[:, None]
+    slope = rng.normal(0.0, 0.12, size=2)
+    radius2 = x**2 + y**2
+    light = 1.0 + slope[0] * x + slope[1] * y - rng.uniform(0.1, 0.7) * radius2
+    light *= rng.uniform(0.85, 1.12)
+    if rng.random() < 0.2:  # the round end of the dermatoscope comes into the picture
+        edge = rng.uniform(0.46, 0.60) - np.sqrt(radius2)
+        light *= np.clip(0.5 + edge / 0.03, 0.03, 1.0)
+    balance = np.exp(rng.normal(0.0, 0.05, size=3) * np.array([0.6, 1.0, 1.6]))
+    blur = rng.uniform(0.3, 0.7)
+    contrast = rng.uniform(-0.15, 0.3)
 
-    def __init__(self, rng: np.random.Generator) -> None:
-        x = ((np.arange(WIDTH) + 0.5) / WIDTH - 0.5)[None, :]
-        y = ((np.arange(HEIGHT) + 0.5 - HEIGHT / 2) / WIDTH)[:, None]
-        slope = rng.normal(0.0, 0.12, size=2)
-        radius2 = x**2 + y**2
-        light = 1.0 + slope[0] * x + slope[1] * y - rng.uniform(0.1, 0.7) * radius2
-        light *= rng.uniform(0.85, 1.12)
-        if rng.random() < 0.2:  # the round end of the dermatoscope comes into the picture
-            edge = rng.uniform(0.46, 0.60) - np.sqrt(radius2)
-            light *= np.clip(0.5 + edge / 0.03, 0.03, 1.0)
-        balance = np.exp(rng.normal(0.0, 0.05, size=3) * np.array([0.6, 1.0, 1.6]))
-        self._gains = [light * factor for factor in balance.tolist()]
-        self._blur = rng.uniform(0.3, 0.7)
-        self._contrast = rng.uniform(-0.15, 0.3)
-
-    def expose(self, scene: FloatArray) -> FloatArray:
+    def expose(scene: FloatArray) -> FloatArray:
         lit = np.empty_like(scene)
-        for channel, gain in enumerate(self._gains):
-            plane = scene[..., channel] * gain
+        for channel, factor in enumerate(balance.tolist()):
+            plane = scene[..., channel] * (light * factor)
             # A tone curve that leaves black and white where they are.
-            lit[..., channel] = plane + self._contrast * plane * (1.0 - plane) * (2.0 * plane - 1.0)
-        return np.asarray(cv2.GaussianBlur(lit, (0, 0), self._blur), dtype=np.float64)
+            lit[..., channel] = plane + contrast * plane * (1.0 - plane) * (2.0 * plane - 1.0)
+        return np.asarray(cv2.GaussianBlur(lit, (0, 0), blur), dtype=np.float64)
+
+    return expose
 
 
 def _develop(exposed: FloatArray, noise: FloatArray) -> NDArray[np.uint8]:

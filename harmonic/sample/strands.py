@@ -1,8 +1,7 @@
 """A hair simulator: curved strands drawn over any image, with the true mask of what was drawn.
 
-It serves twice: phantoms of the sample data set wear its hair, and the same hair over hairless
-photographs is the instrument that hair removal is measured with. The vessels of the phantoms are
-strands too.
+Phantoms of the sample data set wear its hair, and the same hair over hairless photographs is what
+hair removal is measured with. The vessels of the phantoms are strands too.
 """
 
 from collections.abc import Sequence
@@ -32,14 +31,10 @@ _SUBPIXEL_BITS = 4  # OpenCV draws at sixteenths of a (supersampled) pixel
 class Strand:
     """One strand: a centre line of n points and what it looks like along it."""
 
-    path: FloatArray
-    """(n, 2): x and y in pixels; the pixel in the top left corner covers [0, 1] × [0, 1]."""
-    width: FloatArray
-    """(n,): full width in pixels."""
-    opacity: float = 1.0
-    """0 (not to be seen) to 1 (hides what is below)."""
-    shade: float = 1.0
-    """Factor on the colour that the strand is painted with."""
+    path: FloatArray  # (n, 2): x and y; the pixel in the top left corner covers [0, 1] × [0, 1]
+    width: FloatArray  # (n,): full width in pixels
+    opacity: float = 1.0  # 0 (not to be seen) to 1 (hides what is below)
+    shade: float = 1.0  # factor on the colour that the strand is painted with
 
 
 def bezier(points: FloatArray, samples: int = 24) -> FloatArray:
@@ -53,8 +48,7 @@ def rasterise(strands: Sequence[Strand], shape: tuple[int, int]) -> FloatArray:
     """Draw strands, their edges true to 1/16 pixel; a later strand covers an earlier one.
 
     Returns (H, W, 3): the share of each pixel that strands cover, the same times their opacity,
-    and that times their shade, the last two being premultiplied as in alpha compositing
-    (Porter & Duff, 1984).
+    and that times their shade, as in alpha compositing (Porter & Duff, 1984).
     """
     height, width = shape
     fine = np.zeros((height * _SUPERSAMPLING, width * _SUPERSAMPLING, 3), dtype=np.uint8)
@@ -113,15 +107,9 @@ def _hair(
     along = np.array([np.cos(direction), np.sin(direction)])
     across = np.array([-along[1], along[0]])
     bend = rng.normal(0.0, 0.12, size=2) + rng.normal(0.0, 0.12)
-    control = np.stack(
-        [
-            root,
-            root + length * (along / 3 + across * bend[0]),
-            root + length * (along * 2 / 3 + across * bend[1]),
-            root + length * along,
-        ]
-    )
-    path = bezier(control)
+    first = root + length * (along / 3 + across * bend[0])
+    second = root + length * (along * 2 / 3 + across * bend[1])
+    path = bezier(np.stack([root, first, second, root + length * along]))
     taper = 1.0 - rng.uniform(0.2, 0.75) * np.linspace(0.0, 1.0, len(path)) ** 2
     width = np.maximum(width_at_600 * scale / 600.0, 0.9) * taper
     return Strand(path, width, opacity=rng.uniform(0.6, 0.95), shade=rng.uniform(0.8, 1.2))
@@ -154,10 +142,9 @@ def paint_hairs(
 def add_hair(
     image: NDArray[np.uint8], rng: np.random.Generator, *, density: str, colour: str
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """Draw random hair over an image, uint8 (H, W, 3).
+    """Draw random hair over an image, uint8 (H, W, 3): the hairy image and the true mask (H, W).
 
-    `density` is a key of DENSITIES and `colour` a key of COLOURS. Returns the hairy image and the
-    true mask, bool (H, W). The same generator state gives the same pixels.
+    `density` is a key of DENSITIES and `colour` a key of COLOURS.
     """
     hairs = random_hairs(rng, (image.shape[0], image.shape[1]), density)
     scene, mask = paint_hairs(image / 255.0, hairs, colour, rng)

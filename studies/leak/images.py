@@ -9,9 +9,9 @@ from harmonic.data.arrays import LabelledImages
 from harmonic.data.classes import CLASSES
 from harmonic.data.lesions import known_pairs, lesion_groups
 from harmonic.data.metadata import read_metadata
-from harmonic.data.sources.archive import METADATA, import_archive
+from harmonic.data.sources.archive import METADATA, import_archives
 from harmonic.files import whole
-from harmonic.images.stack import stack_resized
+from harmonic.images.resize import stack_resized
 
 
 def archive_images(archive: Path, size: int, work: Path) -> tuple[LabelledImages, str]:
@@ -23,7 +23,7 @@ def archive_images(archive: Path, size: int, work: Path) -> tuple[LabelledImages
     told = f"{archive.absolute()} {found.st_size} {found.st_mtime_ns}"
     work = work / f"photographs-{hashlib.sha256(told.encode()).hexdigest()[:12]}"
     raw = work / "raw"
-    import_archive(archive, raw)
+    import_archives([archive], raw)
     table = read_metadata(raw / METADATA)
     resized = work / f"images-{size}.npy"
     if not resized.is_file():

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from harmonic.data.sources.archive import import_archive
+from harmonic.data.sources.archive import import_archives
 from harmonic.errors import InputError
+from harmonic.files import UNFINISHED
 
 METADATA = "HAM10000_metadata.csv"
 IMAGE = "HAM10000_images_part_1/ISIC_0024306.jpg"
@@ -42,7 +43,7 @@ def test_zip_and_folder_give_the_same(tmp_path: Path, kind: str) -> None:
         with zipfile.ZipFile(archive) as file:
             file.extractall(tmp_path / "folder")
         archive = tmp_path / "folder"
-    import_archive(archive, tmp_path / "raw")
+    import_archives([archive], tmp_path / "raw")
     assert files_below(tmp_path / "raw") == {
         METADATA: b"table",
         "images/ISIC_0024306.jpg": b"one",
@@ -53,12 +54,12 @@ def test_zip_and_folder_give_the_same(tmp_path: Path, kind: str) -> None:
 def test_an_interrupted_import_goes_on(tmp_path: Path) -> None:
     archive = make_zip(tmp_path / "a.zip", {METADATA: b"table", IMAGE: b"one"})
     raw = tmp_path / "raw"
-    import_archive(archive, raw)
+    import_archives([archive], raw)
     (raw / METADATA).unlink()
-    (raw / "images/ISIC_0024306.jpg.unfinished").write_bytes(b"o")
+    (raw / METADATA).with_name(UNFINISHED + METADATA).write_bytes(b"o")
     before = (raw / "images/ISIC_0024306.jpg").stat().st_mtime_ns
-    import_archive(archive, raw)
-    assert (raw / METADATA).read_bytes() == b"table"
+    import_archives([archive], raw)
+    assert files_below(raw) == {METADATA: b"table", "images/ISIC_0024306.jpg": b"one"}
     assert (raw / "images/ISIC_0024306.jpg").stat().st_mtime_ns == before
 
 
@@ -80,7 +81,7 @@ def test_a_bad_zip_is_refused_with_one_line(
     archive = make_zip(tmp_path / "a.zip", members)
     before = files_below(tmp_path)
     with pytest.raises(InputError, match=message) as caught:
-        import_archive(archive, tmp_path / "inside" / "raw")
+        import_archives([archive], tmp_path / "inside" / "raw")
     assert "\n" not in str(caught.value)
     assert str(archive) in str(caught.value)
     assert files_below(tmp_path) == before
@@ -94,7 +95,7 @@ def test_a_link_in_a_zip_is_refused(tmp_path: Path) -> None:
         file.writestr(METADATA, b"t")
         file.writestr(info, "/etc/passwd")
     with pytest.raises(InputError, match="symbolic link"):
-        import_archive(archive, tmp_path / "raw")
+        import_archives([archive], tmp_path / "raw")
 
 
 def test_a_link_in_a_folder_is_refused(tmp_path: Path) -> None:
@@ -102,7 +103,7 @@ def test_a_link_in_a_folder_is_refused(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "ISIC_0000001.jpg").symlink_to("/etc/passwd")
     with pytest.raises(InputError, match="symbolic link"):
-        import_archive(folder, tmp_path / "raw")
+        import_archives([folder], tmp_path / "raw")
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
@@ -112,7 +113,7 @@ def test_a_name_twice_is_refused(tmp_path: Path) -> None:
         for content in (b"1", b"2"):
             file.writestr(IMAGE, content)
     with pytest.raises(InputError, match="is in it twice"):
-        import_archive(archive, tmp_path / "raw")
+        import_archives([archive], tmp_path / "raw")
 
 
 def test_two_images_of_one_name_and_size_are_told_apart(tmp_path: Path) -> None:
@@ -122,7 +123,7 @@ def test_two_images_of_one_name_and_size_are_told_apart(tmp_path: Path) -> None:
         file.extractall(tmp_path / "folder")
     for path in (archive, tmp_path / "folder"):
         with pytest.raises(InputError, match="two different files"):
-            import_archive(path, tmp_path / "raw")
+            import_archives([path], tmp_path / "raw")
 
 
 def test_a_member_gives_no_more_than_it_declares(tmp_path: Path) -> None:
@@ -132,7 +133,7 @@ def test_a_member_gives_no_more_than_it_declares(tmp_path: Path) -> None:
     size = (3_000_000).to_bytes(4, "little")
     archive.write_bytes(content.replace(size, (100).to_bytes(4, "little")))
     with pytest.raises(InputError, match=r"ISIC_0024306.jpg is damaged"):
-        import_archive(archive, tmp_path / "raw")
+        import_archives([archive], tmp_path / "raw")
     assert max(len(content) for content in files_below(tmp_path / "raw").values()) <= 100
 
 
@@ -143,7 +144,7 @@ def test_an_archive_too_large_for_the_disk_is_refused_before_unpacking(
     usage = type("Usage", (), {"free": 10})
     monkeypatch.setattr("harmonic.data.sources.archive.shutil.disk_usage", lambda _: usage)
     with pytest.raises(InputError, match=r"are needed, 0.00 GB are free"):
-        import_archive(archive, tmp_path / "raw")
+        import_archives([archive], tmp_path / "raw")
     assert files_below(tmp_path / "raw") == {}
 
 
@@ -152,7 +153,7 @@ def test_a_truncated_zip_is_refused(tmp_path: Path, cut: int) -> None:
     archive = make_zip(tmp_path / "a.zip", {METADATA: b"table", IMAGE: b"one"})
     archive.write_bytes(archive.read_bytes()[:cut])
     with pytest.raises(InputError, match="not a whole zip file"):
-        import_archive(archive, tmp_path / "raw")
+        import_archives([archive], tmp_path / "raw")
 
 
 def test_a_damaged_member_is_named(tmp_path: Path) -> None:
@@ -163,7 +164,7 @@ def test_a_damaged_member_is_named(tmp_path: Path) -> None:
     content = archive.read_bytes()
     archive.write_bytes(content.replace(b"pixels of", b"pixels 0f", 1))
     with pytest.raises(InputError, match=r"ISIC_0024306.jpg is damaged"):
-        import_archive(archive, tmp_path / "raw")
+        import_archives([archive], tmp_path / "raw")
     assert not (tmp_path / "raw/images/ISIC_0024306.jpg").exists()
 
 
@@ -177,12 +178,12 @@ def test_an_encrypted_zip_is_refused(tmp_path: Path) -> None:
             start = content.find(signature, start + 1)
     archive.write_bytes(content)
     with pytest.raises(InputError, match="is encrypted"):
-        import_archive(archive, tmp_path / "raw")
+        import_archives([archive], tmp_path / "raw")
 
 
 def test_a_missing_archive_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no.zip is not there"):
-        import_archive(tmp_path / "no.zip", tmp_path / "raw")
+        import_archives([tmp_path / "no.zip"], tmp_path / "raw")
 
 
 def patched(path: Path, old: bytes, new: bytes) -> Path:
@@ -208,7 +209,7 @@ def test_odd_zip_files_are_refused_with_one_line(tmp_path: Path) -> None:
     offset.write_bytes(content)
     for path in (version, encoding, offset):
         with pytest.raises(InputError, match=r"not a whole zip file|is damaged"):
-            import_archive(path, tmp_path / "raw")
+            import_archives([path], tmp_path / "raw")
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
@@ -222,4 +223,4 @@ def test_a_damaged_stream_of_another_compression_is_named(tmp_path: Path, method
     content[start : start + 12] = b"\xff" * 12
     path.write_bytes(content)
     with pytest.raises(InputError, match="is damaged"):
-        import_archive(path, tmp_path / "raw")
+        import_archives([path], tmp_path / "raw")

@@ -46,12 +46,12 @@ def test_a_clone_without_data_is_judged_by_what_it_has(
     assert "deleted" not in before
     assert "not in cache" not in before
     change(clone / "params.yaml", "lr: 0.001", "lr: 0.002")
-    with (clone / "harmonic/images/stack.py").open("a", encoding="utf-8") as file:
+    with (clone / "harmonic/images/resize.py").open("a", encoding="utf-8") as file:
         file.write("# another line\n")
     assert gate(clone) == 1
     found = capsys.readouterr().err
     assert "gate: train: parameter lr is modified; run dvc repro\n" in found
-    assert "gate: resize: harmonic/images/stack.py is modified; run dvc repro\n" in found
+    assert "gate: resize: harmonic/images/resize.py is modified; run dvc repro\n" in found
     assert "gate: split:" not in found.removeprefix(before)
 
 

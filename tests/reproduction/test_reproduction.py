@@ -86,7 +86,7 @@ def secluded() -> tuple[str, ...]:
 
 def test_a_changed_pixel_is_seen_at_resize(clone: Path) -> None:
     change(
-        clone / "harmonic/images/stack.py",
+        clone / "harmonic/images/resize.py",
         "        array[row] = image\n",
         "        array[row] = image\n    array[-1, -1, -1, 0] ^= 1\n",
     )
@@ -94,7 +94,7 @@ def test_a_changed_pixel_is_seen_at_resize(clone: Path) -> None:
     status, printed = check(clone, "resize")
     assert status == 1, printed
     assert "the first stage that parts is resize (different)" in printed
-    assert "  code harmonic/images/stack.py\n" in printed
+    assert "  code harmonic/images/resize.py\n" in printed
 
 
 def test_another_seed_is_seen_at_find_lr(clone: Path) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from harmonic.data.classes import CLASSES
 from harmonic.errors import InputError
+from harmonic.files import UNFINISHED
 from harmonic.images.decode import read_mask, read_rgb
 from harmonic.sample.archive import (
     FEWEST_IMAGES,
@@ -112,7 +113,7 @@ def test_processes_and_interruption_leave_no_trace(sample: Path, tmp_path: Path)
     untouched = images[1].stat().st_mtime_ns
     for path in images[::3]:
         path.unlink()
-    unfinished = images[0].with_name(f".{images[0].name}.part")
+    unfinished = images[0].with_name(UNFINISHED + images[0].name)
     unfinished.write_bytes(b"half of a picture")
     write_sample(tmp_path, images=FEWEST_IMAGES, seed=3, jobs=1)
     assert files_below(tmp_path) == whole

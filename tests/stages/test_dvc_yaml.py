@@ -18,6 +18,7 @@ PIPELINE: dict[str, Any] = YAML(typ="safe", pure=True).load(ROOT / "dvc.yaml")
 STAGES: dict[str, Any] = PIPELINE["stages"]
 ORDER = ["download", "verify", "remove_hair", "resize", "split"]
 ORDER += ["find_lr", "train", "evaluate", "compress", "report"]
+SHARED_CODE = shared_code(ROOT)
 WITHOUT_EFFECT = {"remove_hair.cluster"}  # the same bytes from any number of machines
 
 
@@ -42,7 +43,7 @@ def test_data_dependencies_are_outputs_to_the_letter(name: str) -> None:
 
 @pytest.mark.parametrize("name", ORDER)
 def test_code_dependencies_are_the_imports(name: str) -> None:
-    imported = imported_files(ROOT, f"stages/{name}.py") - shared_code(ROOT)
+    imported = imported_files(ROOT, f"stages/{name}.py") - SHARED_CODE
     listed = [dep for dep in STAGES[name]["deps"] if dep.startswith(("stages/", "harmonic/"))]
     covered = {path for path in imported if any(is_in(path, dep) for dep in listed)}
     assert imported - covered == set(), "imported, but not in deps"
@@ -62,7 +63,7 @@ def test_a_folder_stands_for_files_most_of_which_are_imported(name: str) -> None
 
 def test_what_all_stages_share_is_no_unlisted_read() -> None:
     """`make gate` compares it; a warning at every stage would hide a true find."""
-    opened = {str(ROOT / file) for file in shared_code(ROOT)}
+    opened = {str(ROOT / file) for file in SHARED_CODE}
     with contextlib.chdir(ROOT):
         assert unlisted(opened, []) == []
 

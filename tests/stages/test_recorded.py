@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -21,17 +22,26 @@ stages:
 """
 
 
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A DVC repository of one stage that was run, with this project's configuration."""
-    call(tmp_path, "git", "init", "--quiet")
-    call(tmp_path, DVC, "init", "--quiet")
-    (tmp_path / ".dvc/config").write_bytes((ROOT / ".dvc/config").read_bytes())
-    (tmp_path / "dvc.yaml").write_text(PIPELINE, encoding="utf-8")
-    (tmp_path / "code").write_text("1", encoding="utf-8")
-    call(tmp_path, DVC, "repro")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+    folder = tmp_path_factory.mktemp("made")
+    call(folder, "git", "init", "--quiet")
+    call(folder, DVC, "init", "--quiet")
+    (folder / ".dvc/config").write_bytes((ROOT / ".dvc/config").read_bytes())
+    (folder / "dvc.yaml").write_text(PIPELINE, encoding="utf-8")
+    (folder / "code").write_text("1", encoding="utf-8")
+    call(folder, DVC, "repro")
+    return folder
+
+
+@pytest.fixture
+def project(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of it to break."""
+    folder = tmp_path / "project"
+    shutil.copytree(made, folder)
+    monkeypatch.chdir(folder)
+    return folder
 
 
 def entry(project: Path, digest: str) -> Path:

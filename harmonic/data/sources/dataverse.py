@@ -4,35 +4,24 @@ Two zip files of images and the table; no account is needed. Sizes and MD5 are t
 Dataverse record shows.
 """
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from harmonic.data.sources.archive import METADATA, import_images, require_free_disk
-from harmonic.data.sources.transfer import RemoteFile, download, size_of
+from harmonic.data.sources.archive import METADATA, import_archives, require_free_disk
+from harmonic.data.sources.transfer import RemoteFile, bytes_at_hand, download
+from harmonic.files import write_bytes
 
 ADDRESS = "https://dataverse.harvard.edu/api/access/datafile"
-FILES = (
-    # Without format=original the server converts the table to tab-separated text.
-    RemoteFile(
-        METADATA,
-        f"{ADDRESS}/4338392?format=original",
-        size=690_218,
-        md5="8f85fb1aa29d80a2797247e434deb79d",
-    ),
-    RemoteFile(
-        "HAM10000_images_part_1.zip",
-        f"{ADDRESS}/3172585",
-        size=1_366_522_108,
-        md5="4639bfa73ab251610530a97c898e6e46",
-    ),
-    RemoteFile(
-        "HAM10000_images_part_2.zip",
-        f"{ADDRESS}/3172584",
-        size=1_403_566_547,
-        md5="da43d6cc50f6613013be07e8986b384b",
-    ),
-)
+# Without format=original the server converts the table to tab-separated text.
+RECORD = {
+    METADATA: ("4338392?format=original", 690_218, "8f85fb1aa29d80a2797247e434deb79d"),
+    "HAM10000_images_part_1.zip": ("3172585", 1_366_522_108, "4639bfa73ab251610530a97c898e6e46"),
+    "HAM10000_images_part_2.zip": ("3172584", 1_403_566_547, "da43d6cc50f6613013be07e8986b384b"),
+}
+FILES = [
+    RemoteFile(name, f"{ADDRESS}/{number}", size=size, md5=md5)
+    for name, (number, size, md5) in RECORD.items()
+]
 
 
 def fetch_dataverse(
@@ -40,14 +29,12 @@ def fetch_dataverse(
 ) -> None:
     """Download the files into `unfinished/dataverse` (2.8 GB) and unpack them into `raw`.
 
-    Raises InputError as `download`, `import_images` and `require_free_disk` do.
+    Raises InputError as `download` and `import_archives` do.
     """
     folder = unfinished / "dataverse"
     whole = sum(file.size or 0 for file in files)
-    kept = sum(
-        size_of(folder / name) for file in files for name in (file.name, f"{file.name}.part")
-    )
+    kept = sum(bytes_at_hand(folder, file.name) for file in files)
     require_free_disk({folder: max(whole - kept, 0), raw: whole})  # JPEG does not shrink in a zip
     table, *archives = [download(file, folder, stall_seconds=stall_seconds) for file in files]
-    import_images(archives, raw)
-    shutil.copyfile(table, raw / METADATA)
+    import_archives(archives, raw, table=False)
+    write_bytes(raw / METADATA, table.read_bytes(), alone=True)

@@ -1,10 +1,8 @@
 """`source: isic`: the training set of the ISIC 2018 challenge, task 3: HAM10000 once more.
 
 A zip file of the images, one with the ground truth (one column per class), and a table that says
-which images show one lesion. They are brought into the form of Kaggle's table; age, sex and
-localization are not published here and stay missing. ISIC publishes no digests: the MD5 that S3
-shows of files uploaded in one piece is checked, and `verify` compares every image with the known
-originals.
+which images show one lesion. Age, sex and localization are not published here and stay missing, nor
+are digests: the MD5 that S3 shows of files uploaded in one piece is checked.
 """
 
 from collections.abc import Iterator
@@ -15,10 +13,17 @@ import pandas as pd
 
 from harmonic.data.classes import CLASSES
 from harmonic.data.metadata import COLUMNS, read_table
-from harmonic.data.sources.archive import METADATA, import_images, require_free_disk
-from harmonic.data.sources.members import copy, opened, refuse_large
-from harmonic.data.sources.transfer import RemoteFile, download, size_of
+from harmonic.data.sources.archive import (
+    METADATA,
+    copy,
+    import_archives,
+    opened,
+    refuse_large,
+    require_free_disk,
+)
+from harmonic.data.sources.transfer import RemoteFile, bytes_at_hand, download
 from harmonic.errors import InputError
+from harmonic.files import write_bytes
 
 ADDRESS = "https://isic-challenge-data.s3.amazonaws.com/2018"
 IMAGES = "ISIC2018_Task3_Training_Input.zip"
@@ -43,29 +48,24 @@ def fetch_isic(
     image_bytes: int = IMAGE_BYTES,
     stall_seconds: int = 30,
 ) -> None:
-    """Download the three files into `unfinished/isic` (2.8 GB) and bring them into Kaggle's form.
+    """Download three files into `unfinished/isic` (2.8 GB) and bring them into Kaggle's form.
 
-    Raises InputError as `download`, `import_images` and `require_free_disk` do, and where the two
-    tables do not fit each other.
+    Raises InputError as `download` and `import_archives` do, and where the tables do not fit.
     """
     folder = unfinished / "isic"
-    kept = size_of(folder / IMAGES) + size_of(folder / f"{IMAGES}.part")
-    require_free_disk({folder: max(image_bytes - kept, 0), raw: image_bytes})
+    to_come = max(image_bytes - bytes_at_hand(folder, IMAGES), 0)
+    require_free_disk({folder: to_come, raw: image_bytes})
     # The tables come first: small, and a fault in them shows before gigabytes are on the way.
-    lesions, truth, images = [
-        download(
-            RemoteFile(name, f"{address}/{name}", md5_in_etag=True),
-            folder,
-            stall_seconds=stall_seconds,
-        )
-        for name in (LESIONS, f"{TRUTH}.zip", IMAGES)
-    ]
+    names = (LESIONS, f"{TRUTH}.zip", IMAGES)
+    files = [RemoteFile(name, f"{address}/{name}", md5_in_etag=True) for name in names]
+    lesions, truth, images = [download(file, folder, stall_seconds=stall_seconds) for file in files]
     with dropped_if_refused(lesions, truth, unpacked := truth.with_suffix(".csv")):
         unpack_truth(truth, unpacked)
         metadata = join_tables(unpacked, lesions)
     with dropped_if_refused(images):
-        import_images([images], raw)
-    metadata.to_csv(raw / METADATA, index=False, lineterminator="\n")
+        import_archives([images], raw, table=False)
+    text = metadata.to_csv(index=False, lineterminator="\n")
+    write_bytes(raw / METADATA, text.encode(), alone=True)
 
 
 @contextmanager
@@ -91,17 +91,15 @@ def unpack_truth(archive: Path, place: Path) -> None:
 
 
 def join_tables(truth_path: Path, lesions_path: Path) -> pd.DataFrame:
-    """Kaggle's table from the two of ISIC: one row per image, sorted by image_id.
-
-    Raises InputError where a column is missing, a row has not exactly one class, or an image is in
-    one table only.
-    """
-    truth = read_table(truth_path, ("image", *(name.upper() for name in CLASSES)))
-    lesions = read_table(lesions_path, ("image", "lesion_id", "diagnosis_confirm_type"))
+    """Kaggle's table from the two of ISIC: one row per image, sorted by image_id."""
+    classes = [name.upper() for name in CLASSES]
+    truth = read_table(truth_path, ("image", *classes))
+    wanted = ["image", "lesion_id", "diagnosis_confirm_type"]
+    lesions = read_table(lesions_path, wanted)[wanted]
     for path, table in ((truth_path, truth), (lesions_path, lesions)):
         if (twice := table.image[table.image.duplicated()]).any():
             raise InputError(f"{path}: {twice.iloc[0]} has two rows")
-    chosen = truth[[name.upper() for name in CLASSES]].isin(["1", "1.0"])
+    chosen = truth[classes].isin(["1", "1.0"])
     if (wrong := chosen.sum(axis=1) != 1).any():
         raise InputError(
             f"{truth_path}: {truth.image[wrong].iloc[0]} has not exactly one class of 1.0"

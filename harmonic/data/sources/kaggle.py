@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from harmonic.data.sources.archive import import_archive, require_free_disk
+from harmonic.data.sources.archive import import_archives, require_free_disk
 from harmonic.data.sources.transfer import size_of
-from harmonic.errors import InputError
+from harmonic.errors import InputError, one_line
 
 HANDLE = "kmader/skin-cancer-mnist-ham10000/versions/2"
 ARCHIVE_BYTES = 5_582_914_511
@@ -30,9 +30,8 @@ def fetch_kaggle(
 ) -> None:
     """Download the archive into kagglehub's cache (5.6 GB; KAGGLEHUB_CACHE moves it).
 
-    Raises InputError with one line where Kaggle refuses, the connection breaks, a digest is wrong
-    or the disk has no room; what was downloaded before a broken connection stays in the cache and
-    is not fetched again. A server that sends nothing for `stall_seconds` counts as broken.
+    Raises InputError where Kaggle refuses, the connection breaks or is still for `stall_seconds`, a
+    digest is wrong or the disk has no room. What came before a break stays in the cache.
     """
     import kagglehub
     from kagglehub import exceptions
@@ -43,8 +42,7 @@ def fetch_kaggle(
     cached = Path(Cache().get_archive_path(handle))
     if not Cache().load_from_cache(handle):
         to_come = max(archive_bytes - size_of(cached), 0)
-        unpacked = archive_bytes
-        require_free_disk({cached: to_come + unpacked, raw: archive_bytes // 2})
+        require_free_disk({cached: to_come + archive_bytes, raw: archive_bytes // 2})  # unpacked
     try:
         with patience(stall_seconds):
             folder = kagglehub.dataset_download(HANDLE)
@@ -68,14 +66,13 @@ def fetch_kaggle(
             f"kaggle {HANDLE}: the download failed ({one_line(error)}); run again to go on with "
             "it, or set source: archive and name a copy on disk"
         ) from None
-    import_archive(Path(folder), raw)
+    import_archives([Path(folder)], raw)
 
 
 def no_archive(cached: Path, error: Exception) -> InputError:
     """What to raise for an archive that cannot be unpacked; it is removed from the cache.
 
-    kagglehub takes an unfinished archive of the right length as whole, without a look at its
-    digest, and would find the same one at every further run.
+    kagglehub takes an archive of the right length as whole, at every further run too.
     """
     cached.unlink(missing_ok=True)
     return InputError(f"kaggle {HANDLE}: no whole archive came, run again ({one_line(error)})")
@@ -101,7 +98,3 @@ def patience(seconds: int) -> Iterator[None]:
         yield
     finally:
         HTTPAdapter.send = send  # type: ignore[method-assign]
-
-
-def one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]

@@ -1,9 +1,8 @@
 """One file over HTTP: taken up where it stopped, checked against its digest, in place when whole.
 
-libcurl does the protocol: resuming by Range, redirections, proxies, a stalled server. What is left
-for this module is to keep the unfinished file and to check the finished one. Of the Python
-downloaders, pooch 1.9 checks digests but starts from zero after an interruption, and pypdl 1.5
-resumes only a file that it splits over several connections.
+libcurl does the protocol: resuming by Range, redirections, proxies, a stalled server. Of the Python
+downloaders, pooch 1.9 starts from zero after an interruption, and pypdl 1.5 resumes only a file
+that it splits over several connections.
 """
 
 import hashlib
@@ -15,7 +14,7 @@ import certifi
 import pycurl
 from tqdm import tqdm
 
-from harmonic.errors import InputError
+from harmonic.errors import InputError, one_line
 
 SLOWEST = 1000
 """Bytes a second; a server that stays below for `stall_seconds` has stalled."""
@@ -36,12 +35,9 @@ class RemoteFile:
 
     name: str
     url: str
-    size: int | None = None
-    """Bytes, where known; for the check of the disk and of the whole file."""
-    md5: str | None = None
-    """Hex digest, where the source publishes one."""
-    md5_in_etag: bool = False
-    """Amazon S3 names the MD5 of an object in its ETag, unless it was uploaded in parts."""
+    size: int | None = None  # bytes, where known
+    md5: str | None = None  # hex digest, where the source publishes one
+    md5_in_etag: bool = False  # as Amazon S3 has it, unless the file was uploaded in parts
 
 
 @dataclass
@@ -51,7 +47,6 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
     status: int = 0
     error: pycurl.error | None = None
-    raised: BaseException | None = None
 
     def take_header(self, line: bytes) -> None:
         text = line.decode("latin-1").strip()
@@ -66,52 +61,58 @@ def download(file: RemoteFile, folder: Path, *, stall_seconds: int = 30) -> Path
     """Fetch a file into `folder` and return its path; one that is already there is kept.
 
     Bytes of an earlier, interrupted call are not fetched again where the server allows ranges and
-    the file has not changed (ETag). A connection that breaks is taken up again at once, up to
-    BREAKS times, as long as bytes arrive. Raises InputError with one line where the server
-    refuses, stalls or cannot be reached, and where size or digest are wrong; a file of a wrong
-    digest is removed.
+    the file has not changed (ETag). A connection that breaks is taken up again, up to BREAKS times,
+    as long as bytes arrive. Raises InputError where the server refuses, stalls or cannot be
+    reached, and where size or digest are wrong; such a file is removed.
     """
     place = folder / file.name
     if place.exists():
         return place
     folder.mkdir(parents=True, exist_ok=True)
     unfinished = folder / f"{file.name}.part"
-    restarts = breaks = 0
+    restarted, breaks = False, 0
     while True:
         kept = size_of(unfinished)
         answer = request(file, unfinished, kept, stall_seconds)
-        if answer.raised is not None:
-            raise answer.raised
-        if answer.error is not None:
-            if kept and answer.error.args[0] in RESUME_REFUSED and not restarts:
-                unfinished.unlink()  # the server knows no ranges, or the file is another by now
-                restarts += 1
-            elif answer.status >= 400 or size_of(unfinished) <= kept or breaks == BREAKS:
-                raise InputError(refusal(file, unfinished, answer))
-            else:
-                breaks += 1
-        elif is_longer(answer, kept) and not restarts:
+        if kept and not restarted and cannot_go_on(answer, kept):
             unfinished.unlink()
-            restarts += 1
-        else:
+            restarted = True
+        elif answer.error is None:
             break
+        elif answer.status >= 400:
+            raise InputError(
+                f"{file.url}: the server answered HTTP {answer.status}; nothing was taken from it"
+            )
+        elif size_of(unfinished) <= kept or breaks == BREAKS:
+            raise InputError(
+                f"{file.url}: the download stopped ({one_line(answer.error.args[1])}); "
+                f"{size_of(unfinished)} bytes are kept, run again to go on from there"
+            )
+        else:
+            breaks += 1
     check(file, unfinished, answer)
     etag_of(unfinished).unlink(missing_ok=True)
     unfinished.replace(place)
     return place
 
 
-def is_longer(answer: Answer, kept: int) -> bool:
-    """Whether more bytes are kept than the file has; 416 alone also means that none is missing."""
+def cannot_go_on(answer: Answer, kept: int) -> bool:
+    """Whether the server knows no ranges, or its file is another one than the kept bytes are of.
+
+    416, past the end, is also what it answers where no byte is missing.
+    """
+    if answer.error is not None:
+        return answer.error.args[0] in RESUME_REFUSED
     return answer.status == 416 and answer.headers.get("content-range") != f"bytes */{kept}"
 
 
 def request(file: RemoteFile, unfinished: Path, kept: int, stall_seconds: int) -> Answer:
     """One request for the bytes from `kept` on, appended to the unfinished file."""
     answer = Answer()
+    raised: list[BaseException] = []
     curl = pycurl.Curl()
-    protocols = pycurl.PROTO_HTTPS
-    if file.url.startswith("http:"):  # for a server of one's own; https never falls back to it
+    protocols = pycurl.PROTO_HTTPS  # never falls back to http, which is for a server of one's own
+    if file.url.startswith("http:"):
         protocols |= pycurl.PROTO_HTTP
     options = {
         pycurl.URL: file.url,
@@ -133,8 +134,7 @@ def request(file: RemoteFile, unfinished: Path, kept: int, stall_seconds: int) -
         curl.setopt(option, value)
     if kept:
         curl.setopt(pycurl.RESUME_FROM_LARGE, kept)
-        if etag_of(unfinished).exists():
-            etag = etag_of(unfinished).read_text(encoding="latin-1")
+        if etag := kept_etag(unfinished):
             curl.setopt(pycurl.HTTPHEADER, [f"If-Range: {etag}"])
     with (
         unfinished.open("ab") as target,
@@ -145,11 +145,13 @@ def request(file: RemoteFile, unfinished: Path, kept: int, stall_seconds: int) -
             # libcurl would print what a callback raises and go on: kept here and raised afterwards.
             try:
                 if target.tell() == 0:
-                    note_etag(unfinished, answer.headers.get("etag", ""))
+                    etag = answer.headers.get("etag", "")
+                    # A weak one (W/) does not promise the same bytes.
+                    etag_of(unfinished).write_text(etag if etag.startswith('"') else "", "latin-1")
                 target.write(chunk)
                 bar.update(len(chunk))
             except BaseException as error:
-                answer.raised = error
+                raised.append(error)
                 return -1
             return len(chunk)
 
@@ -157,7 +159,7 @@ def request(file: RemoteFile, unfinished: Path, kept: int, stall_seconds: int) -
             try:
                 bar.total = kept + to_come if to_come else None
             except BaseException as error:
-                answer.raised = error
+                raised.append(error)
                 return 1
             return 0
 
@@ -169,18 +171,9 @@ def request(file: RemoteFile, unfinished: Path, kept: int, stall_seconds: int) -
             answer.error = error
         answer.status = curl.getinfo(pycurl.RESPONSE_CODE)
     curl.close()
+    if raised:
+        raise raised[0]
     return answer
-
-
-def refusal(file: RemoteFile, unfinished: Path, answer: Answer) -> str:
-    assert answer.error is not None
-    if answer.status >= 400:
-        return f"{file.url}: the server answered HTTP {answer.status}; nothing was taken from it"
-    reason = " ".join(str(answer.error.args[1]).split())
-    return (
-        f"{file.url}: the download stopped ({reason}); {size_of(unfinished)} bytes are kept, "
-        "run again to go on from there"
-    )
 
 
 def check(file: RemoteFile, unfinished: Path, answer: Answer) -> None:
@@ -192,14 +185,11 @@ def check(file: RemoteFile, unfinished: Path, answer: Answer) -> None:
     expected = file.md5
     if file.md5_in_etag:
         # An answer to a request past the end may name no ETag; the one of the bytes is kept.
-        kept = etag_of(unfinished)
-        etag = kept.read_text(encoding="latin-1") if kept.exists() else ""
-        if found := DIGEST_IN_ETAG.fullmatch(answer.headers.get("etag") or etag):
+        etag = answer.headers.get("etag") or kept_etag(unfinished)
+        if found := DIGEST_IN_ETAG.fullmatch(etag):
             expected = found.group(1)
-    if expected is None:
-        return
     with unfinished.open("rb") as content:
-        md5 = hashlib.file_digest(content, "md5").hexdigest()
+        md5 = hashlib.file_digest(content, "md5").hexdigest() if expected else None
     if md5 != expected:
         unfinished.unlink()
         raise InputError(
@@ -207,18 +197,20 @@ def check(file: RemoteFile, unfinished: Path, answer: Answer) -> None:
         )
 
 
+def bytes_at_hand(folder: Path, name: str) -> int:
+    """How much of a file is in the folder by now, whole or not."""
+    return size_of(folder / name) + size_of(folder / f"{name}.part")
+
+
 def size_of(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
-
-
-def note_etag(unfinished: Path, etag: str) -> None:
-    """Keep a strong ETag; a weak one (W/) does not promise the same bytes."""
-    if etag.startswith('"'):
-        etag_of(unfinished).write_text(etag, encoding="latin-1")
-    else:
-        etag_of(unfinished).unlink(missing_ok=True)
 
 
 def etag_of(unfinished: Path) -> Path:
     """Where the ETag of an unfinished file is kept: the server's name for this very content."""
     return unfinished.with_name(f"{unfinished.name}.etag")
+
+
+def kept_etag(unfinished: Path) -> str:
+    place = etag_of(unfinished)
+    return place.read_text(encoding="latin-1") if place.exists() else ""

@@ -5,18 +5,12 @@ decides the quality: on known masks, filling methods hardly differ.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from harmonic.errors import InputError
-from harmonic.images.hair.classic import (
-    dullrazor_mask,
-    fill_by_luv_closing,
-    luv_closing_mask,
-    no_mask,
-)
+from harmonic.images.hair.classic import dullrazor_mask, fill_by_luv_closing, luv_closing_mask
 from harmonic.images.hair.directional import directional_mask
 from harmonic.images.hair.morphology import Image, Mask, disc
 
@@ -33,20 +27,18 @@ def inpaint(image: Image, mask: Mask, reach: int | None = None) -> Image:
     return np.asarray(cv2.inpaint(image, wide, 1.0, cv2.INPAINT_TELEA), dtype=np.uint8)
 
 
-@dataclass(frozen=True)
-class Method:
-    """How hair is found, and how what was found is filled."""
-
-    find: Callable[[Image], Mask]
-    fill: Callable[[Image, Mask], Image]
+def no_mask(image: Image) -> Mask:
+    """Find nothing: the control of every comparison."""
+    return np.zeros(image.shape[:2], dtype=bool)
 
 
-METHODS = {
-    "none": Method(no_mask, inpaint),
-    "luv-closing": Method(luv_closing_mask, fill_by_luv_closing),
-    "dullrazor": Method(dullrazor_mask, inpaint),
-    "directional": Method(directional_mask, inpaint),
+METHODS: dict[str, tuple[Callable[[Image], Mask], Callable[[Image, Mask], Image]]] = {
+    "none": (no_mask, inpaint),
+    "luv-closing": (luv_closing_mask, fill_by_luv_closing),
+    "dullrazor": (dullrazor_mask, inpaint),
+    "directional": (directional_mask, inpaint),
 }
+"""How hair is found, and how what was found is filled."""
 DEFAULT_METHOD = "directional"
 LONGEST_SIDE, LARGEST_RATIO = 1000, 10
 """Lengths scale with the width; in a long strip they would say nothing, and take for ever."""
@@ -75,12 +67,13 @@ def hair_mask(image: Image, method: str = DEFAULT_METHOD) -> Mask:
             f"hair removal of an image of {width} x {height} pixels; "
             f"beyond {LONGEST_SIDE} pixels one side may be {LARGEST_RATIO} times the other at most"
         )
+    find, _ = METHODS[method]
     factor = max(height, width) // ENOUGH
     if factor < 2:
-        return METHODS[method].find(np.ascontiguousarray(image))
+        return find(np.ascontiguousarray(image))
     reduced = (width // factor, height // factor)
     small = cv2.resize(image, reduced, interpolation=cv2.INTER_AREA)
-    mask = METHODS[method].find(np.asarray(small, dtype=np.uint8))
+    mask = find(np.asarray(small, dtype=np.uint8))
     whole = cv2.resize(mask.view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
     return np.asarray(whole.view(np.bool_))
 
@@ -94,4 +87,5 @@ def remove_hair(image: Image, method: str = DEFAULT_METHOD) -> Image:
     mask = hair_mask(image, method)
     if not mask.any():
         return image
-    return METHODS[method].fill(np.ascontiguousarray(image), mask)
+    _, fill = METHODS[method]
+    return fill(np.ascontiguousarray(image), mask)

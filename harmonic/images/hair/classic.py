@@ -6,18 +6,12 @@ import numpy as np
 from harmonic.images.hair.morphology import Image, Mask, disc
 
 
-def no_mask(image: Image) -> Mask:
-    """Find nothing: the control of every comparison."""
-    return np.zeros(image.shape[:2], dtype=bool)
-
-
 def luv_closing_mask(image: Image) -> Mask:
     """Pixels whose lightness lies well below its closing by a disc.
 
     Schmid-Saugeon, Guillod & Thiran (2003), "Towards a computer-aided diagnosis system for
-    pigmented skin lesions", as the blog post on harmonic networks uses it. The post sets the
-    threshold by Otsu's method alone; that splits any image in two and so calls a quarter of a
-    hairless one hair. Here the threshold has a floor.
+    pigmented skin lesions", as the blog post on harmonic networks uses it. Its threshold, Otsu's,
+    splits any image in two and calls a quarter of a hairless one hair; here it has a floor.
     """
     lightness = np.ascontiguousarray(cv2.cvtColor(image, cv2.COLOR_RGB2LUV)[..., 0])
     closed = cv2.morphologyEx(lightness, cv2.MORPH_CLOSE, _disc(image))

@@ -1,6 +1,5 @@
 """A folder of images without hair: on all cores or a cluster, resumable, one image at a time."""
 
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from joblib import parallel_config
 
-from harmonic.errors import InputError
+from harmonic.errors import InputError, one_line
+from harmonic.files import write_bytes
 from harmonic.images.decode import read_rgb, write_jpeg
 from harmonic.images.hair import remove_hair
 from harmonic.images.parallel import in_processes
@@ -26,11 +26,10 @@ def remove_hair_from_files(
     """Write `target/<id>.jpg` for every `source/<id>.jpg`; return how many images were changed.
 
     An image in which no hair is found is copied byte for byte, never recompressed. Files that are
-    already in `target` are whole (each is written beside its place and moved) and are passed over,
-    so an interrupted run goes on. `cluster` is the address of a Dask scheduler, whose workers have
-    to see both folders under the same paths; without one, `jobs` processes work here (-1: one a
-    core). The bytes are the same. Raises InputError naming the file where one cannot be decoded,
-    and where no scheduler answers.
+    already in `target` are whole and are passed over, so an interrupted run goes on. `cluster` is
+    the address of a Dask scheduler, whose workers have to see both folders under the same paths;
+    without one, `jobs` processes work here (-1: one per core). The bytes are the same.
+    Raises InputError naming the file that cannot be decoded, and where no scheduler answers.
     """
     # Workers outlive a call and keep the working directory they were started in.
     source, target = source.absolute(), target.absolute()
@@ -55,9 +54,8 @@ def _workers(cluster: str | None) -> Iterator[None]:
     try:
         client = Client(cluster, timeout="10s")
     except (OSError, ValueError, RuntimeError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(
-            f"remove_hair.cluster {cluster}: no Dask scheduler answers there ({reason})"
+            f"remove_hair.cluster {cluster}: no Dask scheduler answers there ({one_line(error)})"
         ) from None
     with client, parallel_config(backend="dask"):
         yield
@@ -73,9 +71,7 @@ def remove_hair_from_file(source: Path, target: Path, method: str) -> bool:
     except InputError as error:
         raise InputError(f"{source}: {error}") from None
     if np.array_equal(cleaned, image):
-        unfinished = target.with_name(f"{target.name}.unfinished")
-        shutil.copyfile(source, unfinished)
-        unfinished.replace(target)
+        write_bytes(target, source.read_bytes(), alone=True)
         return False
     write_jpeg(target, cleaned)
     return True

@@ -1,10 +1,8 @@
 """What looks like hair and is none: the ticks of rulers and reticles, and what lies around glare.
 
-Ticks are short dark bars. One by one they look like short hairs; what tells them apart is the
-company they keep: parallel to the degree, of one breadth, evenly spaced. Glare is where the light
-of the dermatoscope shines back: gel bubbles, wet spots, scales. Around it run lines as thin and
-long as hair: rims, and what is dark between two glints. Lengths are in pixels of an image 600 wide
-and scale with the image.
+Ticks are short dark bars; what tells them from short hairs is the company they keep: parallel to
+the degree, of one breadth, evenly spaced. Around glare (gel bubbles, wet spots, scales) run lines
+as thin and long as hair. Lengths are in pixels of an image 600 wide and scale with the image.
 """
 
 from dataclasses import dataclass
@@ -13,8 +11,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from harmonic.images.hair.morphology import FloatArray, Image, IntArray, Mask, disc, odd
-from harmonic.images.hair.pieces import connected_pieces
+from harmonic.images.hair.morphology import (
+    FloatArray,
+    Image,
+    IntArray,
+    Mask,
+    connected_pieces,
+    disc,
+    odd,
+)
 
 GLARE = 250
 """Grey level that glare reaches in all three colours; light hair does not."""
