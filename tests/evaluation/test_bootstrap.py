@@ -23,7 +23,7 @@ def test_weighted_metrics_are_those_of_repeated_images(draw):
     # Equal scores must count as half a pair, so make some: two decimals, rows still sum to one.
     balanced = drawn.balanced.round(2)
     balanced /= balanced.sum(axis=1, keepdims=True)
-    weights = resampled_weights(drawn.labels, drawn.lesions, resamples=20, seed=2)
+    weights = resampled_weights(drawn.labels, drawn.lesions, resamples=8, seed=2)
     found = weighted_metrics(drawn.labels, balanced, drawn.natural, weights)
     for b, counts in enumerate(weights.astype(int)):
         images = np.repeat(np.arange(len(drawn.labels)), counts)
@@ -48,7 +48,7 @@ def test_lesions_are_drawn_whole_and_as_many_of_each_class_as_there_are(drawn):
 
 def test_intervals_are_the_percentiles_of_a_plain_loop(draw):
     drawn = draw(lesions=40, seed=5)
-    weights = resampled_weights(drawn.labels, drawn.lesions, resamples=25, seed=9)
+    weights = resampled_weights(drawn.labels, drawn.lesions, resamples=10, seed=9)
     values = []
     for counts in weights.astype(int):
         images = np.repeat(np.arange(len(drawn.labels)), counts)
@@ -56,7 +56,7 @@ def test_intervals_are_the_percentiles_of_a_plain_loop(draw):
             headline_metrics(drawn.labels[images], drawn.balanced[images], drawn.natural[images])
         )
     estimate = headline_metrics(drawn.labels, drawn.balanced, drawn.natural)
-    found = bootstrap_intervals(*drawn, resamples=25, seed=9)
+    found = bootstrap_intervals(*drawn, resamples=10, seed=9)
     for name in INTERVAL_METRICS:
         plain = np.array([value[name] for value in values])
         if name == "ece":
@@ -65,7 +65,7 @@ def test_intervals_are_the_percentiles_of_a_plain_loop(draw):
         np.testing.assert_allclose(found[name], expected, atol=1e-10, err_msg=name)
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(st.integers(0, 10_000))
 def test_an_interval_holds_its_estimate(draw, seed):
     drawn = draw(lesions=400, seed=seed)

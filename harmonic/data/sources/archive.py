@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from io import FileIO
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -120,7 +121,8 @@ def folder_members(folder: Path) -> list[Member]:
         if path.is_symlink():
             raise InputError(f"archive {folder}: {name} is a symbolic link")
         if path.is_file():
-            members.append(Member(folder, name, path.stat().st_size, partial(path.open, "rb")))
+            size = path.stat().st_size
+            members.append(Member(folder, name, size, partial(FileIO, path)))
     return members
 
 
