@@ -13,9 +13,15 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from harmonic.evaluation.bootstrap import DIGITS, metrics_document, per_class_document
+from harmonic.evaluation.answers import Answers
+from harmonic.evaluation.bootstrap import (
+    DIGITS,
+    lesion_metrics,
+    metrics_document,
+    per_class_document,
+    resampled_weights,
+)
 from harmonic.evaluation.contradictions import ends_of, kept
-from harmonic.evaluation.lesion_level import lesion_metrics
 from harmonic.evaluation.metrics import uncalibrated_metrics
 from harmonic.evaluation.operating_points import operating_metrics, operating_points
 from harmonic.evaluation.rules import decision_rules, uncalibrated_rule
@@ -75,13 +81,14 @@ def disagreements(
         per_class, points, subgroups: reports/per_class.csv, operating_points.csv, subgroups.csv.
         history: models/history.csv.
     """
-    of_test = (evidence.labels, evidence.lesions, evidence.balanced)
     drawn: dict[str, Any] = {"resamples": evidence.resamples, "seed": evidence.seed}
-    made_points = points_again(evidence, points, drawn)
+    answers = Answers(evidence.labels, evidence.lesions, evidence.balanced, evidence.natural)
+    weights = resampled_weights(answers.labels, answers.lesions, **drawn)
+    made_points = points_again(evidence, points, answers, weights)
     uncalibrated = uncalibrated_rule(evidence.balanced, evidence.class_counts, evidence.temperature)
     figures = {
-        **metrics_document(*of_test, evidence.natural, **drawn),
-        **lesion_metrics(*of_test, evidence.natural, **drawn),
+        **metrics_document(answers, weights),
+        **lesion_metrics(answers, weights),
         **uncalibrated_metrics(evidence.labels, uncalibrated),
         **operating_metrics(made_points),
         "temperature": round(evidence.temperature, DIGITS),
@@ -90,7 +97,7 @@ def disagreements(
     return [
         *of_figures(metrics, figures),
         *of_rules(evidence.balanced, evidence.natural, evidence.class_counts),
-        *of_tables("per_class.csv", ["class"], per_class, per_class_document(*of_test, **drawn)),
+        *of_tables("per_class.csv", ["class"], per_class, per_class_document(answers, weights)),
         *of_tables("operating_points.csv", ["target", "wanted_specificity"], points, made_points),
         *of_tables("subgroups.csv", ["column", "value"], subgroups, subgroups_again),
         *of_history(history, evidence),
@@ -147,7 +154,9 @@ def of_tables(name: str, keys: Sequence[str], given: pd.DataFrame, made: pd.Data
     return few(lines, name)
 
 
-def points_again(evidence: Evidence, given: pd.DataFrame, drawn: Mapping[str, Any]) -> pd.DataFrame:
+def points_again(
+    evidence: Evidence, given: pd.DataFrame, answers: Answers, weights: NDArray[np.float64]
+) -> pd.DataFrame:
     """The operating points of the network; at the thresholds given, where these are as good."""
     val_balanced, _ = decision_rules(
         evidence.val_logits,
@@ -155,8 +164,7 @@ def points_again(evidence: Evidence, given: pd.DataFrame, drawn: Mapping[str, An
         imbalance=evidence.imbalance,
         temperature=evidence.temperature,
     )
-    of_test = (evidence.labels, evidence.lesions, evidence.balanced)
-    made = operating_points(evidence.val_labels, val_balanced, *of_test, **drawn)
+    made = operating_points(evidence.val_labels, val_balanced, answers, weights)
     if "threshold" not in given or len(given) != len(made) or made.empty:
         return made
     away = (pd.to_numeric(given.threshold, errors="coerce") - made.threshold).abs()
@@ -167,7 +175,7 @@ def points_again(evidence: Evidence, given: pd.DataFrame, drawn: Mapping[str, An
         for number, row in enumerate(made.itertuples())
         if away[number] <= MACHINES
     }
-    return operating_points(evidence.val_labels, val_balanced, *of_test, **drawn, thresholds=close)
+    return operating_points(evidence.val_labels, val_balanced, answers, weights, thresholds=close)
 
 
 def of_history(history: pd.DataFrame, evidence: Evidence) -> list[str]:

@@ -9,7 +9,7 @@ from sklearn import metrics as sk
 
 from harmonic.data.classes import CLASSES
 from harmonic.evaluation.checks import checked_pair
-from harmonic.evaluation.metrics import CALIBRATION_BINS, reliability_table
+from harmonic.evaluation.metrics import reliability_table
 from harmonic.evaluation.plots.drawing import (
     BLUE,
     CLASS_COLOURS,
@@ -21,6 +21,7 @@ from harmonic.evaluation.plots.drawing import (
     shaded_cell,
     to_svg,
 )
+from harmonic.evaluation.weighted import CALIBRATION_BINS
 
 
 def confusion_counts(labels: ArrayLike, probabilities: ArrayLike) -> bytes:
