@@ -60,15 +60,15 @@ def subgroup_table(
         values = np.where(values == "", "unknown", values)
         for value in np.unique(values):
             mine = values == value
-            row: dict[str, object] = {
+            row = {
                 "column": column,
                 "value": value,
                 "images": int(mine.sum()),
                 "lesions": len(np.unique(lesions[mine])),
                 "classes": len(np.unique(known[mine])),
             }
-            figures = _figures(known[mine], lesions[mine], probabilities[mine], resamples, seed)
-            rows.append(row | figures)
+            of_group = (known[mine], lesions[mine], probabilities[mine])
+            rows.append(row | _figures(*of_group, resamples, seed))
     return pd.DataFrame(rows)
 
 

@@ -20,6 +20,11 @@ Statistic = Callable[[Labels, Floats, Floats], Floats]
 """Labels (n,), probabilities (n, 7), weights (B, n) to a figure for each row of weights (B,)."""
 
 CALIBRATION_BINS = 15
+OF_CONFUSION = (
+    *("balanced_accuracy", "macro_f1", "accuracy", "weighted_precision", "weighted_recall"),
+    *("weighted_f1", "mcc"),
+)
+"""What the confusion matrix suffices for; the others look at probabilities."""
 
 
 def weighted_confusion(labels: Labels, answers: NDArray[np.int64], weights: Floats) -> Floats:
@@ -127,14 +132,8 @@ def macro_auc(labels: Labels, probabilities: Floats, weights: Floats) -> Floats:
 
 
 STATISTICS: dict[str, Statistic] = {
-    "balanced_accuracy": of_confusion("balanced_accuracy"),
-    "macro_f1": of_confusion("macro_f1"),
+    **{name: of_confusion(name) for name in OF_CONFUSION},
     "macro_auc": macro_auc,
-    "accuracy": of_confusion("accuracy"),
-    "weighted_precision": of_confusion("weighted_precision"),
-    "weighted_recall": of_confusion("weighted_recall"),
-    "weighted_f1": of_confusion("weighted_f1"),
-    "mcc": of_confusion("mcc"),
     "ece": calibration_error,
     "brier": brier,
     "log_loss": log_loss,

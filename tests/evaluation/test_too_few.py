@@ -15,7 +15,7 @@ from harmonic.evaluation.difference import Difference, verdict
 from harmonic.evaluation.exchange import differing_lesions, exchange_test, fewest_differing
 from harmonic.evaluation.metrics import headline_metrics
 from harmonic.evaluation.paired import STATISTICS, paired_difference
-from harmonic.evaluation.plots.comparison import comparison_plot
+from harmonic.evaluation.plots.differences import comparison_plot
 from harmonic.evaluation.plots.drawing import BLUE
 from harmonic.evaluation.predictions import write_predictions
 from harmonic.evaluation.runs import read_runs
