@@ -197,8 +197,7 @@ def over_seeds(
 ) -> Difference | None:
     """What the runs' own figures allow: an interval over seeds, from two pairs of runs on.
 
-    With answers (`answers_of`) an exact test goes with it. Without, no more lesions differ than
-    there are in the test set.
+    With answers an exact test goes with it; without, at most all test lesions differ.
     """
     if len(pairs) < 2 or any(metric not in run.metrics for pair in pairs for run in pair):
         return None

@@ -159,11 +159,11 @@ def ends_of(labels: NDArray[np.int64], known: Known) -> dict[str, Ends]:
     most = np.where(true, 1 - known.low, known.high) ** 2
     ends["brier"] = (float(least.sum() / images), float(most.sum() / images))
     smallest = np.finfo(np.float64).eps  # as scikit-learn clips
-    surprise = [
+    low, high = (
         float(-np.log(np.clip(p[rows, labels], smallest, 1)).mean())
         for p in (known.high, known.low)
-    ]
-    ends["log_loss"] = (surprise[0], surprise[1])
+    )
+    ends["log_loss"] = (low, high)
 
     areas = [
         auc_ends(labels == c, known.low[:, c], known.high[:, c])
