@@ -13,7 +13,7 @@ from harmonic.data.classes import CLASSES
 from harmonic.data.lesions import known_pairs, lesion_groups
 from harmonic.errors import InputError
 from harmonic.evaluation.checks import checked_lesions, checked_pair, checked_probabilities
-from harmonic.evaluation.predictions import HEADER, PUBLISHED_TOLERANCE
+from harmonic.evaluation.predictions import HEADER, PUBLISHED_TOLERANCE, check_ids
 
 
 @dataclass(frozen=True)
@@ -106,8 +106,8 @@ def answers_from(
     check_columns(known, ("image", "lesion_id", "dx"), f"{name}: truth")
     balanced = _probabilities(predictions, f"{name}: predictions")
     ids = predictions["image"].to_numpy(dtype=str)
-    check_once(ids, f"{name}: predictions")
-    check_once(known["image"].to_numpy(dtype=str), f"{name}: truth")
+    check_ids(ids.tolist(), f"{name}: predictions")
+    check_ids(known["image"].astype(str).tolist(), f"{name}: truth")
     known = known.set_index("image")
     if unknown := sorted(set(ids) - set(known.index)):
         more = f" ({len(unknown)} images in all)" if len(unknown) > 1 else ""
@@ -150,13 +150,6 @@ def check_whole(answered: set[str], known: pd.DataFrame, name: str) -> None:
             f"{name}: test image {missing[0]}: has no answer; {len(answered)} of {len(in_test)} "
             "have one"
         )
-
-
-def check_once(image_ids: NDArray[np.str_], name: str) -> None:
-    """Raises InputError for an image that stands there twice."""
-    ids, counts = np.unique(image_ids, return_counts=True)
-    if (counts > 1).any():
-        raise InputError(f"{name}: image {ids[counts > 1][0]} stands there twice; once is allowed")
 
 
 def test_set_of(answers: Answers) -> str:
