@@ -61,7 +61,7 @@ def found_in(run: Run, change: dict[str, float] | None = None) -> list[str]:
     for name, amount in (change or {}).items():
         figures[name] += amount
     assert run.answers is not None
-    return contradictions(figures, run.answers, run.answers.class_counts)
+    return contradictions(figures, run.answers)
 
 
 def test_the_training_counts_of_runs_are_those_of_their_split() -> None:
@@ -119,8 +119,7 @@ def test_a_falsified_figure_of_a_run_is_named(name, amount):
 def test_nearly_every_figure_of_a_run_is_determined():
     """All but the operating points, whose thresholds are from validation answers not kept."""
     run = answered()[0]
-    counts, temperature = run.answers.class_counts, run.metrics["temperature"]
-    held = determined(run.answers, counts, temperature, KEPT_ROUNDING)
+    held = determined(run.answers, run.metrics["temperature"], KEPT_ROUNDING)
     open_ones = {name for name in run.metrics if name not in held}
     assert {name for name in open_ones if "_at_" not in name} == {"temperature"}
     wide = {name for name, (low, high) in held.items() if high - low > 0.02}

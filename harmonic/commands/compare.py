@@ -70,24 +70,16 @@ def run(options: argparse.Namespace) -> None:
     if options.markdown is not None:
         write_text(options.markdown, text)
     if options.plot is not None:
-        from harmonic.evaluation.plots.comparison import comparison_plot
+        from harmonic.evaluation.plots.differences import comparison_plot
 
         section = max(sections, key=lambda one: sum(len(arm.runs) for arm in one.arms))
-        drawing = comparison_plot(
-            section.test_set,
-            metrics[0],
-            [(arm.name, arm.values(metrics[0])) for arm in section.arms],
-            [
-                (
-                    pair.arm,
-                    found.value,
-                    None if found.too_few else found.interval,
-                    found.told,
-                )
-                for pair in section.pairs
-                if (found := pair.judged) is not None
-            ],
-        )
+        arms = [(arm.name, arm.values(metrics[0])) for arm in section.arms]
+        differences = [
+            (pair.arm, found.value, None if found.too_few else found.interval, found.told)
+            for pair in section.pairs
+            if (found := pair.judged) is not None
+        ]
+        drawing = comparison_plot(section.test_set, metrics[0], arms, differences)
         write_bytes(options.plot, drawing)
 
 

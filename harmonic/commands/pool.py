@@ -32,11 +32,10 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 def run(options: argparse.Namespace) -> None:
     if options.output.exists() and not options.output.is_dir():
         raise ValueError(f"--output {options.output}: is a file, give a folder")
-    from harmonic.evaluation.bootstrap import per_class_document
     from harmonic.evaluation.pooling import (
         check_all_answered,
         pooled_answers,
-        pooled_document,
+        pooled_figures,
         truth_table,
     )
     from harmonic.evaluation.predictions import predictions_table
@@ -54,12 +53,10 @@ def run(options: argparse.Namespace) -> None:
     answers = pooled_answers(read_runs(options.runs, options.truth))
     if options.truth is not None:
         check_all_answered(answers, options.truth)
-    drawn = {"resamples": options.resamples, "seed": 0}
-    document = pooled_document(answers, **drawn)
-    table = per_class_document(answers.labels, answers.lesions, answers.balanced, **drawn)
+    document, table = pooled_figures(answers, resamples=options.resamples, seed=0)
     apart = figures_apart(document)
     ids = answers.image_ids.tolist()
-    assert answers.natural is not None  # pooled_document refuses that
+    assert answers.natural is not None  # pooled_figures refuses that
     contents = (
         predictions_table(ids, answers.balanced, "the balanced rule"),
         predictions_table(ids, answers.natural, "the natural rule"),
@@ -69,8 +66,10 @@ def run(options: argparse.Namespace) -> None:
     )
     (options.output / "data").mkdir(parents=True, exist_ok=True)
     write_together(dict(zip(places, contents, strict=True)))
+    low, high = (document.get(f"balanced_accuracy_{end}") for end in ("low", "high"))
+    known = low is not None and high is not None
+    interval = f"[{low:.3f}, {high:.3f}]" if known else "[too few lesions for an interval]"
     print(
-        f"pool: balanced accuracy {document['balanced_accuracy']:.3f} "
-        f"[{document['balanced_accuracy_low']:.3f}, {document['balanced_accuracy_high']:.3f}] "
+        f"pool: balanced accuracy {document['balanced_accuracy']:.3f} {interval} "
         f"on {len(ids)} images of {document['test_lesions']:.0f} lesions"
     )

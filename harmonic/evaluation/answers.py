@@ -1,10 +1,9 @@
-"""What a run answered for each test image, joined with the truth; both come from outside."""
+"""What a network answered for each test image, joined with the truth, and checked once."""
 
 import hashlib
 import io
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -13,23 +12,41 @@ from numpy.typing import NDArray
 from harmonic.data.classes import CLASSES
 from harmonic.data.lesions import known_pairs, lesion_groups
 from harmonic.errors import InputError
-from harmonic.evaluation.checks import checked_probabilities
-from harmonic.evaluation.predictions import HEADER, PUBLISHED_TOLERANCE
+from harmonic.evaluation.checks import checked_lesions, checked_pair, checked_probabilities
+from harmonic.evaluation.predictions import HEADER, PUBLISHED_TOLERANCE, check_ids
 
 
 @dataclass(frozen=True)
 class Answers:
-    """What a run answered for each test image; row n of every field is the same image."""
+    """Answers for n test images; row n of every field is the same image.
 
-    image_ids: NDArray[np.str_]
+    Any array-like is taken, and checked when this is made: InputError for what is no label, no
+    lesion id or no distribution over the classes. Nothing that is given answers checks them again.
+    """
+
     labels: NDArray[np.int64]
+    """Class numbers (n,)."""
     lesions: NDArray[np.str_]
+    """Lesion ids (n,)."""
     balanced: NDArray[np.float64]
     """Probabilities (n, 7) under the balanced rule."""
     natural: NDArray[np.float64] | None = None
     """Under the natural rule, where they were kept, too."""
+    image_ids: NDArray[np.str_] = field(default_factory=lambda: np.array([], dtype=str))
+    """(n,), or none where nobody asks which image it is."""
     class_counts: tuple[int, ...] | None = None
     """Training images of each class, where known: the natural rule follows from them."""
+
+    def __post_init__(self) -> None:
+        labels, balanced = checked_pair(self.labels, self.balanced, "balanced probabilities")
+        checked = {
+            "labels": labels,
+            "balanced": balanced,
+            "lesions": checked_lesions(self.lesions, len(labels)),
+        }
+        if self.natural is not None:
+            _, checked["natural"] = checked_pair(labels, self.natural, "natural probabilities")
+        vars(self).update(checked)  # a frozen dataclass has no other way
 
     def by_natural_rule(self) -> NDArray[np.float64] | None:
         """Probabilities (n, 7) under the natural rule: kept, or made; None where neither can be."""
@@ -39,9 +56,37 @@ class Answers:
         found: NDArray[np.float64] = joint / joint.sum(axis=1, keepdims=True)
         return found
 
+    def by_lesion(self) -> "Answers":
+        """A row for each lesion, sorted by id, with the mean probabilities of its images."""
+        names, first, _ = np.unique(self.lesions, return_index=True, return_inverse=True)
+        natural = None if self.natural is None else lesion_means(self.lesions, self.natural)
+        balanced = lesion_means(self.lesions, self.balanced)
+        return Answers(self.labels[first], names, balanced, natural)
+
+
+def lesion_sums(
+    lesions: Sequence[str] | NDArray, values: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Sums of rows (n, k) over the images of each lesion (L, k), by id; and how many these are."""
+    names, lesion = np.unique(np.asarray(lesions).astype(str), return_inverse=True)
+    sums = np.zeros((len(names), values.shape[1]))
+    np.add.at(sums, lesion, values)
+    return sums, np.bincount(lesion)
+
+
+def lesion_means(
+    lesions: Sequence[str] | NDArray, values: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    sums, images = lesion_sums(lesions, values)
+    return sums / images[:, None]
+
 
 def answers_from(
-    predictions: pd.DataFrame, truth: pd.DataFrame, natural: pd.DataFrame | None, name: str
+    predictions: pd.DataFrame,
+    truth: pd.DataFrame,
+    natural: pd.DataFrame | None,
+    name: str,
+    class_counts: tuple[int, ...] | None = None,
 ) -> Answers:
     """Predictions joined with lesion and diagnosis by the image's id.
 
@@ -51,20 +96,18 @@ def answers_from(
             split, the images of the set `test` must be answered, all of them and no others.
         natural: the same images in the same order under the natural rule, None where not kept.
         name: of the run, for messages.
+        class_counts: training images of each class, where known.
 
     Raises:
         InputError: a column is missing, an image stands twice or has no truth, or values are no
             probabilities.
     """
     known = truth.rename(columns={"image_id": "image"})
-    if missing := [
-        column for column in ("image", "lesion_id", "dx") if column not in known.columns
-    ]:
-        raise InputError(f"{name}: truth: column {', '.join(missing)} is missing")
-    rows = _probabilities(predictions, f"{name}: predictions")
+    check_columns(known, ("image", "lesion_id", "dx"), f"{name}: truth")
+    balanced = _probabilities(predictions, f"{name}: predictions")
     ids = predictions["image"].to_numpy(dtype=str)
-    check_once(ids, f"{name}: predictions")
-    check_once(known["image"].to_numpy(dtype=str), f"{name}: truth")
+    check_ids(ids.tolist(), f"{name}: predictions")
+    check_ids(known["image"].astype(str).tolist(), f"{name}: truth")
     known = known.set_index("image")
     if unknown := sorted(set(ids) - set(known.index)):
         more = f" ({len(unknown)} images in all)" if len(unknown) > 1 else ""
@@ -82,12 +125,19 @@ def answers_from(
         if natural["image"].to_numpy(dtype=str).tolist() != ids.tolist():
             raise InputError(f"{name}: predictions of the two rules are not of the same images")
     return Answers(
-        image_ids=ids,
         labels=mine.dx.map(CLASSES.index).to_numpy(dtype=np.int64),
         lesions=lesion_groups(ids.tolist(), mine.lesion_id, known_pairs()),
-        balanced=rows,
+        balanced=balanced,
         natural=others,
+        image_ids=ids,
+        class_counts=class_counts,
     )
+
+
+def check_columns(table: pd.DataFrame, columns: Sequence[str], name: str) -> None:
+    """Raises InputError naming the columns that are not there."""
+    if missing := [column for column in columns if column not in table.columns]:
+        raise InputError(f"{name}: column {', '.join(missing)} is missing")
 
 
 def check_whole(answered: set[str], known: pd.DataFrame, name: str) -> None:
@@ -102,13 +152,6 @@ def check_whole(answered: set[str], known: pd.DataFrame, name: str) -> None:
         )
 
 
-def check_once(image_ids: NDArray[np.str_], name: str) -> None:
-    """Raises InputError for an image that stands there twice."""
-    ids, counts = np.unique(image_ids, return_counts=True)
-    if (counts > 1).any():
-        raise InputError(f"{name}: image {ids[counts > 1][0]} stands there twice; once is allowed")
-
-
 def test_set_of(answers: Answers) -> str:
     """A name that two runs share only if their test images and diagnoses are the same."""
     order = np.argsort(answers.image_ids)
@@ -117,20 +160,16 @@ def test_set_of(answers: Answers) -> str:
     return f"{len(order)} images from {answers.image_ids[order[0]]} ({digest})"
 
 
-def _probabilities(table: pd.DataFrame, name: str) -> NDArray[np.float64]:
-    if missing := [column for column in HEADER if column not in table.columns]:
-        raise InputError(f"{name}: column {', '.join(missing)} is missing")
-    image_ids = table[HEADER[0]].astype(str).tolist()
-    return checked_probabilities(table[[*HEADER[1:]]], name, PUBLISHED_TOLERANCE, image_ids)
-
-
-def read_csv(read: Callable[[], bytes], name: Path | str) -> pd.DataFrame:
-    """The table; raises InputError naming it where `read` finds no file or it is none."""
+def csv_table(content: bytes, name: str) -> pd.DataFrame:
+    """The table in the bytes of a file, gzipped or not; raises InputError naming it for others."""
     try:
-        content = read()
         compression = "gzip" if content[:2] == b"\x1f\x8b" else None
         return pd.read_csv(io.BytesIO(content), compression=compression)
-    except FileNotFoundError:
-        raise InputError(f"{name}: is not there, though the table of runs names it") from None
     except (ValueError, OSError, EOFError) as error:
         raise InputError(f"{name}: no readable CSV table ({error})") from None
+
+
+def _probabilities(table: pd.DataFrame, name: str) -> NDArray[np.float64]:
+    check_columns(table, HEADER, name)
+    image_ids = table[HEADER[0]].astype(str).tolist()
+    return checked_probabilities(table[[*HEADER[1:]]], name, PUBLISHED_TOLERANCE, image_ids)

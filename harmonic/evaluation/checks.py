@@ -37,10 +37,7 @@ def checked_lesions(lesions: Sequence[str] | NDArray, count: int) -> NDArray[np.
 def checked_scores(
     scores: ArrayLike, name: str, image_ids: Sequence[str] = ()
 ) -> NDArray[np.float64]:
-    """Finite network outputs as float64 (n, 7), n >= 1.
-
-    Raises InputError naming `name` and the row, by its image where `image_ids` (n) are given.
-    """
+    """Finite network outputs as float64 (n, 7), n >= 1; errors name the row, or its image."""
     array = np.asarray(scores)
     if array.ndim != 2 or array.shape[0] == 0 or array.shape[1] != len(CLASSES):
         raise InputError(f"{name}: shape {array.shape}; allowed is (images, {len(CLASSES)})")
@@ -66,8 +63,8 @@ def checked_probabilities(
     """A distribution over the classes for each image, float64 (n, 7), rows made to sum to one.
 
     Raises InputError naming `name` and the row (by its image where `image_ids` are given) for NaN,
-    an entry outside 0 to 1, and a row whose sum differs from one by more than `tolerance`; what is
-    left of the difference is rounding, and the rows are divided by it.
+    an entry outside 0 to 1, and a row that is further than `tolerance` from a sum of one; what is
+    nearer is rounding, and divided out.
     """
     array = checked_scores(probabilities, name, image_ids)
     outside = np.argwhere((array < 0) | (array > 1 + tolerance))

@@ -4,36 +4,32 @@ Runs of one test set are grouped into arms; each arm is held against a reference
 both have. Every difference has an interval, or is not given.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from harmonic.data.classes import CLASSES
 from harmonic.errors import InputError
+from harmonic.evaluation.arms import Arm, arm_name, arms_of, grouping, pool_folds, reference_of
+from harmonic.evaluation.bootstrap import resampled_weights
 from harmonic.evaluation.contradictions import contradictions
-from harmonic.evaluation.paired import (
-    STATISTICS,
-    Difference,
+from harmonic.evaluation.difference import Difference, verdict
+from harmonic.evaluation.exchange import (
+    EXCHANGES,
+    FEWER_EXCHANGES,
     differing_lesions,
     only_one_right,
-    paired_difference,
-    seed_interval,
 )
+from harmonic.evaluation.metrics import BALANCED_METRICS
+from harmonic.evaluation.operating_points import TARGETS
+from harmonic.evaluation.paired import Paired, seed_interval
 from harmonic.evaluation.runs import Run
+from harmonic.evaluation.weighted import STATISTICS, auc_of
 
 METRICS = ("balanced_accuracy", "macro_f1", "macro_auc", "accuracy", "weighted_precision", "ece")
 """What is compared unless other metrics are named; the verdict is on the first."""
-
-
-@dataclass(frozen=True)
-class Arm:
-    """The runs of one kind on one test set."""
-
-    name: str
-    runs: tuple[Run, ...]
-
-    def values(self, metric: str) -> list[float]:
-        return [run.metrics[metric] for run in self.runs if metric in run.metrics]
 
 
 @dataclass(frozen=True)
@@ -94,17 +90,18 @@ def compare(
     keys = tuple(by) or grouping(runs)
     pooled = pool_folds(runs, keys)
     for run in pooled:
-        _check_agreement(run)
+        if run.answers is not None and (lines := contradictions(run.metrics, run.answers)):
+            raise InputError(f"run {run.name}: {lines[0]}; they are not of one run")
     known = sorted({arm_name(run, keys) for run in pooled})
     if reference is not None and reference not in known:
         raise InputError(f"reference {reference!r}: no such arm; there are {', '.join(known)}")
     sections = []
     for test_set in dict.fromkeys(run.test_set for run in pooled):
         arms = arms_of([run for run in pooled if run.test_set == test_set], keys)
-        first = _reference(arms, reference)
+        first = reference_of(arms, reference)
         others = [arm for arm in arms if arm is not first]
         pairs = [
-            _pair(first, arm, metrics, len(others), resamples=resamples, seed=seed)
+            pair_of(first, arm, metrics, len(others), resamples=resamples, seed=seed)
             for arm in others
         ]
         sections.append(Section(test_set, tuple(arms), tuple(pairs)))
@@ -119,139 +116,34 @@ def shared_metrics(runs: Sequence[Run], wanted: Sequence[str] | None) -> tuple[s
     return tuple(wanted or (name for name in METRICS if name in known))
 
 
-def grouping(runs: Sequence[Run]) -> tuple[str, ...]:
-    """The traits that tell the arms apart: `arm` where there is one, else all that differ.
-
-    None, where no parameter differs (runs of two versions of the code): each run is an arm then.
-    """
-    if any("arm" in run.traits for run in runs):
-        return ("arm",)
-    keys = dict.fromkeys(key for run in runs for key in run.kind)
-    differing = [key for key in keys if len({run.traits.get(key) for run in runs}) > 1]
-    seeds = [(run.seed, run.fold) for run in runs]
-    if not differing and len(set(seeds)) < len(seeds):
-        return ()
-    return tuple(dict.fromkeys(["model", *differing]))
-
-
-def arm_name(run: Run, keys: Sequence[str]) -> str:
-    """What the traits `keys` of a run say: "harmonic", "harmonic, train.level=3"."""
-    for key in keys:
-        if key not in run.traits and not (key == "model" and not run.traits):
-            raise InputError(f"run {run.name}: has no {key} to group by")
-    if not run.traits or not keys:
-        return run.name
-    named = ("arm", "model")
-    return ", ".join(
-        run.traits[key] if key in named else f"{key}={run.traits[key]}" for key in keys
-    )
-
-
-def arms_of(runs: Sequence[Run], keys: Sequence[str]) -> list[Arm]:
-    groups: dict[str, list[Run]] = {}
-    for run in runs:
-        groups.setdefault(arm_name(run, keys), []).append(run)
-    for name, members in groups.items():
-        seeds = [run.seed for run in members]
-        if twice := {one for one in seeds if seeds.count(one) > 1}:
-            raise InputError(
-                f"arm {name}: two runs of seed {min(twice)} on the test set {members[0].test_set}; "
-                "name one with --only or --arms, group with --by, or leave one out"
-            )
-    return [
-        Arm(name, tuple(sorted(members, key=lambda run: run.seed)))
-        for name, members in groups.items()
-    ]
-
-
-def pool_folds(runs: Sequence[Run], keys: Sequence[str]) -> list[Run]:
-    """Runs with the folds of one arm and seed made one: every image once, answered by its fold."""
-    from harmonic.evaluation.pooling import pooled_run
-
-    whole = [run for run in runs if run.fold is None]
-    folds: dict[tuple[str, int], list[Run]] = {}
-    for run in runs:
-        if run.fold is not None:
-            folds.setdefault((arm_name(run, keys), run.seed), []).append(run)
-    return whole + [pooled_run(members) for members in folds.values()]
-
-
-def verdict(
-    difference: Difference | None, metric: str, first: str, second: str, comparisons: int
-) -> str:
-    """What may be said of second against first; the intervals are meant for `comparisons`."""
-    none = "no difference can be shown"
-    if difference is None:
-        return f"{none} between {second} and {first}: no interval can be made of it"
-    if few := difference.too_few:
-        return f"{second} against {first}: too few to tell: {few}"
-    low, high = difference.interval
-    shown = difference.told
-    what = metric.replace("_", " ")
-    word = "higher" if difference.value > 0 else "lower"
-    amount = f"{abs(difference.value):.3f} {word} {what} [{low:+.3f}, {high:+.3f}]"
-    note = f"; interval for {comparisons} comparisons" if comparisons > 1 else ""
-    if difference.over_both is None and difference.over_lesions is not None:
-        pair = f"two single networks ({second}, {first})"
-        if shown:
-            return f"these {pair} differ: {amount}{note}; one seed says nothing about the kinds"
-        return f"{none} between these {pair}: {what} {low:+.3f} to {high:+.3f}{note}"
-    if difference.over_lesions is None:
-        note += "; over seeds on this one test set, other lesions are not accounted for"
-    if shown:
-        return f"{second} differs from {first}: {amount}{note}"
-    return f"{none} between {second} and {first}: {what} {low:+.3f} to {high:+.3f}{note}"
-
-
-def _reference(arms: Sequence[Arm], wanted: str | None) -> Arm:
-    """The arm that is wanted where this test set has it, else cnn, else a plain one, else any."""
-    names = [arm.name for arm in arms]
-    for name in (wanted, "cnn"):
-        if name in names:
-            return arms[names.index(name)]
-    plain = [arm for arm in arms if arm.runs[0].traits.get("model") == "cnn"]
-    return (plain or list(arms))[0]
-
-
-def _pair(
+def pair_of(
     first: Arm, second: Arm, metrics: Sequence[str], comparisons: int, *, resamples: int, seed: int
 ) -> Pair:
-    one = {run.seed: run for run in first.runs}
-    other = {run.seed: run for run in second.runs}
+    """What differs between two arms; the verdict is meant for so many comparisons."""
+    one, other = ({run.seed: run for run in arm.runs} for arm in (first, second))
     seeds = tuple(sorted(set(one) & set(other)))
     pairs = [(one[number], other[number]) for number in seeds]
-    answered = bool(pairs) and all(a.answers and b.answers for a, b in pairs)
-    differences: dict[str, Difference] = {}
-    test: tuple[int, int, float] | None = None
-    lesions: int | None = None
-    apart: int | None = None
-    if answered:
-        labels, ids, of_first, of_second = _aligned(pairs)
-        lesions = len(np.unique(ids))
-        apart = len(differing_lesions(labels, ids, of_first, of_second))
-        test = only_one_right(labels, ids, of_first.mean(axis=0), of_second.mean(axis=0))
+    rules = answers_of(pairs, resamples=resamples, seed=seed)
 
-    def difference(
-        name: str, confidence: float = 0.95, *, tested: bool = False
-    ) -> Difference | None:
-        if answered and name in STATISTICS:
-            found: Difference | None = paired_difference(
-                *(labels, ids, of_first, of_second, STATISTICS[name]),
-                resamples=resamples,
-                seed=seed,
-                confidence=confidence,
-                tested=tested,
-            )
+    def difference(name: str, confidence: float = 0.95) -> Difference | None:
+        exchanges = EXCHANGES if name == metrics[0] else FEWER_EXCHANGES
+        if rules and name in BALANCED_METRICS:
+            balanced, statistic = rules["balanced"], STATISTICS[name]
+            found: Difference | None = balanced.difference(statistic, confidence, exchanges)
         else:
-            found = _over_seeds(pairs, name, confidence, apart)
+            found = over_seeds(pairs, name, confidence, rules, exchanges)
         return found if found and np.isfinite([found.value, *found.interval]).all() else None
 
-    for name in metrics:
-        if found := difference(name, tested=name == metrics[0] and comparisons == 1):
-            differences[name] = found
+    differences = {name: found for name in metrics if (found := difference(name))}
     judged = differences.get(metrics[0])
     if judged and comparisons > 1:  # Bonferroni: one false alarm in 20 tables
-        judged = difference(metrics[0], 1 - 0.05 / comparisons, tested=True)
+        judged = difference(metrics[0], 1 - 0.05 / comparisons)
+    lesions, test = None, None
+    if rules:
+        balanced = rules["balanced"]
+        lesions = len(np.unique(balanced.lesions))
+        means = (balanced.first.mean(axis=0), balanced.second.mean(axis=0))
+        test = only_one_right(balanced.labels, balanced.lesions, *means)
     return Pair(
         reference=first.name,
         arm=second.name,
@@ -264,34 +156,57 @@ def _pair(
     )
 
 
-def _aligned(pairs: Sequence[tuple[Run, Run]]) -> tuple[np.ndarray, ...]:
-    """Labels, lesions, and the probabilities (seeds, n, 7) of both, all in one order of images."""
+def answers_of(pairs: Sequence[tuple[Run, Run]], *, resamples: int, seed: int) -> dict[str, Paired]:
+    """What the runs answered, in one order of images, by the name of the rule.
+
+    Empty unless all answers are known; without "natural" where one of those is not.
+    """
     answers = [(a.answers, b.answers) for a, b in pairs if a.answers and b.answers]
-    base = answers[0][0]
-    order = np.argsort(base.image_ids)
-    stacks: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
-    for pair in answers:
-        for stack, one in zip(stacks, pair, strict=True):
-            mine = np.argsort(one.image_ids)
+    if not answers or len(answers) < len(pairs):
+        return {}
+    arms = list(zip(*answers, strict=True))
+    orders = [[np.argsort(one.image_ids) for one in arm] for arm in arms]
+    base, order = arms[0][0], orders[0][0]
+    for arm, rows in zip(arms, orders, strict=True):
+        for one, mine in zip(arm, rows, strict=True):
             if not np.array_equal(one.image_ids[mine], base.image_ids[order]):
                 raise InputError("runs to be paired are not of the same test images")
-            stack.append(one.balanced[mine])
-    return base.labels[order], base.lesions[order], np.array(stacks[0]), np.array(stacks[1])
+    labels, lesions = base.labels[order], base.lesions[order]
+    weights = resampled_weights(labels, lesions, resamples=resamples, seed=seed)
+    rules = {
+        "balanced": [[one.balanced for one in arm] for arm in arms],
+        "natural": [[one.by_natural_rule() for one in arm] for arm in arms],
+    }
+    found = {}
+    for rule, kinds in rules.items():
+        stacks = [
+            np.array([p[mine] for p, mine in zip(kind, rows, strict=True) if p is not None])
+            for kind, rows in zip(kinds, orders, strict=True)
+        ]
+        if all(len(stack) == len(pairs) for stack in stacks):
+            found[rule] = Paired(labels, lesions, stacks[0], stacks[1], weights, seed)
+    return found
 
 
-def _over_seeds(
-    pairs: Sequence[tuple[Run, Run]], metric: str, confidence: float, apart: int | None
+def over_seeds(
+    pairs: Sequence[tuple[Run, Run]],
+    metric: str,
+    confidence: float,
+    rules: Mapping[str, Paired],
+    exchanges: int,
 ) -> Difference | None:
-    """What the metrics alone allow: an interval over seeds, from two pairs of runs on.
+    """What the runs' own figures allow: an interval over seeds, from two pairs of runs on.
 
-    apart: lesions answered differently; None without answers, where it is all test lesions at most.
+    With answers an exact test goes with it; without, at most all test lesions differ.
     """
     if len(pairs) < 2 or any(metric not in run.metrics for pair in pairs for run in pair):
         return None
-    first = np.array([run.metrics[metric] for run, _ in pairs])
-    second = np.array([run.metrics[metric] for _, run in pairs])
-    if apart is None and all("test_lesions" in run.metrics for pair in pairs for run in pair):
-        apart = int(min(run.metrics["test_lesions"] for pair in pairs for run in pair))
+    first, second = (np.array([pair[arm].metrics[metric] for pair in pairs]) for arm in (0, 1))
+    differing, exact = None, None
+    if rules:
+        differing, exact = exact_test(metric, rules, exchanges)
+    elif all("test_lesions" in run.metrics for pair in pairs for run in pair):
+        differing = int(min(run.metrics["test_lesions"] for pair in pairs for run in pair))
     return Difference(
         first=float(first.mean()),
         second=float(second.mean()),
@@ -301,12 +216,31 @@ def _over_seeds(
         over_seeds=seed_interval(second - first, confidence),
         over_both=None,
         confidence=confidence,
-        differing=apart,
+        differing=differing,
+        exact=exact,
     )
 
 
-def _check_agreement(run: Run) -> None:
-    if run.answers is not None and (
-        lines := contradictions(run.metrics, run.answers, run.answers.class_counts)
-    ):
-        raise InputError(f"run {run.name}: {lines[0]}; they are not of one run")
+def exact_test(
+    metric: str, rules: Mapping[str, Paired], exchanges: int
+) -> tuple[int, Callable[[], float]]:
+    """`Paired.exact_test` of a figure by its name in metrics.json.
+
+    p is NaN where the answers do not give the figure (those of the natural rule are not known, a
+    threshold is not); then lesions differ that have other probabilities.
+    """
+    balanced = rules["balanced"]
+    of_lesions = metric.startswith("lesion_")
+    plain = metric.removeprefix("lesion_")
+    name = plain.removesuffix("_natural_rule").removesuffix("_balanced_rule")
+    under_balanced = (name in BALANCED_METRICS) == (name == plain)
+    statistics = STATISTICS | {
+        f"{target}_auc": auc_of(*map(CLASSES.index, classes)) for target, classes in TARGETS.items()
+    }
+    paired = balanced if under_balanced or name not in STATISTICS else rules.get("natural")
+    if paired is None or name not in statistics:
+        apart = differing_lesions(
+            balanced.labels, balanced.lesions, balanced.first, balanced.second
+        )
+        return len(apart), lambda: math.nan
+    return (paired.by_lesion() if of_lesions else paired).exact_test(statistics[name], exchanges)

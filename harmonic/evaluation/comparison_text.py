@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from harmonic.evaluation.comparison import Pair, Section
-from harmonic.evaluation.paired import fewest_differing
+from harmonic.evaluation.exchange import fewest_differing
+from harmonic.markdown import markdown_table
 
 NOTE = (
     "Differences are the arm's minus the reference's, of the runs that share a seed, with 95 % "
@@ -36,67 +37,59 @@ def comparison_text(sections: Sequence[Section], metrics: Sequence[str]) -> str:
                 f"\n**{section.arms[0].name}** is compared with nothing: no other arm has "
                 "this test set.\n"
             )
-        for pair in section.pairs:
-            parts.append(f"\n**{pair.arm}** against **{pair.reference}**: {pair.verdict}.\n\n")
-            if alone := without_partner(section, pair):
-                parts.append(f"Left out, as the other has no run of that seed: {alone}.\n\n")
-            if unanswered := without_answers(section, pair):
-                parts.append(f"No interval over lesions, for want of answers of: {unanswered}.\n\n")
-            if pair.differences:
-                parts.append(differences_table(pair))
-            if pair.only_one_right is not None:
-                reference, arm, p = pair.only_one_right
-                parts.append(
-                    f"\nMcNemar's test, seeds averaged, a lesion a case: right by {pair.arm} alone "
-                    f"{arm}, by {pair.reference} alone {reference}, of {pair.lesions} lesions; "
-                    f"p = {p:.3g}.\n"
-                )
+        parts += [pair_text(section, pair) for pair in section.pairs]
         parts.append("\n")
     return "".join(parts) + NOTE
 
 
 def arms_table(section: Section, metrics: Sequence[str]) -> str:
-    rows = [["arm", "seeds", *(name.replace("_", " ") for name in metrics)]]
-    for arm in section.arms:
-        cells = [arm.name, str(len(arm.runs))]
-        for name in metrics:
-            cells.append(mean_and_deviation(arm.values(name)))
-        rows.append(cells)
-    return markdown(rows)
+    heads = ["arm", "seeds", *(name.replace("_", " ") for name in metrics)]
+    rows = [
+        [arm.name, len(arm.runs), *(mean_and_deviation(arm.values(name)) for name in metrics)]
+        for arm in section.arms
+    ]
+    return markdown_table(heads, rows)
 
 
-def without_partner(section: Section, pair: Pair) -> str:
-    """The seeds that only one arm of the pair has: "cnn 3, 4; harmonic 0"."""
-    named = []
-    for arm in section.arms:
-        alone = [str(run.seed) for run in arm.runs if run.seed not in pair.seeds]
-        if arm.name in (pair.reference, pair.arm) and alone:
-            named.append(f"{arm.name} {', '.join(alone)}")
-    return "; ".join(named)
-
-
-def without_answers(section: Section, pair: Pair) -> str:
-    """The runs of the pair whose answers are not known: "cnn-seed3, cnn-seed4"."""
+def pair_text(section: Section, pair: Pair) -> str:
+    """The verdict, what is left out of it and why, the differences, and McNemar's test."""
+    text = f"\n**{pair.arm}** against **{pair.reference}**: {pair.verdict}.\n\n"
     arms = [arm for arm in section.arms if arm.name in (pair.reference, pair.arm)]
+    without_partner = []
+    for arm in arms:
+        alone = [str(run.seed) for run in arm.runs if run.seed not in pair.seeds]
+        if alone:
+            without_partner.append(f"{arm.name} {', '.join(alone)}")
+    if without_partner:
+        text += f"Left out, as the other has no run of that seed: {'; '.join(without_partner)}.\n\n"
     paired = [run for arm in arms for run in arm.runs if run.seed in pair.seeds]
-    return ", ".join(run.name for run in paired if run.answers is None)
+    if unanswered := ", ".join(run.name for run in paired if run.answers is None):
+        text += f"No interval over lesions, for want of answers of: {unanswered}.\n\n"
+    if pair.differences:
+        text += differences_table(pair)
+    for name, found in pair.differences.items():
+        if found.against:
+            text += f"\nNothing is told of {name.replace('_', ' ')}: {found.against}.\n"
+    if pair.only_one_right is not None:
+        reference, arm_alone, p = pair.only_one_right
+        text += (
+            f"\nMcNemar's test, seeds averaged, a lesion a case: right by {pair.arm} alone "
+            f"{arm_alone}, by {pair.reference} alone {reference}, of {pair.lesions} lesions; "
+            f"p = {p:.3g}.\n"
+        )
+    return text
 
 
 def differences_table(pair: Pair) -> str:
-    heads = ["difference", "value", "over lesions", "over seeds", "over both"]
-    rows = [[*heads]]
+    rows = []
     for name, found in pair.differences.items():
         intervals = (found.over_lesions, found.over_seeds, found.over_both)
-        if found.too_few:
-            intervals = (None, None, None)
-        rows.append(
-            [
-                name.replace("_", " "),
-                f"{found.value:+.4f}",
-                *("–" if one is None else f"[{one[0]:+.3f}, {one[1]:+.3f}]" for one in intervals),
-            ]
+        shown = (
+            "–" if one is None or found.too_few else f"[{one[0]:+.3f}, {one[1]:+.3f}]"
+            for one in intervals
         )
-    return markdown(rows)
+        rows.append([name.replace("_", " "), f"{found.value:+.4f}", *shown])
+    return markdown_table(["difference", "value", "over lesions", "over seeds", "over both"], rows)
 
 
 def mean_and_deviation(values: Sequence[float]) -> str:
@@ -104,14 +97,3 @@ def mean_and_deviation(values: Sequence[float]) -> str:
         return "–"
     mean = f"{np.mean(values):.4f}"
     return mean if len(values) == 1 else f"{mean} ± {np.std(values, ddof=1):.4f}"
-
-
-def markdown(rows: Sequence[Sequence[str]]) -> str:
-    """Rows of cells, the first the heads, padded so that the columns stand below each other."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
-        for row in rows
-    ]
-    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
-    return "\n".join([lines[0], rule, *lines[1:]]) + "\n"

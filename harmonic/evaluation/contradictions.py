@@ -17,23 +17,27 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from harmonic.data.classes import CLASSES
-from harmonic.evaluation.answers import Answers
-from harmonic.evaluation.lesion_level import LESION_METRICS
+from harmonic.evaluation.answers import Answers, lesion_means
+from harmonic.evaluation.bootstrap import LESION_METRICS
 from harmonic.evaluation.metrics import (
     BALANCED_METRICS,
     NATURAL_METRICS,
-    calibration_error,
-    confidence_bins,
+    UNCALIBRATED,
     majority_baseline,
 )
 from harmonic.evaluation.operating_points import TARGETS
 from harmonic.evaluation.predictions import KEPT_ROUNDING
-from harmonic.evaluation.weighted import class_scores, weighted_auc, weighted_confusion
+from harmonic.evaluation.weighted import (
+    calibration_error,
+    confidence_bins,
+    confusion_figures,
+    weighted_auc,
+    weighted_confusion,
+)
 
 Ends = tuple[float, float]
 DIGITS_OF_FIGURES = 5.1e-5
 """Figures are rounded to four digits."""
-UNCALIBRATED = ("ece", "brier", "log_loss")
 
 
 @dataclass(frozen=True)
@@ -46,23 +50,17 @@ class Known:
 
 
 def contradictions(
-    metrics: Mapping[str, float],
-    answers: Answers,
-    class_counts: ArrayLike | None = None,
-    *,
-    rounding: float = KEPT_ROUNDING,
+    metrics: Mapping[str, float], answers: Answers, *, rounding: float = KEPT_ROUNDING
 ) -> list[str]:
     """A line for each figure that the answers cannot have given; figures they tell nothing of pass.
 
     Args:
         metrics: of the run, as `reports/metrics.json` or a table of runs names them.
-        answers: of the run; of the natural rule, where they have it, or made with:
-        class_counts: training images of each class (7,), each > 0; None where not known.
+        answers: of the run; without those of the natural rule, they are made with `class_counts`.
         rounding: how far a kept probability may lie from what it was.
     """
-    found = determined(answers, class_counts, metrics.get("temperature"), rounding)
     lines = []
-    for name, (low, high) in found.items():
+    for name, (low, high) in determined(answers, metrics.get("temperature"), rounding).items():
         value = metrics.get(name)
         if value is None or low - DIGITS_OF_FIGURES <= value <= high + DIGITS_OF_FIGURES:
             continue
@@ -71,32 +69,39 @@ def contradictions(
     return lines
 
 
-def determined(
-    answers: Answers, class_counts: ArrayLike | None, temperature: float | None, rounding: float
-) -> dict[str, Ends]:
+def determined(answers: Answers, temperature: float | None, rounding: float) -> dict[str, Ends]:
     """Name -> ends of every figure that the answers determine."""
-    labels = answers.labels
+    labels, class_counts = answers.labels, answers.class_counts
     balanced = kept(answers.balanced, rounding)
     natural = None
     if answers.natural is not None:
         natural = kept(answers.natural, rounding)
     elif class_counts is not None:
         natural = natural_rule(balanced, class_counts, (1.0, 1.0))
-    names, first, lesion = np.unique(answers.lesions, return_index=True, return_inverse=True)
-    of_lesions = labels[first]
+    names, first = np.unique(answers.lesions, return_index=True)
     found = {name: (value, value) for name, value in majority_baseline(labels).items()}
     found |= {"test_images": (len(labels),) * 2, "test_lesions": (len(names),) * 2}
-    found |= named(ends_of(labels, balanced), BALANCED_METRICS, NATURAL_METRICS, "_balanced_rule")
-    found |= lesion_ends(of_lesions, averaged(balanced, lesion), BALANCED_METRICS)
+    for known, at_home, others, suffix in (
+        (balanced, BALANCED_METRICS, NATURAL_METRICS, "_balanced_rule"),
+        (natural, NATURAL_METRICS, BALANCED_METRICS, "_natural_rule"),
+    ):
+        if known is None:
+            continue
+        ends = ends_of(labels, known)
+        found |= {name: ends[name] for name in at_home if name in ends}
+        found |= {f"{name}{suffix}": ends[name] for name in others if name in ends}
+        ends = ends_of(labels[first], averaged(known, answers.lesions))
+        found |= {
+            f"lesion_{name}": ends[name]
+            for name in LESION_METRICS
+            if name in at_home and name in ends
+        }
     for target, classes in TARGETS.items():
         columns = [CLASSES.index(name) for name in classes]
         positive = np.isin(labels, columns)
         if 0 < positive.sum() < len(labels):
             low, high = (p[:, columns].sum(axis=1) for p in (balanced.low, balanced.high))
             found[f"{target}_auc"] = auc_ends(positive, low, high)
-    if natural is not None:
-        found |= named(ends_of(labels, natural), NATURAL_METRICS, BALANCED_METRICS, "_natural_rule")
-        found |= lesion_ends(of_lesions, averaged(natural, lesion), NATURAL_METRICS)
     if class_counts is not None and temperature:
         powers = (temperature - DIGITS_OF_FIGURES, temperature + DIGITS_OF_FIGURES)
         ends = ends_of(labels, natural_rule(balanced, class_counts, powers))
@@ -130,34 +135,9 @@ def natural_rule(balanced: Known, class_counts: ArrayLike, powers: tuple[float, 
     )
 
 
-def averaged(known: Known, lesion: NDArray[np.int64]) -> Known:
-    """The mean over the images of each lesion, (lesions, 7); `lesion` is the number of each."""
-    images = np.bincount(lesion)[:, None]
-
-    def mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        sums = np.zeros((len(images), values.shape[1]))
-        np.add.at(sums, lesion, values)
-        return sums / images
-
-    return Known(mean(known.kept), mean(known.low), mean(known.high))
-
-
-def named(
-    ends: Mapping[str, Ends], at_home: tuple[str, ...], others: tuple[str, ...], suffix: str
-) -> dict[str, Ends]:
-    """The names that `headline_metrics` gives the figures of one rule."""
-    return {name: ends[name] for name in at_home if name in ends} | {
-        f"{name}{suffix}": ends[name] for name in others if name in ends
-    }
-
-
-def lesion_ends(
-    labels: NDArray[np.int64], known: Known, at_home: tuple[str, ...]
-) -> dict[str, Ends]:
-    ends = ends_of(labels, known)
-    return {
-        f"lesion_{name}": ends[name] for name in LESION_METRICS if name in at_home and name in ends
-    }
+def averaged(known: Known, lesions: NDArray[np.str_]) -> Known:
+    """The mean over the images of each lesion, (lesions, 7)."""
+    return Known(*(lesion_means(lesions, one) for one in (known.kept, known.low, known.high)))
 
 
 def ends_of(labels: NDArray[np.int64], known: Known) -> dict[str, Ends]:
@@ -170,7 +150,7 @@ def ends_of(labels: NDArray[np.int64], known: Known) -> dict[str, Ends]:
 
     confidence = [known.low.max(axis=1), known.high.max(axis=1)]
     moved = confidence_bins(known.low) != confidence_bins(known.high)
-    error = calibration_error(labels, known.kept)
+    error = float(calibration_error(labels, known.kept, np.ones((1, images)))[0])
     slack = (confidence[1] - confidence[0]).sum() + 2 * moved.sum() + open_to.any(axis=1).sum()
     ends["ece"] = (error - slack / images, error + slack / images)
 
@@ -179,11 +159,11 @@ def ends_of(labels: NDArray[np.int64], known: Known) -> dict[str, Ends]:
     most = np.where(true, 1 - known.low, known.high) ** 2
     ends["brier"] = (float(least.sum() / images), float(most.sum() / images))
     smallest = np.finfo(np.float64).eps  # as scikit-learn clips
-    surprise = [
+    low, high = (
         float(-np.log(np.clip(p[rows, labels], smallest, 1)).mean())
         for p in (known.high, known.low)
-    ]
-    ends["log_loss"] = (surprise[0], surprise[1])
+    )
+    ends["log_loss"] = (low, high)
 
     areas = [
         auc_ends(labels == c, known.low[:, c], known.high[:, c])
@@ -211,7 +191,8 @@ def ends_of_answers(
     number = np.arange(len(images))
     moved[number, labels[images], chosen[images]] -= 1
     moved[number, labels[images], others] += 1
-    figures = figures_of(np.concatenate([whole[None], moved.reshape(-1, size, size)]), labels)
+    every = np.concatenate([whole[None], moved.reshape(-1, size, size)])
+    figures = confusion_figures(every, np.unique(labels))
     ends = {}
     for name, values in figures.items():
         moves = 2 * (values[1:] - values[0])
@@ -220,29 +201,6 @@ def ends_of_answers(
             float(values[0] + np.maximum(moves, 0).sum()),
         )
     return ends
-
-
-def figures_of(
-    confusion: NDArray[np.float64], labels: NDArray[np.int64]
-) -> dict[str, NDArray[np.float64]]:
-    """Figures (B,) of confusion matrices (B, 7, 7)."""
-    present = np.unique(labels)
-    precision, recall, f1 = class_scores(confusion)
-    true, answered = confusion.sum(axis=2), confusion.sum(axis=1)
-    total = true.sum(axis=1)
-    hits = np.trace(confusion, axis1=1, axis2=2)
-    share = true / total[:, None]
-    spread = (total**2 - (answered**2).sum(axis=1)) * (total**2 - (true**2).sum(axis=1))
-    joint = hits * total - (true * answered).sum(axis=1)
-    return {
-        "balanced_accuracy": recall[:, present].mean(axis=1),
-        "macro_f1": f1[:, present].mean(axis=1),
-        "accuracy": hits / total,
-        "weighted_precision": (share * precision).sum(axis=1),
-        "weighted_recall": hits / total,
-        "weighted_f1": (share * f1).sum(axis=1),
-        "mcc": np.where(spread > 0, joint / np.sqrt(np.where(spread > 0, spread, 1)), 0.0),
-    }
 
 
 def auc_ends(

@@ -1,11 +1,11 @@
 """Which values a figure of a run can have: what no network could have scored is refused."""
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Any
 
 from harmonic.errors import InputError
-from harmonic.evaluation.run_parameters import finite
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,9 @@ def checked_figure(name: str, value: Any, where: str) -> float:
 
     Names of no known kind may have any finite value.
     """
-    number = finite(value, f"{where}: {name}")
-    allowed = range_of(name)
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        raise InputError(f"{where}: {name} is {value}; allowed is a finite number")
+    number, allowed = float(value), range_of(name)
     if allowed and not allowed.holds(number):
         raise InputError(f"{where}: {name} is {number:g}; allowed is {allowed}")
     return number

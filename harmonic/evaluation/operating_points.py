@@ -6,7 +6,7 @@ threshold that keeps the specificity is chosen on the validation set; on the tes
 are what they turn out to be.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from harmonic.data.classes import CLASSES
 from harmonic.errors import InputError
-from harmonic.evaluation.bootstrap import DIGITS, QUANTILES, resampled_weights
+from harmonic.evaluation.answers import Answers
+from harmonic.evaluation.bootstrap import with_interval
 from harmonic.evaluation.checks import checked_pair
 from harmonic.evaluation.weighted import weighted_auc
 
@@ -27,12 +28,9 @@ SPECIFICITIES = (0.90, 0.95)
 def operating_points(
     val_labels: ArrayLike,
     val_balanced: ArrayLike,
-    labels: ArrayLike,
-    lesions: Sequence[str] | NDArray,
-    balanced: ArrayLike,
+    answers: Answers,
+    weights: NDArray[np.float64],
     *,
-    resamples: int,
-    seed: int,
     thresholds: Mapping[tuple[str, float], float] | None = None,
 ) -> pd.DataFrame:
     """A row for each of TARGETS and SPECIFICITIES that both sets have both sides of.
@@ -40,24 +38,26 @@ def operating_points(
     Columns: target, wanted_specificity, threshold (on the sum of the target's probabilities under
     the balanced rule; above it is an alarm), positives (test images of the target), and
     sensitivity, specificity, ppv, npv, auc on the test set, each with `_low` and `_high` (95 %,
-    bootstrap over lesions, the threshold held). Rounded to DIGITS; a figure that does not exist is
-    NaN. `thresholds` are used instead of the validation set's, by target and wanted specificity.
+    the threshold held). Rounded to DIGITS; a figure that does not exist is NaN.
+
+    Args:
+        val_labels, val_balanced: class numbers (m,) and probabilities (m, 7) of the validation set.
+        answers, weights: of the test set, and of its resamples (B, n).
+        thresholds: used instead of the validation set's, by target and wanted specificity.
 
     Raises:
-        InputError: an argument is not as `bootstrap_intervals` wants it.
+        InputError: labels or probabilities of the validation set are none.
     """
     val_known, val_probabilities = checked_pair(val_labels, val_balanced, "validation")
-    known, probabilities = checked_pair(labels, balanced, "balanced probabilities")
-    drawn = resampled_weights(known, lesions, resamples=resamples, seed=seed)
-    weights = np.concatenate([np.ones((1, len(known))), drawn])
+    weights = np.concatenate([np.ones((1, len(answers.labels))), weights])
     rows = []
     for target, names in TARGETS.items():
         classes = [CLASSES.index(name) for name in names]
-        val_positive, positive = np.isin(val_known, classes), np.isin(known, classes)
+        val_positive, positive = np.isin(val_known, classes), np.isin(answers.labels, classes)
         if len({*val_positive.tolist()}) < 2 or len({*positive.tolist()}) < 2:
             continue
         val_score = val_probabilities[:, classes].sum(axis=1)
-        score = probabilities[:, classes].sum(axis=1)
+        score = answers.balanced[:, classes].sum(axis=1)
         area = weighted_auc(positive, score, weights)
         for wanted in SPECIFICITIES:
             threshold = threshold_for(val_score[~val_positive], wanted)
@@ -96,14 +96,6 @@ def binary_figures(
             "ppv": hits / (hits + false_alarms),
             "npv": rejected / (rejected + misses),
         }
-
-
-def with_interval(name: str, values: NDArray[np.float64]) -> dict[str, float]:
-    """The first value, and the 95 % percentiles of the others as `_low` and `_high`, rounded."""
-    others = values[1:][np.isfinite(values[1:])]
-    low, high = np.quantile(others, QUANTILES) if len(others) else (np.nan, np.nan)
-    found = {name: values[0], f"{name}_low": low, f"{name}_high": high}
-    return {key: round(float(value), DIGITS) for key, value in found.items()}
 
 
 def operating_metrics(table: pd.DataFrame) -> dict[str, float]:

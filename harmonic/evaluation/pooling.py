@@ -9,10 +9,14 @@ import pandas as pd
 
 from harmonic.data.classes import CLASSES
 from harmonic.errors import InputError
-from harmonic.evaluation.answers import Answers, read_csv
-from harmonic.evaluation.bootstrap import metrics_document
-from harmonic.evaluation.lesion_level import lesion_metrics
-from harmonic.evaluation.metrics import headline_metrics
+from harmonic.evaluation.answers import Answers, csv_table
+from harmonic.evaluation.bootstrap import (
+    lesion_metrics,
+    metrics_document,
+    per_class_document,
+    resampled_weights,
+)
+from harmonic.evaluation.metrics import BALANCED_METRICS, metrics_of_rules
 from harmonic.evaluation.runs import Run
 
 
@@ -28,24 +32,21 @@ def pooled_answers(runs: Sequence[Run]) -> Answers:
         if run.answers is None:
             raise InputError(f"run {run.name}: no predictions with a truth to pool")
         parts.append(run.answers)
-    ids = np.concatenate([part.image_ids for part in parts])
-    names, counts = np.unique(ids, return_counts=True)
-    if (counts > 1).any():
-        raise InputError(f"image {names[counts > 1][0]}: in the test sets of two folds")
-    seen: dict[str, int] = {}
-    for number, part in enumerate(parts):
-        for lesion in np.unique(part.lesions):
-            if seen.setdefault(str(lesion), number) != number:
-                raise InputError(f"lesion {lesion}: in the test sets of two folds")
-    order = np.argsort(ids)
-    made = [part.by_natural_rule() for part in parts]
-    natural = [one for one in made if one is not None]
+    for thing, one_each in (
+        ("image", [part.image_ids for part in parts]),
+        ("lesion", [np.unique(part.lesions) for part in parts]),
+    ):
+        names, counts = np.unique(np.concatenate(one_each), return_counts=True)
+        if (counts > 1).any():
+            raise InputError(f"{thing} {names[counts > 1][0]}: in the test sets of two folds")
+    order = np.argsort(np.concatenate([part.image_ids for part in parts]))
+    natural = [one for part in parts if (one := part.by_natural_rule()) is not None]
     return Answers(
-        image_ids=ids[order],
         labels=np.concatenate([part.labels for part in parts])[order],
         lesions=np.concatenate([part.lesions for part in parts])[order],
         balanced=np.concatenate([part.balanced for part in parts])[order],
         natural=np.concatenate(natural)[order] if len(natural) == len(parts) else None,
+        image_ids=np.concatenate([part.image_ids for part in parts])[order],
     )
 
 
@@ -81,7 +82,7 @@ def check_all_answered(answers: Answers, truth: Path) -> None:
 
     Bare folders do not say how many folds there are; this tells when the last ones are missing.
     """
-    table = read_csv(truth.read_bytes, truth).rename(columns={"image_id": "image"})
+    table = csv_table(truth.read_bytes(), str(truth)).rename(columns={"image_id": "image"})
     if missing := sorted(set(table["image"].astype(str)) - set(answers.image_ids.tolist())):
         raise InputError(
             f"truth {truth}: image {missing[0]}: in no fold's test set ({len(missing)} such "
@@ -93,9 +94,9 @@ def pooled_run(runs: Sequence[Run]) -> Run:
     """One run made of all folds: metrics of the pooled answers, without intervals."""
     answers = pooled_answers(runs)
     natural = answers.balanced if answers.natural is None else answers.natural
-    metrics = headline_metrics(answers.labels, answers.balanced, natural)
+    metrics = metrics_of_rules(answers.labels, answers.balanced, natural)
     if answers.natural is None:  # figures at home under the natural rule are not known then
-        metrics = {name: metrics[name] for name in ("balanced_accuracy", "macro_f1", "macro_auc")}
+        metrics = {name: metrics[name] for name in BALANCED_METRICS}
     return replace(
         runs[0],
         name=f"{runs[0].name} and {len(runs) - 1} more folds",
@@ -118,14 +119,26 @@ def truth_table(answers: Answers) -> pd.DataFrame:
     )
 
 
-def pooled_document(answers: Answers, *, resamples: int, seed: int) -> dict[str, float]:
-    """`metrics_document` and `lesion_metrics` of pooled answers.
+def pooled_figures(
+    answers: Answers, *, resamples: int, seed: int
+) -> tuple[dict[str, float], pd.DataFrame]:
+    """Figures of pooled answers with the ends of their intervals: of all classes, and of each.
 
-    Raises InputError without the natural rule's.
+    Where all resamples agree (few lesions, all of a class answered alike), an interval would have
+    no width and claim what nobody knows: it is left out, in the table it is NaN.
+
+    Raises InputError without the natural rule's answers.
     """
     if answers.natural is None:
         raise InputError("pooling: predictions_natural.csv of a run is missing")
-    drawn = (answers.labels, answers.lesions, answers.balanced, answers.natural)
-    return metrics_document(*drawn, resamples=resamples, seed=seed) | lesion_metrics(
-        *drawn, resamples=resamples, seed=seed
-    )
+    weights = resampled_weights(answers.labels, answers.lesions, resamples=resamples, seed=seed)
+    document = metrics_document(answers, weights) | lesion_metrics(answers, weights)
+    table = per_class_document(answers, weights)
+    names = [name.removesuffix("_low") for name in (*document, *table) if name.endswith("_low")]
+    for name in names:
+        ends = [f"{name}_low", f"{name}_high"]
+        if name in document and document[ends[0]] == document[ends[1]]:
+            document = {key: value for key, value in document.items() if key not in ends}
+        if name in table:
+            table.loc[table[ends[0]] == table[ends[1]], ends] = np.nan
+    return document, table

@@ -46,7 +46,7 @@ def predictions_table(image_ids: Sequence[str], probabilities: ArrayLike, name: 
     rows = checked_probabilities(probabilities, f"probabilities for {name}", image_ids=image_ids)
     if len(image_ids) != len(rows):
         raise InputError(f"{name}: {len(image_ids)} image ids for {len(rows)} rows")
-    _check_ids(image_ids, name)
+    check_ids(image_ids, name)
     table = io.StringIO(newline="")
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(HEADER)
@@ -84,11 +84,12 @@ def read_predictions(
         except ValueError as error:
             raise InputError(f"{path}: line {line}: {error}") from None
     image_ids = [row[0] for row in rows[1:]]
-    _check_ids(image_ids, str(path))
+    check_ids(image_ids, str(path))
     return image_ids, checked_probabilities(values, str(path), tolerance, image_ids)
 
 
-def _check_ids(image_ids: Sequence[str], name: str) -> None:
+def check_ids(image_ids: Sequence[str], name: str) -> None:
+    """Raises InputError for an image without an id, and for one that stands there twice."""
     seen: set[str] = set()
     for image_id in image_ids:
         if not image_id:

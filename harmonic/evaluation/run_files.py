@@ -1,7 +1,21 @@
-"""The files that runs given on a command line are read from, so that none is written over."""
+"""What the files of a run say, each checked as it is read; all of them come from outside."""
 
-from collections.abc import Sequence
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+from harmonic.data.classes import CLASSES
+from harmonic.errors import InputError
+from harmonic.evaluation.answers import Answers, answers_from, csv_table
+from harmonic.evaluation.figures import checked_figure
+from harmonic.evaluation.run_folder import FIGURES
+
+Read = Callable[[str], bytes | None]
+"""The bytes of a run's file by its path in a workspace; None where it is not there."""
+Truth = Callable[[str], bytes | None]
+"""The truth that is kept for a digest of data (named for all: ""), None where there is none."""
 
 FILES = (
     *("params.yaml", "run.json", "metrics.json", "intervals.json", "figures.json"),
@@ -20,3 +34,116 @@ def files_read(names: Sequence[str], truth: Path | None = None) -> list[Path]:
         kept = {parent / "data" for folder in below for parent in folder.absolute().parents[:3]}
         found += [one for folder in sorted(kept) for one in folder.glob("*.csv.gz")]
     return found
+
+
+def read_figures(read: Read, name: str) -> dict[str, float]:
+    """All figures of the three files; raises InputError naming one that is impossible."""
+    return {
+        key: checked_figure(key, value, f"run {name}: {part}.json")
+        for part in FIGURES
+        for key, value in json_object(
+            read(f"reports/{part}.json"), f"run {name}: {part}.json"
+        ).items()
+    }
+
+
+def read_traits(read: Read, name: str) -> dict[str, str]:
+    """The parameters of a run, `train.level` for nested ones; empty without a params.yaml."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    content = read("params.yaml")
+    if content is None:
+        return {}
+    try:
+        tree = YAML(typ="safe", pure=True).load(io.BytesIO(content))
+    except YAMLError:
+        raise InputError(f"run {name}: params.yaml is no YAML") from None
+    found: dict[str, str] = {}
+
+    def collect(prefix: str, branch: Any) -> None:
+        if isinstance(branch, dict):
+            for key, value in branch.items():
+                collect(f"{prefix}{key}.", value)
+        else:
+            found[prefix.rstrip(".")] = str(branch)
+
+    collect("", tree)
+    return found
+
+
+def read_answers(
+    read: Read, kept_truth: Truth, record: Mapping[str, Any], name: str
+) -> Answers | None:
+    """Probabilities joined with the truth; None where a run keeps none, or classes alone.
+
+    record: of run.json: `data` is the digest of the truth, `class_counts` are those of training.
+    """
+    kept, natural = read("answers.csv.gz"), None
+    if kept is not None:
+        table = csv_table(kept, f"run {name}: answers.csv.gz")
+        if "answer" in table.columns:
+            return None
+    else:
+        predictions = read("reports/predictions.csv")
+        if predictions is None:
+            return None
+        table = csv_table(predictions, f"run {name}: predictions.csv")
+        other = read("reports/predictions_natural.csv")
+        natural = None if other is None else csv_table(other, f"run {name}: natural rule")
+    content = kept_truth("") or read("data/split.csv") or kept_truth(str(record.get("data", "")))
+    if content is None:
+        return None
+    truth = csv_table(content, f"run {name}: truth")
+    counts = record.get("class_counts")
+    if counts is not None:
+        counts = checked_counts(counts, f"run {name}")
+    return answers_from(table, truth, natural, f"run {name}", counts)
+
+
+def checked_counts(counts: Any, name: str) -> tuple[int, ...]:
+    """Training images of each class; raises InputError naming the run where they are none."""
+    whole = isinstance(counts, list) and all(isinstance(one, int) and one > 0 for one in counts)
+    if not whole or len(counts) != len(CLASSES):
+        raise InputError(
+            f"{name}: class_counts are {str(counts)[:80]}; needed are {len(CLASSES)} whole numbers "
+            "above 0"
+        )
+    return tuple(counts)
+
+
+def json_object(content: bytes | None, name: str) -> dict[str, Any]:
+    """The object in a JSON file; empty where there is no file. Raises InputError for another."""
+    if content is None:
+        return {}
+    try:
+        found = json.loads(content)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise InputError(f"{name} is no flat table")
+    return found
+
+
+def whole_number(value: object, name: str) -> int:
+    """The value as int, from whatever run.json or params.yaml held; raises InputError naming it."""
+    try:
+        number = float(str(value))
+    except ValueError:
+        number = -1.0
+    if not (number >= 0 and number.is_integer()):
+        raise InputError(f"{name} is {value}; allowed is a whole number from 0")
+    return int(number)
+
+
+def test_set_of_parameters(traits: Mapping[str, str], metrics: Mapping[str, float]) -> str:
+    """What is known of the test set of a run without predictions: the parameters that draw it."""
+    known = {"source": traits["source"]} if "source" in traits else {}
+    if known.get("source") == "archive" and "archive" in traits:
+        known["archive"] = Path(traits["archive"]).name
+    sections = ("split", "download") if known.get("source") == "sample" else ("split",)
+    known |= {key: traits[key] for key in sorted(traits) if key.split(".")[0] in sections}
+    if "test_images" in metrics:
+        known["images"] = f"{metrics['test_images']:.0f}"
+    parameters = ", ".join(f"{key}={value}" for key, value in known.items())
+    return f"metrics alone, {parameters or 'test set not known'}"

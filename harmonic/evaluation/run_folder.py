@@ -27,14 +27,8 @@ from ruamel.yaml import YAML
 from harmonic.files import write_bytes, write_text
 
 HEADLINE = (
-    "balanced_accuracy",
-    "accuracy",
-    "macro_f1",
-    "weighted_precision",
-    "weighted_recall",
-    "macro_auc",
-    "ece",
-    "log_loss",
+    *("balanced_accuracy", "accuracy", "macro_f1", "weighted_precision", "weighted_recall"),
+    *("macro_auc", "ece", "log_loss"),
 )
 """The figures of metrics.json: few, so that tables of them stay readable."""
 FIGURES = ("metrics", "intervals", "figures")
@@ -79,12 +73,10 @@ def write_run(
     for name, content in figures_apart(figures).items():
         if content:
             write_json(unfinished / f"{name}.json", content)
-    write_json(
-        unfinished / "run.json", {key: one for key, one in record.items() if one is not None}
-    )
+    known = {key: one for key, one in record.items() if one is not None}
+    write_json(unfinished / "run.json", known)
     if history is not None:
-        content = history.to_csv(index=False, lineterminator="\n")
-        write_text(unfinished / "history.csv", content)
+        write_text(unfinished / "history.csv", history.to_csv(index=False, lineterminator="\n"))
     if answers is not None:
         write_gzipped(unfinished / "answers.csv.gz", answers)
     unfinished.rename(folder)

@@ -5,22 +5,23 @@ What a run needs is its figures; with its answers and the truth it can be compar
 too. Everything is checked, as it comes from outside.
 """
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from harmonic.data.classes import CLASSES
 from harmonic.errors import InputError
-from harmonic.evaluation.answers import Answers, answers_from, read_csv, test_set_of
-from harmonic.evaluation.figures import checked_figure
-from harmonic.evaluation.run_folder import FIGURES
-from harmonic.evaluation.run_parameters import (
+from harmonic.evaluation.answers import Answers, test_set_of
+from harmonic.evaluation.run_files import (
+    Read,
+    Truth,
+    json_object,
+    read_answers,
+    read_figures,
+    read_traits,
     test_set_of_parameters,
-    traits_of,
     whole_number,
 )
 
@@ -65,10 +66,6 @@ class Run:
         }
 
 
-Read = Callable[[str], bytes | None]
-"""The bytes of a run's file by its path in a workspace; None where it is not there."""
-
-
 def read_runs(
     names: Sequence[str], truth: Path | None = None, *, answers: bool = True
 ) -> list[Run]:
@@ -101,9 +98,13 @@ def read_runs(
 
 def tree_runs(path: Path, truth: Path | None, answers: bool) -> list[Run]:
     """The run in a folder, or all runs in the folders below it."""
-    if is_run(path):
+    if any((path / one).is_file() for one in ("run.json", "metrics.json", "reports/metrics.json")):
         return [folder_run(path, truth, answers)]
-    folders = sorted(one.parent for one in path.rglob("run.json") if is_visible(one, path))
+    folders = sorted(
+        one.parent
+        for one in path.rglob("run.json")  # unfinished folders begin with a dot
+        if not any(part.startswith(".") for part in one.relative_to(path).parts)
+    )
     if not folders:
         raise InputError(f"run {path}: reports/metrics.json is not there, nor any run below it")
     runs = [folder_run(folder, truth, answers) for folder in folders]
@@ -115,16 +116,6 @@ def tree_runs(path: Path, truth: Path | None, answers: bool) -> list[Run]:
             *(-1 if run.fold is None else run.fold, order[run.name]),
         ),
     )
-
-
-def is_run(folder: Path) -> bool:
-    places = ("run.json", "metrics.json", "reports/metrics.json")
-    return any((folder / place).is_file() for place in places)
-
-
-def is_visible(path: Path, top: Path) -> bool:
-    """Whether no folder on the way begins with a dot, as those of unfinished work do."""
-    return not any(part.startswith(".") for part in path.relative_to(top).parts)
 
 
 def folder_run(folder: Path, truth: Path | None = None, answers: bool = True) -> Run:
@@ -170,36 +161,21 @@ def revision_run(name: str) -> Run:
 
 
 def run_from(
-    name: str,
-    read: Read,
-    kept_truth: Callable[[str], bytes | None] = lambda digest: None,
-    *,
-    answers: bool = True,
+    name: str, read: Read, kept_truth: Truth = lambda digest: None, *, answers: bool = True
 ) -> Run:
-    """A run from its files.
-
-    Args:
-        name: for messages.
-        read: gives the bytes of a path in a workspace, None where it is not there.
-        kept_truth: gives the truth that is kept for a digest of data, None where there is none.
-        answers: whether to read the answers.
-    """
+    """A run from its files; without its answers where they are not wanted. name: for messages."""
     record = json_object(read("run.json"), f"run {name}: run.json")
-    parts = {part: read(f"reports/{part}.json") for part in FIGURES}
-    if not record and parts["metrics"] is None:
+    if not record and read("reports/metrics.json") is None:
         raise InputError(f"run {name}: reports/metrics.json is not there")
-    metrics = {
-        key: checked_figure(key, value, f"run {name}: {part}.json")
-        for part, content in parts.items()
-        for key, value in json_object(content, f"run {name}: {part}.json").items()
-    }
-    traits = traits_of(read("params.yaml"), name)
+    metrics = read_figures(read, name)
+    traits = read_traits(read, name)
     traits |= {key: str(record[key]) for key in IDENTITY if key in record}
     if record.get("fold") is not None:
         traits |= {"split.folds": "unknown"} | traits | {"split.fold": str(record["fold"])}
-    answered = read_answers(name, read, kept_truth, record) if answers else None
-    in_folds = traits.get("split.folds", "None") != "None"
-    fold = traits.get("split.fold", "missing") if in_folds else None
+    answered = read_answers(read, kept_truth, record, name) if answers else None
+    fold = None
+    if traits.get("split.folds", "None") != "None":
+        fold = whole_number(traits.get("split.fold", "missing"), f"run {name}: split.fold")
     if "study" in record:
         test_set = f"{record['study']}, data {record.get('data', 'unknown')}"
     elif answered is not None:
@@ -209,7 +185,7 @@ def run_from(
     return Run(
         name=Path(name).name if "arm" in record else name,
         seed=whole_number(traits.get("seed", "missing"), f"run {name}: seed") if traits else 0,
-        fold=None if fold is None else whole_number(fold, f"run {name}: split.fold"),
+        fold=fold,
         test_set=test_set,
         traits=traits,
         metrics=metrics,
@@ -217,57 +193,6 @@ def run_from(
         commit=str(record.get("commit", "")),
         record=record,
     )
-
-
-def read_answers(
-    name: str, read: Read, kept_truth: Callable[[str], bytes | None], record: Mapping[str, Any]
-) -> Answers | None:
-    """Probabilities joined with the truth; None where a run keeps none, or classes alone."""
-    kept, natural = read("answers.csv.gz"), None
-    if kept is not None:
-        table = read_csv(lambda: kept, f"run {name}: answers.csv.gz")
-        if "answer" in table.columns:
-            return None
-    else:
-        predictions = read("reports/predictions.csv")
-        if predictions is None:
-            return None
-        table = read_csv(lambda: predictions, f"run {name}: predictions.csv")
-        other = read("reports/predictions_natural.csv")
-        natural = None if other is None else read_csv(lambda: other, f"run {name}: natural rule")
-    digest = str(record.get("data", ""))
-    content = kept_truth("") or read("data/split.csv") or kept_truth(digest)
-    if content is None:
-        return None
-    truth = read_csv(lambda: content, f"run {name}: truth")
-    answers = answers_from(table, truth, natural, f"run {name}")
-    if "class_counts" not in record:
-        return answers
-    return replace(answers, class_counts=checked_counts(record["class_counts"], f"run {name}"))
-
-
-def checked_counts(counts: Any, name: str) -> tuple[int, ...]:
-    """Training images of each class; raises InputError naming the run where they are none."""
-    whole = isinstance(counts, list) and all(isinstance(one, int) and one > 0 for one in counts)
-    if not whole or len(counts) != len(CLASSES):
-        raise InputError(
-            f"{name}: class_counts are {str(counts)[:80]}; needed are {len(CLASSES)} whole numbers "
-            "above 0"
-        )
-    return tuple(counts)
-
-
-def json_object(content: bytes | None, name: str) -> dict[str, Any]:
-    """The object in a JSON file; empty where there is no file. Raises InputError for another."""
-    if content is None:
-        return {}
-    try:
-        found = json.loads(content)
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        raise InputError(f"{name} is no flat table")
-    return found
 
 
 def runs_table(runs: Sequence[Run], params: Sequence[str] | None = None) -> pd.DataFrame:

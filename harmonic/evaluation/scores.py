@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,8 +10,14 @@ from numpy.typing import NDArray
 
 from harmonic.data.arrays import LabelledImages
 from harmonic.data.classes import CLASSES
-from harmonic.evaluation.bootstrap import DIGITS, metrics_document, per_class_document
-from harmonic.evaluation.lesion_level import lesion_metrics
+from harmonic.evaluation.answers import Answers
+from harmonic.evaluation.bootstrap import (
+    DIGITS,
+    lesion_metrics,
+    metrics_document,
+    per_class_document,
+    resampled_weights,
+)
 from harmonic.evaluation.metrics import uncalibrated_metrics
 from harmonic.evaluation.operating_points import operating_metrics, operating_points
 from harmonic.evaluation.rules import decision_rules
@@ -55,13 +60,12 @@ def scores_of(
     balanced, natural = rules(test_logits, temperature=temperature)
     _, uncalibrated = rules(test_logits, temperature=1.0)
     of_validation, _ = rules(validation_logits, temperature=temperature)
-    drawn: dict[str, Any] = {"resamples": resamples, "seed": seed}
-    points = operating_points(
-        validation.labels, of_validation, test.labels, test.groups, balanced, **drawn
-    )
+    answers = Answers(test.labels, test.groups, balanced, natural)
+    weights = resampled_weights(answers.labels, answers.lesions, resamples=resamples, seed=seed)
+    points = operating_points(validation.labels, of_validation, answers, weights)
     figures = {
-        **metrics_document(test.labels, test.groups, balanced, natural, **drawn),
-        **lesion_metrics(test.labels, test.groups, balanced, natural, **drawn),
+        **metrics_document(answers, weights),
+        **lesion_metrics(answers, weights),
         **uncalibrated_metrics(test.labels, uncalibrated),
         **operating_metrics(points),
         "temperature": round(temperature, DIGITS),
@@ -71,7 +75,7 @@ def scores_of(
         balanced=balanced,
         natural=natural,
         figures=figures,
-        per_class=per_class_document(test.labels, test.groups, balanced, **drawn),
+        per_class=per_class_document(answers, weights),
         operating_points=points,
         confusion=pd.DataFrame(
             {"actual": names[test.labels], "predicted": names[balanced.argmax(axis=1)]}

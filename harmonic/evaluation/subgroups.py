@@ -10,10 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from harmonic.data.classes import CLASSES
 from harmonic.errors import InputError
-from harmonic.evaluation.bootstrap import resampled_weights
+from harmonic.evaluation.answers import check_columns
+from harmonic.evaluation.bootstrap import resampled_weights, with_interval
 from harmonic.evaluation.checks import checked_pair
-from harmonic.evaluation.operating_points import with_interval
-from harmonic.evaluation.paired import balanced_accuracy, sensitivity_of
+from harmonic.evaluation.weighted import STATISTICS, sensitivity_of
 
 FEWEST = 20
 """Images below which no figure is given."""
@@ -50,8 +50,7 @@ def subgroup_table(
         InputError: a column is missing or the rows are not n.
     """
     known, probabilities = checked_pair(labels, balanced, "balanced probabilities")
-    if missing := [name for name in ("lesion_group", *COLUMNS) if name not in index.columns]:
-        raise InputError(f"index: column {', '.join(missing)} is missing")
+    check_columns(index, ("lesion_group", *COLUMNS), "index")
     if len(index) != len(known):
         raise InputError(f"index: {len(index)} rows; {len(known)} images have a label")
     lesions = index.lesion_group.to_numpy(dtype=str)
@@ -61,15 +60,15 @@ def subgroup_table(
         values = np.where(values == "", "unknown", values)
         for value in np.unique(values):
             mine = values == value
-            row: dict[str, object] = {
+            row = {
                 "column": column,
                 "value": value,
                 "images": int(mine.sum()),
                 "lesions": len(np.unique(lesions[mine])),
                 "classes": len(np.unique(known[mine])),
             }
-            figures = _figures(known[mine], lesions[mine], probabilities[mine], resamples, seed)
-            rows.append(row | figures)
+            of_group = (known[mine], lesions[mine], probabilities[mine])
+            rows.append(row | _figures(*of_group, resamples, seed))
     return pd.DataFrame(rows)
 
 
@@ -96,7 +95,7 @@ def _figures(
     if len(labels) >= FEWEST:
         drawn = resampled_weights(labels, lesions, resamples=resamples, seed=seed)
         weights = np.concatenate([np.ones((1, len(labels))), drawn])
-        accuracy = balanced_accuracy(labels, probabilities, weights)
+        accuracy = STATISTICS["balanced_accuracy"](labels, probabilities, weights)
         if melanomas >= FEWEST:
             sensitivity = sensitivity_of(melanoma)(labels, probabilities, weights)
     return {

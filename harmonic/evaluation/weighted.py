@@ -1,65 +1,40 @@
-"""Metrics of many weighted copies of one test set at once: what resampling needs.
+"""Figures of merit of many weighted copies of one test set at once: what resampling needs.
 
-A resample of the images is a whole weight for each, so metrics made of a confusion matrix need one
+A resample of the images is a whole weight for each, so figures made of a confusion matrix need one
 matrix product for all resamples, and an AUC one sum over ranks. In all functions B is the number of
-copies, n of images, `weights` is (B, n), labels are (n,) and probabilities (n, 7), checked before.
+copies, n of images, `weights` is (B, n), labels are (n,) and probabilities (n, 7), checked before;
+every class of `labels` needs some weight in every row. With whole weights a figure is what it is
+when image i is repeated weights[b, i] times; one row of ones gives that of the test set itself.
 """
+
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harmonic.data.classes import CLASSES
-from harmonic.evaluation.metrics import CALIBRATION_BINS, confidence_bins
+
+Labels = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Statistic = Callable[[Labels, Floats, Floats], Floats]
+"""Labels (n,), probabilities (n, 7), weights (B, n) to a figure for each row of weights (B,)."""
+
+CALIBRATION_BINS = 15
+OF_CONFUSION = (
+    *("balanced_accuracy", "macro_f1", "accuracy", "weighted_precision", "weighted_recall"),
+    *("weighted_f1", "mcc"),
+)
+"""What the confusion matrix suffices for; the others look at probabilities."""
 
 
-def weighted_metrics(
-    labels: NDArray[np.int64],
-    balanced: NDArray[np.float64],
-    natural: NDArray[np.float64],
-    weights: NDArray[np.float64],
-) -> dict[str, NDArray[np.float64]]:
-    """INTERVAL_METRICS of B weighted copies of a test set, each float64 (B,).
-
-    With whole weights it is what `headline_metrics` gives when image i is repeated weights[b, i]
-    times. `weights` is (B, n); every class of `labels` needs some weight in every row.
-    """
-    present = np.unique(labels)
-    of_balanced = weighted_confusion(labels, balanced.argmax(axis=1), weights)
-    of_natural = weighted_confusion(labels, natural.argmax(axis=1), weights)
-    _, recall, f1 = class_scores(of_balanced)
-    precision_natural, recall_natural, f1_natural = class_scores(of_natural)
-    total = weights.sum(axis=1)
-    share = of_natural.sum(axis=2) / total[:, None]
-    true_probability = natural[np.arange(len(labels)), labels]
-    squared_error = (natural**2).sum(axis=1) - 2 * true_probability + 1
-    surprise = -np.log(np.maximum(true_probability, np.finfo(np.float64).eps))
-    return {
-        "balanced_accuracy": recall[:, present].mean(axis=1),
-        "macro_f1": f1[:, present].mean(axis=1),
-        "macro_auc": weighted_macro_auc(labels, balanced, weights),
-        "accuracy": np.trace(of_natural, axis1=1, axis2=2) / total,
-        "weighted_precision": (share * precision_natural).sum(axis=1),
-        "weighted_recall": (share * recall_natural).sum(axis=1),
-        "weighted_f1": (share * f1_natural).sum(axis=1),
-        "mcc": _matthews(of_natural),
-        "ece": weighted_calibration_error(labels, natural, weights),
-        "brier": weights @ squared_error / total,
-        "log_loss": weights @ surprise / total,
-    }
-
-
-def weighted_confusion(
-    labels: NDArray[np.int64], answers: NDArray[np.int64], weights: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def weighted_confusion(labels: Labels, answers: NDArray[np.int64], weights: Floats) -> Floats:
     """Weighted confusion matrices (B, 7, 7): row the true class, column the answer."""
     size = len(CLASSES)
     cells = np.eye(size * size)[labels * size + answers]
     return (weights @ cells).reshape(-1, size, size)
 
 
-def class_scores(
-    confusion: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+def class_scores(confusion: Floats) -> tuple[Floats, Floats, Floats]:
     """Precision, recall and F1 of each class, each (B, 7), 0 where a denominator is 0."""
     hits = np.diagonal(confusion, axis1=1, axis2=2)
     true, answered = confusion.sum(axis=2), confusion.sum(axis=1)
@@ -71,41 +46,71 @@ def class_scores(
     return precision, recall, f1
 
 
-def _matthews(confusion: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Matthews correlation (B,) for many classes (Gorodkin 2004, equation 8); 0 for 0 / 0."""
+def confusion_figures(confusion: Floats, present: NDArray[np.int64]) -> dict[str, Floats]:
+    """Figures (B,) of confusion matrices (B, 7, 7); means over classes run over those `present`.
+
+    `mcc` is the Matthews correlation for many classes (Gorodkin 2004, equation 8), 0 for 0 / 0.
+    """
+    precision, recall, f1 = class_scores(confusion)
     true, answered = confusion.sum(axis=2), confusion.sum(axis=1)
-    total = true.sum(axis=1)
-    covariance = np.trace(confusion, axis1=1, axis2=2) * total - (true * answered).sum(axis=1)
+    total, hits = true.sum(axis=1), np.trace(confusion, axis1=1, axis2=2)
+    share = true / total[:, None]
+    covariance = hits * total - (true * answered).sum(axis=1)
     spread = (total**2 - (answered**2).sum(axis=1)) * (total**2 - (true**2).sum(axis=1))
-    found: NDArray[np.float64] = covariance / np.sqrt(np.where(spread > 0, spread, 1.0))
-    return np.where(spread > 0, found, 0.0)
+    return {
+        "balanced_accuracy": recall[:, present].mean(axis=1),
+        "macro_f1": f1[:, present].mean(axis=1),
+        "accuracy": hits / total,
+        "weighted_precision": (share * precision).sum(axis=1),
+        "weighted_recall": hits / total,
+        "weighted_f1": (share * f1).sum(axis=1),
+        "mcc": np.where(spread > 0, covariance / np.sqrt(np.where(spread > 0, spread, 1.0)), 0.0),
+    }
 
 
-def weighted_calibration_error(
-    labels: NDArray[np.int64], probabilities: NDArray[np.float64], weights: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Expected calibration error (B,): sum over bins of |hits - confidence|, over all weight."""
+def of_confusion(name: str) -> Statistic:
+    def statistic(labels: Labels, probabilities: Floats, weights: Floats) -> Floats:
+        confusion = weighted_confusion(labels, probabilities.argmax(axis=1), weights)
+        return confusion_figures(confusion, np.unique(labels))[name]
+
+    return statistic
+
+
+def confidence_bins(probabilities: Floats) -> NDArray[np.int64]:
+    """The bin, from 0, of each answer's confidence; a bin includes its upper end."""
+    confidence = probabilities.max(axis=1)
+    return np.clip(np.ceil(confidence * CALIBRATION_BINS) - 1, 0, CALIBRATION_BINS - 1).astype(int)
+
+
+def calibration_error(labels: Labels, probabilities: Floats, weights: Floats) -> Floats:
+    """Expected calibration error of the answers, from 0 to 1 (Guo et al. 2017, section 2).
+
+    The mean over images of |accuracy - mean confidence| of the confidence bin an image is in, with
+    CALIBRATION_BINS bins of equal width; confidence is the probability of the answer.
+    """
     in_bin = np.eye(CALIBRATION_BINS)[confidence_bins(probabilities)]
     hits = (probabilities.argmax(axis=1) == labels).astype(np.float64)
     excess = (hits - probabilities.max(axis=1))[:, None] * in_bin
     return np.abs(weights @ excess).sum(axis=1) / weights.sum(axis=1)
 
 
-def weighted_macro_auc(
-    labels: NDArray[np.int64], probabilities: NDArray[np.float64], weights: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Mean one-against-rest AUC (B,) over the classes that have both sides; NaN if none has."""
-    areas = [
-        weighted_auc(labels == c, probabilities[:, c], weights)
-        for c in np.unique(labels)
-        if not np.all(labels == c)
-    ]
-    return np.mean(areas, axis=0) if areas else np.full(len(weights), np.nan)
+def brier(labels: Labels, probabilities: Floats, weights: Floats) -> Floats:
+    """Squared error summed over the classes, from 0 to 2."""
+    true_probability = probabilities[np.arange(len(labels)), labels]
+    squared_error = (probabilities**2).sum(axis=1) - 2 * true_probability + 1
+    found: Floats = weights @ squared_error / weights.sum(axis=1)
+    return found
 
 
-def weighted_auc(
-    positive: NDArray[np.bool_], score: NDArray[np.float64], weights: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def log_loss(labels: Labels, probabilities: Floats, weights: Floats) -> Floats:
+    """In nats, probabilities clipped as scikit-learn does."""
+    true_probability = probabilities[np.arange(len(labels)), labels]
+    surprise = -np.log(np.maximum(true_probability, np.finfo(np.float64).eps))
+    found: Floats = weights @ surprise / weights.sum(axis=1)
+    return found
+
+
+def weighted_auc(positive: NDArray[np.bool_], score: Floats, weights: Floats) -> Floats:
     """Weighted share of (positive, negative) pairs in the right order, ties half: (B,)."""
     order = np.argsort(score, kind="stable")
     starts = np.nonzero(np.diff(score[order], prepend=-np.inf))[0]
@@ -116,9 +121,50 @@ def weighted_auc(
     return (positives * below).sum(axis=1) / (positives.sum(axis=1) * negatives.sum(axis=1))
 
 
+def macro_auc(labels: Labels, probabilities: Floats, weights: Floats) -> Floats:
+    """Mean one-against-rest AUC (B,) over the classes that have both sides; NaN if none has."""
+    areas = [
+        weighted_auc(labels == c, probabilities[:, c], weights)
+        for c in np.unique(labels)
+        if not np.all(labels == c)
+    ]
+    return np.mean(areas, axis=0) if areas else np.full(len(weights), np.nan)
+
+
+STATISTICS: dict[str, Statistic] = {
+    **{name: of_confusion(name) for name in OF_CONFUSION},
+    "macro_auc": macro_auc,
+    "ece": calibration_error,
+    "brier": brier,
+    "log_loss": log_loss,
+}
+"""Every figure over all classes, by its name in metrics.json."""
+
+
+def sensitivity_of(label: int) -> Statistic:
+    """Share of the images of a class that are answered with it."""
+
+    def statistic(labels: Labels, probabilities: Floats, weights: Floats) -> Floats:
+        mine = weights * (labels == label)
+        found: Floats = mine @ (probabilities.argmax(axis=1) == label) / mine.sum(1)
+        return found
+
+    return statistic
+
+
+def auc_of(*classes: int) -> Statistic:
+    """AUC of a class, or of several together, against the rest."""
+
+    def statistic(labels: Labels, probabilities: Floats, weights: Floats) -> Floats:
+        score = probabilities[:, classes].sum(axis=1)
+        return weighted_auc(np.isin(labels, classes), score, weights)
+
+    return statistic
+
+
 def weighted_average_precision(
-    positive: NDArray[np.bool_], score: NDArray[np.float64], weights: NDArray[np.float64]
-) -> NDArray[np.float64]:
+    positive: NDArray[np.bool_], score: Floats, weights: Floats
+) -> Floats:
     """Mean precision (B,) over the recall gained at each threshold; equal scores fall together."""
     order = np.argsort(-score, kind="stable")
     ends = np.append(np.nonzero(np.diff(score[order]))[0], len(score) - 1)
@@ -130,12 +176,12 @@ def weighted_average_precision(
     return (gained * precision).sum(axis=1) / found[:, -1]
 
 
-def weighted_per_class(
-    labels: NDArray[np.int64], probabilities: NDArray[np.float64], weights: NDArray[np.float64]
-) -> dict[str, NDArray[np.float64]]:
-    """The figures of `per_class_table` for each copy and class, each float64 (B, 7).
+def weighted_per_class(labels: Labels, probabilities: Floats, weights: Floats) -> dict[str, Floats]:
+    """The figures of each class against all others, each (B, 7), under the balanced rule.
 
-    NaN where a figure does not exist, in a copy or at all.
+    Sensitivity, specificity, ppv, npv and f1 of the answers, auc and average_precision of the
+    probability. NaN where a figure does not exist: a ppv without an answer, everything but
+    specificity and npv of a class without images.
     """
     confusion = weighted_confusion(labels, probabilities.argmax(axis=1), weights)
     hits = np.diagonal(confusion, axis1=1, axis2=2)

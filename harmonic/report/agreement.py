@@ -13,9 +13,15 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from harmonic.evaluation.bootstrap import DIGITS, metrics_document, per_class_document
+from harmonic.evaluation.answers import Answers
+from harmonic.evaluation.bootstrap import (
+    DIGITS,
+    lesion_metrics,
+    metrics_document,
+    per_class_document,
+    resampled_weights,
+)
 from harmonic.evaluation.contradictions import ends_of, kept
-from harmonic.evaluation.lesion_level import lesion_metrics
 from harmonic.evaluation.metrics import uncalibrated_metrics
 from harmonic.evaluation.operating_points import operating_metrics, operating_points
 from harmonic.evaluation.rules import decision_rules, uncalibrated_rule
@@ -76,18 +82,19 @@ def disagreements(
 
     `history`: models/history.csv. `tables`: per_class, operating_points and subgroups.
     """
-    of_test = (evidence.labels, evidence.lesions, evidence.balanced)
     drawn: dict[str, Any] = {"resamples": evidence.resamples, "seed": evidence.seed}
-    points = points_again(evidence, tables["operating_points"], drawn)
+    answers = Answers(evidence.labels, evidence.lesions, evidence.balanced, evidence.natural)
+    weights = resampled_weights(answers.labels, answers.lesions, **drawn)
+    points = points_again(evidence, tables["operating_points"], answers, weights)
     uncalibrated = uncalibrated_rule(evidence.balanced, evidence.class_counts, evidence.temperature)
     figures = {
-        **metrics_document(*of_test, evidence.natural, **drawn),
-        **lesion_metrics(*of_test, evidence.natural, **drawn),
+        **metrics_document(answers, weights),
+        **lesion_metrics(answers, weights),
         **uncalibrated_metrics(evidence.labels, uncalibrated),
         **operating_metrics(points),
         "temperature": round(evidence.temperature, DIGITS),
     }
-    per_class = per_class_document(*of_test, **drawn)
+    per_class = per_class_document(answers, weights)
     subgroups = subgroup_table(evidence.index, evidence.labels, evidence.balanced, **drawn)
     return [
         *of_figures("metrics.json", metrics, figures),
@@ -161,11 +168,12 @@ def cells_of(table: pd.DataFrame, keys: list[str]) -> dict[str, Any]:
     }
 
 
-def points_again(evidence: Evidence, given: pd.DataFrame, drawn: Mapping[str, Any]) -> pd.DataFrame:
+def points_again(
+    evidence: Evidence, given: pd.DataFrame, answers: Answers, weights: NDArray[np.float64]
+) -> pd.DataFrame:
     """The operating points of the network; at the thresholds given, where these are as good."""
     val_balanced = balanced_rule(evidence.val_logits, evidence)
-    of_test = (evidence.labels, evidence.lesions, evidence.balanced)
-    made = operating_points(evidence.val_labels, val_balanced, *of_test, **drawn)
+    made = operating_points(evidence.val_labels, val_balanced, answers, weights)
     if "threshold" not in given or len(given) != len(made) or made.empty:
         return made
     away = (pd.to_numeric(given.threshold, errors="coerce") - made.threshold).abs()
@@ -176,7 +184,7 @@ def points_again(evidence: Evidence, given: pd.DataFrame, drawn: Mapping[str, An
         for number, row in enumerate(made.itertuples())
         if away[number] <= MACHINES
     }
-    return operating_points(evidence.val_labels, val_balanced, *of_test, **drawn, thresholds=close)
+    return operating_points(evidence.val_labels, val_balanced, answers, weights, thresholds=close)
 
 
 def of_history(history: pd.DataFrame, evidence: Evidence) -> list[str]:

@@ -10,7 +10,8 @@ from harmonic.data.classes import CLASS_NAMES, CLASSES
 from harmonic.errors import InputError
 from harmonic.evaluation import plots
 from harmonic.evaluation.bootstrap import QUANTILES
-from harmonic.evaluation.metrics import BALANCED_METRICS, CALIBRATION_BINS
+from harmonic.evaluation.metrics import BALANCED_METRICS
+from harmonic.evaluation.weighted import CALIBRATION_BINS
 from harmonic.report.contents import ReportContents
 from harmonic.report.tables import (
     MEANINGS,

@@ -10,17 +10,12 @@ from numpy.typing import NDArray
 from harmonic.data.classes import CLASSES
 from harmonic.errors import InputError
 from harmonic.evaluation.checks import checked_probabilities
-from harmonic.evaluation.paired import (
-    STATISTICS,
-    Difference,
-    Statistic,
-    auc_of,
-    paired_difference,
-    sensitivity_of,
-)
+from harmonic.evaluation.difference import Difference
+from harmonic.evaluation.paired import STATISTICS, paired_difference
 from harmonic.evaluation.plots.differences import Row, forest_plot
 from harmonic.evaluation.predictions import HEADER, PUBLISHED_TOLERANCE
 from harmonic.evaluation.runs import Run
+from harmonic.evaluation.weighted import Statistic, auc_of, sensitivity_of
 from harmonic.markdown import markdown_table
 from studies.leak.trial import ARMS
 from studies.pages.reading import by_arm, kept_answers, runs_of_studies

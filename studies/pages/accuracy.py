@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harmonic.errors import InputError
-from harmonic.evaluation.bootstrap import bootstrap_intervals
+from harmonic.evaluation.answers import Answers
+from harmonic.evaluation.bootstrap import bootstrap_intervals, resampled_weights
 from harmonic.evaluation.metrics import headline_metrics
 from harmonic.evaluation.runs import Run, runs_table
 from harmonic.markdown import markdown_table
@@ -42,7 +43,8 @@ def ensemble(runs: Sequence[Run], lesions: NDArray[np.str_]) -> tuple[str, str]:
     first = answers[0]
     mean = np.mean([one.balanced for one in answers], axis=0)
     found = headline_metrics(first.labels, mean, mean)  # what is shown is of the balanced rule
-    intervals = bootstrap_intervals(first.labels, lesions, mean, mean, resamples=RESAMPLES, seed=0)
+    weights = resampled_weights(first.labels, lesions, resamples=RESAMPLES, seed=0)
+    intervals = bootstrap_intervals(Answers(first.labels, lesions, mean, mean), weights)
     low, high = intervals["balanced_accuracy"]
     return f"{found['balanced_accuracy']:.3f} [{low:.3f}, {high:.3f}]", f"{found['macro_auc']:.3f}"
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from harmonic.errors import InputError
-from harmonic.evaluation.paired import STATISTICS, Difference, paired_difference
+from harmonic.evaluation.difference import Difference
+from harmonic.evaluation.paired import STATISTICS, paired_difference
 from harmonic.evaluation.runs import Run
 from harmonic.markdown import markdown_table
 from studies.pages.reading import by_arm, runs_of_studies, written_lesions
@@ -53,7 +54,6 @@ def effect(
             *(first.labels, lesions, before, later, statistic),
             resamples=RESAMPLES,
             seed=0,
-            tested=True,
         )
         for name, statistic in STATISTICS.items()
     }

@@ -7,15 +7,30 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harmonic.errors import InputError
+from harmonic.evaluation.answers import Answers
 from harmonic.evaluation.bootstrap import (
     DIGITS,
-    INTERVAL_METRICS,
     bootstrap_intervals,
     metrics_document,
     resampled_weights,
 )
-from harmonic.evaluation.metrics import headline_metrics
-from harmonic.evaluation.weighted import weighted_metrics
+from harmonic.evaluation.metrics import BALANCED_METRICS, headline_metrics
+from harmonic.evaluation.weighted import STATISTICS
+
+
+def given_weights(of, test, resamples, seed):
+    """What a function of answers and weights gives for a drawn test set."""
+    answers = Answers(*test)
+    weights = resampled_weights(answers.labels, answers.lesions, resamples=resamples, seed=seed)
+    return of(answers, weights)
+
+
+def intervals(test, resamples, seed):
+    return given_weights(bootstrap_intervals, test, resamples, seed)
+
+
+def document_of(test, resamples, seed):
+    return given_weights(metrics_document, test, resamples, seed)
 
 
 def test_weighted_metrics_are_those_of_repeated_images(draw):
@@ -24,11 +39,16 @@ def test_weighted_metrics_are_those_of_repeated_images(draw):
     balanced = drawn.balanced.round(2)
     balanced /= balanced.sum(axis=1, keepdims=True)
     weights = resampled_weights(drawn.labels, drawn.lesions, resamples=8, seed=2)
-    found = weighted_metrics(drawn.labels, balanced, drawn.natural, weights)
+    found = {
+        name: statistic(
+            drawn.labels, balanced if name in BALANCED_METRICS else drawn.natural, weights
+        )
+        for name, statistic in STATISTICS.items()
+    }
     for b, counts in enumerate(weights.astype(int)):
         images = np.repeat(np.arange(len(drawn.labels)), counts)
         expected = headline_metrics(drawn.labels[images], balanced[images], drawn.natural[images])
-        for name in INTERVAL_METRICS:
+        for name in STATISTICS:
             assert found[name][b] == pytest.approx(expected[name], abs=1e-10), name
 
 
@@ -56,8 +76,8 @@ def test_intervals_are_the_percentiles_of_a_plain_loop(draw):
             headline_metrics(drawn.labels[images], drawn.balanced[images], drawn.natural[images])
         )
     estimate = headline_metrics(drawn.labels, drawn.balanced, drawn.natural)
-    found = bootstrap_intervals(*drawn, resamples=10, seed=9)
-    for name in INTERVAL_METRICS:
+    found = intervals(drawn, resamples=10, seed=9)
+    for name in STATISTICS:
         plain = np.array([value[name] for value in values])
         if name == "ece":
             plain = plain - plain.mean() + estimate["ece"]
@@ -70,7 +90,7 @@ def test_intervals_are_the_percentiles_of_a_plain_loop(draw):
 def test_an_interval_holds_its_estimate(draw, seed):
     drawn = draw(lesions=400, seed=seed)
     estimate = headline_metrics(drawn.labels, drawn.balanced, drawn.natural)
-    for name, (low, high) in bootstrap_intervals(*drawn, resamples=300, seed=0).items():
+    for name, (low, high) in intervals(drawn, resamples=300, seed=0).items():
         assert 0 <= low <= estimate[name] <= high, name
         assert low < high
 
@@ -80,9 +100,9 @@ def test_an_interval_holds_its_estimate(draw, seed):
 def test_the_order_of_images_does_not_matter(draw, seed):
     drawn = draw(lesions=30, seed=seed)
     order = np.random.default_rng(seed).permutation(len(drawn.labels))
-    one = bootstrap_intervals(*drawn, resamples=40, seed=1)
-    other = bootstrap_intervals(*(part[order] for part in drawn), resamples=40, seed=1)
-    for name in INTERVAL_METRICS:
+    one = intervals(drawn, resamples=40, seed=1)
+    other = intervals([part[order] for part in drawn], resamples=40, seed=1)
+    for name in STATISTICS:
         np.testing.assert_allclose(other[name], one[name], atol=1e-12)
 
 
@@ -94,9 +114,9 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say(draw):
     hits = dict.fromkeys(names, 0)
     for seed in range(60):
         drawn = draw(lesions=900, seed=seed)
-        intervals = bootstrap_intervals(*drawn, resamples=200, seed=0)
+        found = intervals(drawn, resamples=200, seed=0)
         for name in names:
-            low, high = intervals[name]
+            low, high = found[name]
             hits[name] += low <= truth[name] <= high
     # 95 % of 60 is 57; fewer than 50 has a chance under 1e-3 at a true cover of 0.92.
     assert min(hits.values()) >= 50, hits
@@ -107,9 +127,9 @@ def test_siblings_make_the_interval_wider(draw):
     drawn = draw(lesions=150, seed=4)
     ten = [np.repeat(part, 10, axis=0) for part in drawn]
     images = np.array([f"image_{n}" for n in range(len(ten[0]))])
-    low, high = bootstrap_intervals(*ten, resamples=300, seed=0)["accuracy"]
-    by_image = bootstrap_intervals(ten[0], images, *ten[2:], resamples=300, seed=0)["accuracy"]
-    alone = bootstrap_intervals(*drawn, resamples=300, seed=0)["accuracy"]
+    low, high = intervals(ten, resamples=300, seed=0)["accuracy"]
+    by_image = intervals([ten[0], images, *ten[2:]], resamples=300, seed=0)["accuracy"]
+    alone = intervals(drawn, resamples=300, seed=0)["accuracy"]
     assert (low, high) == pytest.approx(alone, abs=1e-12)
     assert high - low > 2 * (by_image[1] - by_image[0])
 
@@ -117,17 +137,17 @@ def test_siblings_make_the_interval_wider(draw):
 def test_one_lesion_has_no_spread():
     labels, lesions = np.array([2, 2, 2]), ["a", "a", "a"]
     rows = np.full((3, 7), 0.05) + 0.65 * np.eye(7)[[2, 2, 0]]
-    found = bootstrap_intervals(labels, lesions, rows, rows, resamples=20, seed=0)
+    found = intervals((labels, lesions, rows, rows), resamples=20, seed=0)
     assert found["accuracy"] == pytest.approx((2 / 3, 2 / 3))
     assert np.isnan(found["macro_auc"]).all()
-    document = metrics_document(labels, lesions, rows, rows, resamples=20, seed=0)
+    document = document_of((labels, lesions, rows, rows), resamples=20, seed=0)
     assert "macro_auc" not in document
     assert "macro_auc_low" not in document
     assert document["test_lesions"] == 1
 
 
 def test_the_document_is_flat_sorted_rounded_json(drawn):
-    document = metrics_document(*drawn, resamples=100, seed=0)
+    document = document_of(drawn, resamples=100, seed=0)
     assert list(document) == sorted(document)
     assert json.loads(json.dumps(document, allow_nan=False)) == document
     assert all(value == round(value, DIGITS) for value in document.values())
@@ -139,15 +159,15 @@ def test_the_document_is_flat_sorted_rounded_json(drawn):
     ):
         assert document[f"{name}_low"] <= document[name] <= document[f"{name}_high"]
     assert document["test_images"] == len(drawn.labels)
-    assert document == metrics_document(*drawn, resamples=100, seed=0)
-    assert document != metrics_document(*drawn, resamples=100, seed=1)
+    assert document == document_of(drawn, resamples=100, seed=0)
+    assert document != document_of(drawn, resamples=100, seed=1)
 
 
 def test_a_thousand_resamples_of_a_real_test_set_take_seconds(draw):
     drawn = draw(lesions=1350)
     assert len(drawn.labels) > 1900
     start = time.perf_counter()
-    bootstrap_intervals(*drawn, resamples=1000, seed=0)
+    intervals(drawn, resamples=1000, seed=0)
     assert time.perf_counter() - start < 20
 
 
@@ -164,11 +184,8 @@ def test_bad_arguments_are_refused_by_name(change, message):
     rows = np.full((3, 7), 1 / 7)
     arguments = {"lesions": ["a", "b", "c"], "resamples": 5, "seed": 0} | change
     with pytest.raises(InputError, match=message):
-        bootstrap_intervals(
-            [0, 1, 1],
-            arguments["lesions"],
-            rows,
-            rows,
-            resamples=arguments["resamples"],
-            seed=arguments["seed"],
+        intervals(
+            ([0, 1, 1], arguments["lesions"], rows, rows),
+            arguments["resamples"],
+            arguments["seed"],
         )

@@ -7,7 +7,8 @@ from sklearn import metrics as sk
 
 from harmonic.data.classes import CLASSES
 from harmonic.errors import InputError
-from harmonic.evaluation.bootstrap import per_class_document
+from harmonic.evaluation.answers import Answers
+from harmonic.evaluation.bootstrap import per_class_document, resampled_weights
 from harmonic.evaluation.operating_points import (
     TARGETS,
     operating_metrics,
@@ -17,18 +18,17 @@ from harmonic.evaluation.operating_points import (
 from harmonic.evaluation.subgroups import FEWEST, subgroup_table
 
 
+def drawn_answers(test, resamples):
+    """Answers of a drawn test set, and the weights of its resamples."""
+    answers = Answers(*test)
+    weights = resampled_weights(answers.labels, answers.lesions, resamples=resamples, seed=0)
+    return answers, weights
+
+
 @pytest.fixture(scope="module")
 def points(draw):
     val, test = draw(lesions=400, seed=1), draw(lesions=300, seed=2)
-    table = operating_points(
-        val.labels,
-        val.balanced,
-        test.labels,
-        test.lesions,
-        test.balanced,
-        resamples=200,
-        seed=0,
-    )
+    table = operating_points(val.labels, val.balanced, *drawn_answers(test, 200))
     return val, test, table
 
 
@@ -74,22 +74,13 @@ def test_the_figures_are_scikit_learns_on_the_test_set(points):
 def test_a_test_set_without_melanoma_has_no_point_for_it(draw):
     val, test = draw(lesions=60, seed=1), draw(lesions=60, seed=2)
     rest = test.labels != 0
-    table = operating_points(
-        val.labels,
-        val.balanced,
-        test.labels[rest],
-        test.lesions[rest],
-        test.balanced[rest],
-        resamples=20,
-        seed=0,
-    )
+    of_test = drawn_answers([part[rest] for part in test], 20)
+    table = operating_points(val.labels, val.balanced, *of_test)
     assert set(table.target) == {"malignant"}
 
 
 def test_every_figure_of_a_class_has_an_interval_around_it(drawn):
-    table = per_class_document(
-        drawn.labels, drawn.lesions, drawn.balanced, resamples=200, seed=0
-    ).set_index("class")
+    table = per_class_document(*drawn_answers(drawn, 200)).set_index("class")
     for name in ("sensitivity", "specificity", "npv", "f1", "auc", "average_precision"):
         assert (table[f"{name}_low"] <= table[name]).all(), name
         assert (table[name] <= table[f"{name}_high"]).all(), name
@@ -98,7 +89,7 @@ def test_every_figure_of_a_class_has_an_interval_around_it(drawn):
 
 def test_a_class_without_images_has_no_interval(recwarn):
     sure = 0.94 * np.eye(7) + 0.01 * (1 - np.eye(7))
-    table = per_class_document([0, 1], ["a", "b"], sure[[0, 1]], resamples=5, seed=0)
+    table = per_class_document(*drawn_answers(([0, 1], ["a", "b"], sure[[0, 1]]), 5))
     missing = table.set_index("class").loc["df"]
     assert missing[["sensitivity", "sensitivity_low", "auc_high"]].isna().all()
     assert missing["specificity"] == missing["specificity_low"] == 1

@@ -6,18 +6,12 @@ from scipy import optimize, stats
 from sklearn import metrics as sk
 
 from harmonic.errors import InputError
-from harmonic.evaluation.bootstrap import resampled_weights
-from harmonic.evaluation.lesion_level import by_lesion, lesion_metrics
+from harmonic.evaluation.answers import Answers
+from harmonic.evaluation.bootstrap import lesion_metrics, resampled_weights
+from harmonic.evaluation.exchange import only_one_right
 from harmonic.evaluation.metrics import per_class_table
-from harmonic.evaluation.paired import (
-    STATISTICS,
-    auc_of,
-    only_one_right,
-    paired_difference,
-    seed_interval,
-    sensitivity_of,
-)
-from harmonic.evaluation.weighted import weighted_per_class
+from harmonic.evaluation.paired import STATISTICS, paired_difference, seed_interval
+from harmonic.evaluation.weighted import auc_of, sensitivity_of, weighted_per_class
 
 
 def test_a_run_against_itself_differs_by_nothing(drawn):
@@ -162,13 +156,13 @@ def test_a_lesion_answers_with_the_mean_over_its_photographs():
     probabilities = np.array(
         [[0.8, 0.2, 0, 0, 0, 0, 0], [1.0, 0, 0, 0, 0, 0, 0], [0.1, 0.9, *[0] * 5]]
     )
-    known, names, pooled = by_lesion(labels, ["b", "a", "b"], probabilities)
-    assert names.tolist() == ["a", "b"]
-    assert known.tolist() == [0, 1]
-    assert pooled[1, :2] == pytest.approx([0.45, 0.55])
-    found = lesion_metrics(
-        labels, ["b", "a", "b"], probabilities, probabilities, resamples=10, seed=0
-    )
+    answers = Answers(labels, ["b", "a", "b"], probabilities, probabilities)
+    pooled = answers.by_lesion()
+    assert pooled.lesions.tolist() == ["a", "b"]
+    assert pooled.labels.tolist() == [0, 1]
+    assert pooled.balanced[1, :2] == pytest.approx([0.45, 0.55])
+    weights = resampled_weights(answers.labels, answers.lesions, resamples=10, seed=0)
+    found = lesion_metrics(answers, weights)
     assert found["lesion_balanced_accuracy"] == 1.0
 
 

@@ -9,19 +9,16 @@ from scipy import stats
 
 from harmonic.__main__ import main
 from harmonic.data.classes import CLASSES
-from harmonic.evaluation.comparison import verdict
+from harmonic.evaluation.comparison import compare
+from harmonic.evaluation.comparison_text import comparison_text
+from harmonic.evaluation.difference import Difference, verdict
+from harmonic.evaluation.exchange import differing_lesions, exchange_test, fewest_differing
 from harmonic.evaluation.metrics import headline_metrics
-from harmonic.evaluation.paired import (
-    STATISTICS,
-    Difference,
-    differing_lesions,
-    exchange_test,
-    fewest_differing,
-    paired_difference,
-)
-from harmonic.evaluation.plots.comparison import comparison_plot
+from harmonic.evaluation.paired import STATISTICS, paired_difference
+from harmonic.evaluation.plots.differences import comparison_plot
 from harmonic.evaluation.plots.drawing import BLUE
 from harmonic.evaluation.predictions import write_predictions
+from harmonic.evaluation.runs import read_runs
 
 BALANCED = STATISTICS["balanced_accuracy"]
 
@@ -110,7 +107,6 @@ def test_one_lesion_never_makes_a_verdict_whatever_its_weight():
                 *(labels, np.arange(len(labels)).astype(str), first, second, statistic),
                 resamples=100,
                 seed=0,
-                tested=True,
             )
             assert found.differing == 1
             assert found.value > 0
@@ -133,7 +129,6 @@ def test_where_nothing_differs_a_small_test_set_says_so_seldom_enough(name, kind
             *(labels, np.arange(lesions).astype(str), first, second, STATISTICS[name]),
             resamples=100,
             seed=study,
-            tested=True,
         )
         told += found.told
     assert told <= stats.binom.ppf(0.99, studies, 0.05)
@@ -161,7 +156,6 @@ def test_what_is_enough_is_told():
         *(labels, np.arange(28).astype(str), sure(worse)[None], sure(labels)[None], BALANCED),
         resamples=200,
         seed=0,
-        tested=True,
     )
     assert found.differing == 14
     assert found.too_few == ""
@@ -201,12 +195,98 @@ def test_the_plot_colours_what_is_told_and_draws_no_interval_of_too_little():
     assert coloured.count(BLUE.encode()) > grey.count(BLUE.encode())
 
 
-def test_a_difference_is_not_told_without_its_exact_test():
+def runs_in(folder, labels, cnn, harmonic, counts=True):
+    """Names of the runs of two models; every probability differs, few answers do."""
+    random = np.random.default_rng(0)
+    for model, answers in (("cnn", cnn), ("harmonic", harmonic)):
+        for seed in range(5):
+            found = answers.copy()
+            if seed == 0 and model == "harmonic":  # the seeds differ in one photograph
+                found[-1] = 0
+            rows = 0.999 * sure(found) + 0.001 * random.dirichlet(np.ones(7), len(labels))
+            place = folder / f"{model}{seed}"
+            a_run(place, labels, found, model, seed)
+            ids = [f"ISIC_{number:07d}" for number in range(len(labels))]
+            write_predictions(place / "reports/predictions.csv", ids, rows)
+            if counts:
+                write_predictions(place / "reports/predictions_natural.csv", ids, rows)
+            metrics = headline_metrics(labels, rows, rows)
+            if not counts:
+                metrics = {name: metrics[name] for name in ("accuracy", "balanced_accuracy")}
+            (place / "reports/metrics.json").write_text(json.dumps(metrics))
+    return [str(one) for one in sorted(folder.iterdir())]
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "weighted_precision", "macro_f1_natural_rule"])
+def test_figures_of_answers_need_answers_that_differ(tmp_path, metric):
+    """All probabilities differ a little, but two lesions alone are answered differently."""
+    labels = np.repeat(np.arange(7), 6)
+    worse = np.where(np.arange(42) == 0, 1, labels)
+    runs = read_runs(runs_in(tmp_path, labels, worse, labels))
+    (section,) = compare(runs, metrics=[metric], resamples=20)
+    assert "too few to tell: 2 lesions answered differently" in section.pairs[0].verdict
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "mcc", "ece", "brier", "accuracy_balanced_rule"])
+def test_figures_with_an_interval_over_seeds_alone_need_an_exact_test_too(tmp_path, metric):
+    """Seven lesions better, three worse: seeds that agree make it sure, McNemar's p is 0.34."""
+    labels, number = np.repeat(np.arange(7), 6), np.arange(42)
+    first = np.where(number < 7, (labels + 1) % 7, labels)
+    second = np.where((number >= 10) & (number < 13), (labels + 1) % 7, labels)
+    runs = read_runs(runs_in(tmp_path, labels, first, second))
+    (section,) = compare(runs, metrics=[metric], resamples=20)
+    (pair,) = section.pairs
+    found = pair.differences[metric]
+    low, high = found.interval
+    assert low > 0 or high < 0
+    assert found.p > 0.05
+    assert not found.told
+    assert "no difference can be shown" in pair.verdict
+    assert "the exact test does not agree (p = " in pair.verdict
+
+
+def test_every_printed_difference_has_its_exact_test(tmp_path):
+    labels, number = np.repeat(np.arange(7), 6), np.arange(42)
+    first = np.where(number < 7, (labels + 1) % 7, labels)
+    second = np.where((number >= 10) & (number < 13), (labels + 1) % 7, labels)
+    runs = read_runs(runs_in(tmp_path, labels, first, second))
+    sections = compare(runs, resamples=50)
+    differences = sections[0].pairs[0].differences
+    assert {"balanced_accuracy", "macro_auc", "accuracy", "ece"} <= set(differences)
+    for name, found in differences.items():
+        assert 0 < found.p <= 1, name
+        assert not found.told or found.p <= 0.05, name
+    text = comparison_text(sections, list(differences))
+    assert "Nothing is told of accuracy: the exact test does not agree (p = 0.3" in text
+
+
+def test_a_figure_that_the_answers_do_not_give_is_not_told(tmp_path):
+    labels = np.repeat(np.arange(7), 6)
+    worse = np.where(np.arange(42) % 6 < 3, (labels + 1) % 7, labels)
+    runs = read_runs(runs_in(tmp_path, labels, worse, labels, counts=False))
+    (section,) = compare(runs, metrics=["accuracy"], resamples=20)
+    assert "no exact test can be made of it" in section.pairs[0].verdict
+
+
+def test_pooled_folds_of_few_lesions_have_no_certain_interval(tmp_path, capsys):
+    """One lesion a class: every resample is the test set itself."""
     labels = np.arange(7)
-    found = paired_difference(
-        *(labels, labels.astype(str), sure(labels)[None], sure(labels)[None], BALANCED),
-        resamples=5,
-        seed=0,
-    )
-    with pytest.raises(ValueError, match="without its exact test"):
-        _ = found.told
+    for fold in range(2):
+        rows = slice(4 * fold, 4 * fold + 4)
+        place = tmp_path / f"fold{fold}"
+        a_run(place, labels[rows], labels[rows], "cnn", 0)
+        ids = [f"ISIC_{number:07d}" for number in labels[rows]]
+        table = pd.read_csv(place / "data/split.csv").assign(image_id=ids, lesion_id=ids)
+        table.to_csv(place / "data/split.csv", index=False)
+        for rule in ("", "_natural"):
+            write_predictions(place / f"reports/predictions{rule}.csv", ids, sure(labels[rows]))
+        params = place / "params.yaml"
+        params.write_text(params.read_text() + f"split: {{folds: 2, fold: {fold}}}\n")
+    names = [str(tmp_path / f"fold{fold}") for fold in range(2)]
+    output = tmp_path / "pooled"
+    assert main(["pool", *names, "--output", str(output), "--resamples", "20"]) == 0
+    assert "balanced accuracy 1.000 [too few lesions for an interval]" in capsys.readouterr().out
+    assert not (output / "intervals.json").read_text().strip("{}\n")
+    table = pd.read_csv(output / "per_class.csv")
+    assert table.sensitivity.eq(1).all()
+    assert table[["sensitivity_low", "sensitivity_high", "f1_low"]].isna().all(axis=None)

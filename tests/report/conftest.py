@@ -5,9 +5,14 @@ import pandas as pd
 import pytest
 
 from harmonic.data.classes import CLASSES
-from harmonic.evaluation.bootstrap import metrics_document, per_class_document
+from harmonic.evaluation.answers import Answers
+from harmonic.evaluation.bootstrap import (
+    lesion_metrics,
+    metrics_document,
+    per_class_document,
+    resampled_weights,
+)
 from harmonic.evaluation.comparison import Pair
-from harmonic.evaluation.lesion_level import lesion_metrics
 from harmonic.evaluation.metrics import uncalibrated_metrics
 from harmonic.evaluation.operating_points import operating_points
 from harmonic.evaluation.paired import STATISTICS, paired_difference
@@ -19,7 +24,9 @@ from tests.evaluation.conftest import draw  # noqa: F401  (a fixture)
 def contents(draw):  # noqa: F811
     drawn = draw(lesions=60, seed=11)
     few = {"resamples": 50, "seed": 0}
-    metrics = metrics_document(*drawn, **few) | lesion_metrics(*drawn, **few)
+    answers = Answers(*drawn)
+    of_test = (answers, resampled_weights(answers.labels, answers.lesions, **few))
+    metrics = metrics_document(*of_test) | lesion_metrics(*of_test)
     metrics |= uncalibrated_metrics(drawn.labels, drawn.balanced)
     difference = paired_difference(
         drawn.labels,
@@ -76,10 +83,8 @@ def contents(draw):  # noqa: F811
             )
         ],
         tables={
-            "per_class": per_class_document(drawn.labels, drawn.lesions, drawn.balanced, **few),
-            "operating_points": operating_points(
-                drawn.labels, drawn.balanced, drawn.labels, drawn.lesions, drawn.balanced, **few
-            ),
+            "per_class": per_class_document(*of_test),
+            "operating_points": operating_points(drawn.labels, drawn.balanced, *of_test),
             "subgroups": pd.DataFrame({"group": ["<male>"], "n": [1234], "accuracy": [np.nan]}),
         },
         comparison=Pair(

@@ -9,8 +9,13 @@ import pytest
 
 from harmonic.data.classes import CLASSES
 from harmonic.errors import InputError
-from harmonic.evaluation.bootstrap import metrics_document, per_class_document
-from harmonic.evaluation.lesion_level import lesion_metrics
+from harmonic.evaluation.answers import Answers
+from harmonic.evaluation.bootstrap import (
+    lesion_metrics,
+    metrics_document,
+    per_class_document,
+    resampled_weights,
+)
 from harmonic.evaluation.metrics import headline_metrics, uncalibrated_metrics
 from harmonic.evaluation.operating_points import operating_metrics, operating_points
 from harmonic.evaluation.predictions import write_predictions
@@ -75,11 +80,12 @@ def evidence(draw):
 def files(evidence, tmp_path_factory):
     """What evaluate and train would have written, read as the report reads it."""
     folder = tmp_path_factory.mktemp("files")
-    of_test = (evidence.labels, evidence.lesions, evidence.balanced)
+    answers = Answers(evidence.labels, evidence.lesions, evidence.balanced, evidence.natural)
+    of_test = (answers, resampled_weights(answers.labels, answers.lesions, **RESAMPLED))
     val_balanced, _ = decision_rules(
         evidence.val_logits, CLASS_COUNTS, imbalance="logit_adjustment", temperature=1.0
     )
-    points = operating_points(evidence.val_labels, val_balanced, *of_test, **RESAMPLED)
+    points = operating_points(evidence.val_labels, val_balanced, *of_test)
     uncalibrated = uncalibrated_rule(evidence.balanced, CLASS_COUNTS, 1.0)
     scores = headline_metrics(evidence.val_labels, val_balanced, val_balanced)
     history = pd.DataFrame({"epoch": [1, 2, 3], "train_loss": 1.0, "val_loss": 1.0})
@@ -87,7 +93,7 @@ def files(evidence, tmp_path_factory):
     for name in ("balanced_accuracy", "accuracy", "macro_auc"):
         history[f"val_{name}"] = [scores[name] - 0.1, scores[name], scores[name] - 0.05]
     tables = {
-        "per_class": per_class_document(*of_test, **RESAMPLED),
+        "per_class": per_class_document(*of_test),
         "operating_points": points,
         "subgroups": subgroup_table(
             evidence.index, evidence.labels, evidence.balanced, **RESAMPLED
@@ -97,8 +103,8 @@ def files(evidence, tmp_path_factory):
         table.to_csv(folder / name, index=False)
         tables[name] = pd.read_csv(folder / name, dtype={"value": str})
     metrics = {
-        **metrics_document(*of_test, evidence.natural, **RESAMPLED),
-        **lesion_metrics(*of_test, evidence.natural, **RESAMPLED),
+        **metrics_document(*of_test),
+        **lesion_metrics(*of_test),
         **uncalibrated_metrics(evidence.labels, uncalibrated),
         **operating_metrics(points),
         "temperature": 1.0,

@@ -8,9 +8,8 @@ from harmonic.evaluation.plots.classification import (
     roc_curves,
 )
 from harmonic.evaluation.plots.drawing import inline_svg
-from harmonic.evaluation.plots.evidence import case_strip, filter_sheet
-from harmonic.evaluation.plots.pictures import pair_sheet, spectra
-from harmonic.evaluation.plots.training import loss_curves, lr_range_curve, score_curves
+from harmonic.evaluation.plots.pictures import case_strip, filter_sheet, pair_sheet
+from harmonic.evaluation.plots.training import loss_curves, lr_range_curve, score_curves, spectra
 
 __all__ = [
     "case_strip",

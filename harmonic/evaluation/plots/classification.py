@@ -1,15 +1,14 @@
 """What a classifier gets right and wrong: confusion, ROC, precision and recall, calibration."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
-from matplotlib.axes import Axes
 from numpy.typing import ArrayLike, NDArray
 from sklearn import metrics as sk
 
 from harmonic.data.classes import CLASSES
 from harmonic.evaluation.checks import checked_pair
-from harmonic.evaluation.metrics import CALIBRATION_BINS, reliability_table
+from harmonic.evaluation.metrics import reliability_table
 from harmonic.evaluation.plots.drawing import (
     BLUE,
     CLASS_COLOURS,
@@ -21,6 +20,7 @@ from harmonic.evaluation.plots.drawing import (
     shaded_cell,
     to_svg,
 )
+from harmonic.evaluation.weighted import CALIBRATION_BINS
 
 
 def confusion_counts(labels: ArrayLike, probabilities: ArrayLike) -> bytes:
@@ -39,37 +39,23 @@ def confusion_rows(labels: ArrayLike, probabilities: ArrayLike) -> bytes:
 
 def roc_curves(labels: ArrayLike, probabilities: ArrayLike) -> bytes:
     """SVG: sensitivity over 1 - specificity, a line for each class that has both sides."""
-
-    def draw(axes: Axes, name: str, truth: NDArray[np.bool_], score: NDArray[np.float64]) -> None:
-        if truth.all():
-            return
-        false_positive_rate, sensitivity, _ = sk.roc_curve(truth, score)
-        area = sk.roc_auc_score(truth, score)
-        _class_line(axes, false_positive_rate, sensitivity, name, f"{name} (AUC {area:.3f})")
-
-    with house_style():
-        figure, axes = one_panel(height=4.8)
-        axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8)
-        _each_class(labels, probabilities, axes, draw)
-        axes.set_xlabel("1 − specificity")
-        axes.set_ylabel("sensitivity")
-        return to_svg(figure)
+    curves = {}
+    for name, truth, score in _classes(labels, probabilities):
+        if not truth.all():
+            false_positive_rate, sensitivity, _ = sk.roc_curve(truth, score)
+            label = f"{name} (AUC {sk.roc_auc_score(truth, score):.3f})"
+            curves[name] = (false_positive_rate, sensitivity, label)
+    return _class_curves(curves, "1 − specificity", "sensitivity", diagonal=True)
 
 
 def precision_recall_curves(labels: ArrayLike, probabilities: ArrayLike) -> bytes:
     """SVG: precision over recall, a line for each class that has images."""
-
-    def draw(axes: Axes, name: str, truth: NDArray[np.bool_], score: NDArray[np.float64]) -> None:
+    curves = {}
+    for name, truth, score in _classes(labels, probabilities):
         precision, recall, _ = sk.precision_recall_curve(truth, score, drop_intermediate=True)
-        area = sk.average_precision_score(truth, score)
-        _class_line(axes, recall, precision, name, f"{name} (AP {area:.3f})")
-
-    with house_style():
-        figure, axes = one_panel(height=4.8)
-        _each_class(labels, probabilities, axes, draw)
-        axes.set_xlabel("recall (sensitivity)")
-        axes.set_ylabel("precision (PPV)")
-        return to_svg(figure)
+        label = f"{name} (AP {sk.average_precision_score(truth, score):.3f})"
+        curves[name] = (recall, precision, label)
+    return _class_curves(curves, "recall (sensitivity)", "precision (PPV)", diagonal=False)
 
 
 def reliability_diagram(labels: ArrayLike, probabilities: Mapping[str, ArrayLike]) -> bytes:
@@ -87,13 +73,8 @@ def reliability_diagram(labels: ArrayLike, probabilities: Mapping[str, ArrayLike
             colour = colours[number % len(colours)]
             share = table["n"] / table["n"].sum()
             axes.plot(table["confidence"], table["accuracy"], color=colour, linewidth=1, label=name)
-            axes.scatter(
-                table["confidence"],
-                table["accuracy"],
-                s=8 + 200 * share,
-                color=colour,
-                clip_on=False,
-            )
+            points = table["confidence"], table["accuracy"]
+            axes.scatter(*points, s=8 + 200 * share, color=colour, clip_on=False)
             if number == len(probabilities) - 1:
                 axes.bar(
                     table["low"],
@@ -105,29 +86,34 @@ def reliability_diagram(labels: ArrayLike, probabilities: Mapping[str, ArrayLike
                     label="share of images",
                 )
         axes.set(xlim=(0, 1), ylim=(0, 1.02))
-        axes.set_xlabel("confidence (probability of the answer)")
-        axes.set_ylabel("accuracy")
+        axes.set(xlabel="confidence (probability of the answer)", ylabel="accuracy")
         axes.legend(loc="upper left")
         return to_svg(figure)
 
 
-def _each_class(
-    labels: ArrayLike,
-    probabilities: ArrayLike,
-    axes: Axes,
-    draw: Callable[[Axes, str, NDArray[np.bool_], NDArray[np.float64]], None],
-) -> None:
+def _classes(
+    labels: ArrayLike, probabilities: ArrayLike
+) -> list[tuple[str, NDArray[np.bool_], NDArray[np.float64]]]:
+    """Name, truth and score of each class that has images."""
     known, predicted = checked_pair(labels, probabilities, "probabilities")
-    for c in np.unique(known):
-        draw(axes, CLASSES[c], known == c, predicted[:, c])
-    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
-    if axes.get_legend_handles_labels()[1]:
-        # Beside the lines there is no corner that all classes leave free.
-        axes.figure.legend(loc="outside lower center", ncols=3)
+    return [(CLASSES[c], known == c, predicted[:, c]) for c in np.unique(known)]
 
 
-def _class_line(axes: Axes, x: NDArray, y: NDArray, name: str, label: str) -> None:
-    axes.plot(x, y, color=CLASS_COLOURS[name], linestyle=CLASS_DASHES[name], label=label)
+def _class_curves(
+    curves: Mapping[str, tuple[NDArray, NDArray, str]], across: str, up: str, *, diagonal: bool
+) -> bytes:
+    """A line (x, y, label) for each class."""
+    with house_style():
+        figure, axes = one_panel(height=4.8)
+        if diagonal:
+            axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8)
+        for name, (x, y, label) in curves.items():
+            axes.plot(x, y, color=CLASS_COLOURS[name], linestyle=CLASS_DASHES[name], label=label)
+        axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), xlabel=across, ylabel=up)
+        if curves:
+            # Beside the lines there is no corner that all classes leave free.
+            figure.legend(loc="outside lower center", ncols=3)
+        return to_svg(figure)
 
 
 def confusion_table(
@@ -150,6 +136,5 @@ def _confusion_matrix(shares: NDArray[np.float64], texts: list[list[str]]) -> by
         axes.set_xticks(range(len(CLASSES)), CLASSES)
         axes.set_yticks(range(len(CLASSES)), CLASSES)
         axes.grid(visible=False)
-        axes.set_xlabel("answer")
-        axes.set_ylabel("truth")
+        axes.set(xlabel="answer", ylabel="truth")
         return to_svg(figure)

@@ -1,47 +1,31 @@
-"""What the filters learned and what hair removal did, as pictures."""
+"""Pictures as PNG: hair before and after, kernels, and photographs with the evidence over them."""
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import ceil
 
+import cv2
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib import colormaps
 from numpy.typing import NDArray
 from PIL import Image
 
 from harmonic.errors import InputError
-from harmonic.evaluation.plots.drawing import house_style, shaded_cell, to_svg
 
 SHEET_WIDTH = 320
 """Pixels of each photograph on a sheet: hair shows, and a page with many of them stays small."""
 
 GAP = 6
 
+CASE_SIDE = 144
+"""Pixels of an image on a strip."""
 
-def spectra(energies: Mapping[str, NDArray[np.floating]]) -> bytes:
-    """SVG: one panel a layer, the share of its energy in each frequency, in per cent.
-
-    Args:
-        energies: for each layer the mean squared coefficient (K, K) of frequency (u, v), u down
-            (vertical), v right (horizontal), >= 0; NaN where the layer has no such filter.
-    """
-    if not energies:
-        raise InputError("spectra: no layer; at least one is needed")
-    columns = min(4, len(energies))
-    rows = ceil(len(energies) / columns)
-    with house_style():
-        figure = Figure(figsize=(2.1 * columns, 2.35 * rows), layout="constrained")
-        grid = figure.subplots(rows, columns, squeeze=False).ravel()
-        for axes, (layer, energy) in zip(grid, energies.items(), strict=False):
-            _spectrum(axes, layer, np.asarray(energy, dtype=np.float64))
-        for axes in grid[len(energies) :]:
-            axes.set_axis_off()
-        return to_svg(figure)
+PIXEL = 10
+"""Side of a kernel's entry on a sheet."""
 
 
 def pair_sheet(pairs: Sequence[tuple[NDArray[np.uint8], NDArray[np.uint8]]]) -> bytes:
-    """PNG: one row a pair of photographs, before at the left and after at the right.
+    """One row a pair of photographs, before at the left and after at the right.
 
     Each image is uint8 (H, W, 3) and is shrunk to SHEET_WIDTH at most; what it does not cover is
     transparent. Raises InputError for an empty sheet, another dtype or shape, or a pair whose two
@@ -55,41 +39,65 @@ def pair_sheet(pairs: Sequence[tuple[NDArray[np.uint8], NDArray[np.uint8]]]) -> 
             raise InputError(
                 f"picture pair: sizes {np.shape(before)} and {np.shape(after)}; must be equal"
             )
-        left, right = _shrunk(before), _shrunk(after)
-        gap = np.zeros((len(left), GAP, 4), dtype=np.uint8)
-        rows.append(np.concatenate([left, gap, right], axis=1))
+        rows.append(beside([_shrunk(before), _shrunk(after)], GAP))
     width = max(row.shape[1] for row in rows)
-    gap = np.zeros((GAP, width, 4), dtype=np.uint8)
-    parts = []
-    for row in rows:
-        parts += [np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0))), gap]
+    below = [np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0))) for row in rows]
+    return png(beside([row.transpose(1, 0, 2) for row in below], GAP).transpose(1, 0, 2))
+
+
+def case_strip(image: NDArray[np.uint8], heats: Sequence[NDArray[np.floating]]) -> bytes:
+    """The image (H, W, 3), and beside it, for each heat map (H, W) in [0, 1], the two together."""
+    large = enlarged(image)
+    parts = [large]
+    for heat in heats:
+        shown = np.clip(enlarged(np.asarray(heat, dtype=np.float32)), 0, 1)
+        colour = colormaps["inferno"](shown)[..., :3] * 255
+        weight = 0.65 * shown[..., None]
+        parts.append((large * (1 - weight) + colour * weight).astype(np.uint8))
+    return png(
+        beside([np.dstack([one, np.full(one.shape[:2], 255, np.uint8)]) for one in parts], 4)
+    )
+
+
+def filter_sheet(kernels: NDArray[np.floating], columns: int = 16) -> bytes:
+    """Kernels (n, 3, k, k) in colour, or (n, 1, k, k) in grey, each scaled by its largest.
+
+    Middle grey is 0, darker is below it, brighter above.
+    """
+    largest = np.abs(kernels).max(axis=(1, 2, 3), keepdims=True)
+    shades = 127.5 + 127.5 * kernels / np.where(largest > 0, largest, 1)
+    coloured = np.broadcast_to(shades, (len(kernels), 3, *kernels.shape[2:]))
+    small = np.round(coloured.transpose(0, 2, 3, 1)).astype(np.uint8)
+    tiles = small.repeat(PIXEL, axis=1).repeat(PIXEL, axis=2)
+    height, width = tiles.shape[1:3]
+    columns = min(columns, len(tiles))
+    rows, gap = ceil(len(tiles) / columns), 5
+    sheet = np.zeros((rows * (height + gap) - gap, columns * (width + gap) - gap, 4), np.uint8)
+    for number, tile in enumerate(tiles):
+        top, left = (number // columns) * (height + gap), (number % columns) * (width + gap)
+        sheet[top : top + height, left : left + width, :3] = tile
+        sheet[top : top + height, left : left + width, 3] = 255
+    return png(sheet)
+
+
+def beside(parts: Sequence[NDArray[np.uint8]], gap: int) -> NDArray[np.uint8]:
+    """RGBA pictures (h, w, 4) of one height in a row, with transparent gaps."""
+    space = np.zeros((len(parts[0]), gap, 4), dtype=np.uint8)
+    row = [parts[0]]
+    for part in parts[1:]:
+        row += [space, part]
+    return np.concatenate(row, axis=1)
+
+
+def enlarged(picture: NDArray) -> NDArray:
+    found: NDArray = cv2.resize(picture, (CASE_SIDE, CASE_SIDE), interpolation=cv2.INTER_LINEAR)
+    return found
+
+
+def png(pixels: NDArray[np.uint8]) -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(np.concatenate(parts[:-1])).save(buffer, format="PNG", optimize=True)
+    Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, format="PNG", optimize=True)
     return buffer.getvalue()
-
-
-def _spectrum(axes: Axes, layer: str, energy: NDArray[np.float64]) -> None:
-    if energy.ndim != 2 or np.any(energy < 0) or np.any(np.isinf(energy)):
-        raise InputError(f"spectrum of {layer}: needs a matrix of numbers that are 0 or more")
-    total = np.nansum(energy)
-    shares = energy / total if total > 0 else np.where(np.isnan(energy), np.nan, 0.0)
-    strongest = max(np.nanmax(shares, initial=0), np.finfo(np.float64).tiny)
-    written = energy.size <= 25
-    for u, v in np.ndindex(*shares.shape):
-        share = shares[u, v]
-        if np.isnan(share):
-            continue
-        # The root lets weak frequencies be seen beside the strongest, usually the mean.
-        text = f"{100 * share:.0f}" if written else ""
-        shaded_cell(axes, v, u, float(np.sqrt(share / strongest)), text)
-    height, width = shares.shape
-    axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), aspect="equal")
-    axes.set_xticks(range(width))
-    axes.set_yticks(range(height))
-    axes.grid(visible=False)
-    axes.set_title(layer, fontsize=8)
-    axes.set_xlabel("v", fontsize=8)
-    axes.set_ylabel("u", fontsize=8)
 
 
 def _shrunk(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

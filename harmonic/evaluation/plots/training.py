@@ -1,10 +1,14 @@
-"""How training went: losses and scores over the epochs, and the learning-rate range test."""
+"""How training went: losses, scores, the learning-rate range test, and what the filters learned."""
 
 from collections.abc import Mapping, Sequence
+from math import ceil
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
 
 from harmonic.errors import InputError
 from harmonic.evaluation.plots.drawing import (
@@ -13,6 +17,7 @@ from harmonic.evaluation.plots.drawing import (
     ORANGE,
     house_style,
     one_panel,
+    shaded_cell,
     to_svg,
 )
 
@@ -26,29 +31,14 @@ SCORES = {
 def loss_curves(history: pd.DataFrame) -> bytes:
     """SVG: training and validation loss over epochs. Needs epoch, train_loss, val_loss."""
     _need(history, ("epoch", "train_loss", "val_loss"), "history")
-    with house_style():
-        figure, axes = one_panel()
-        axes.plot(history["epoch"], history["train_loss"], color=GREY, label="training")
-        axes.plot(history["epoch"], history["val_loss"], color=BLUE, label="validation")
-        axes.set_ylabel("loss")
-        _epochs(axes, history)
-        return to_svg(figure)
+    lines = {"train_loss": ("training", GREY, "-"), "val_loss": ("validation", BLUE, "-")}
+    return _over_epochs(history, lines, "loss")
 
 
 def score_curves(history: pd.DataFrame) -> bytes:
     """SVG: what the validation set says over epochs. Needs epoch and one of SCORES at least."""
     _need(history, ("epoch", "val_balanced_accuracy"), "history")
-    with house_style():
-        figure, axes = one_panel()
-        for column, (label, colour, dashes) in SCORES.items():
-            if column in history:
-                axes.plot(
-                    history["epoch"], history[column], color=colour, linestyle=dashes, label=label
-                )
-        axes.set_ylim(0, 1)
-        axes.set_ylabel("validation score")
-        _epochs(axes, history)
-        return to_svg(figure)
+    return _over_epochs(history, SCORES, "validation score", limits=(0, 1))
 
 
 def lr_range_curve(curve: pd.DataFrame, suggestion: Mapping[str, float]) -> bytes:
@@ -85,13 +75,71 @@ def lr_range_curve(curve: pd.DataFrame, suggestion: Mapping[str, float]) -> byte
         return to_svg(figure)
 
 
-def _epochs(axes: Axes, history: pd.DataFrame) -> None:
-    if len(history) == 1:
-        for line in axes.get_lines():
-            line.set_marker("o")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_xlabel("epoch")
-    axes.legend()
+def spectra(energies: Mapping[str, NDArray[np.floating]]) -> bytes:
+    """SVG: one panel a layer, the share of its energy in each frequency, in per cent.
+
+    Args:
+        energies: for each layer the mean squared coefficient (K, K) of frequency (u, v), u down
+            (vertical), v right (horizontal), >= 0; NaN where the layer has no such filter.
+    """
+    if not energies:
+        raise InputError("spectra: no layer; at least one is needed")
+    columns = min(4, len(energies))
+    rows = ceil(len(energies) / columns)
+    with house_style():
+        figure = Figure(figsize=(2.1 * columns, 2.35 * rows), layout="constrained")
+        grid = figure.subplots(rows, columns, squeeze=False).ravel()
+        for axes, (layer, energy) in zip(grid, energies.items(), strict=False):
+            _spectrum(axes, layer, np.asarray(energy, dtype=np.float64))
+        for axes in grid[len(energies) :]:
+            axes.set_axis_off()
+        return to_svg(figure)
+
+
+def _spectrum(axes: Axes, layer: str, energy: NDArray[np.float64]) -> None:
+    if energy.ndim != 2 or np.any(energy < 0) or np.any(np.isinf(energy)):
+        raise InputError(f"spectrum of {layer}: needs a matrix of numbers that are 0 or more")
+    total = np.nansum(energy)
+    shares = energy / total if total > 0 else np.where(np.isnan(energy), np.nan, 0.0)
+    strongest = max(np.nanmax(shares, initial=0), np.finfo(np.float64).tiny)
+    written = energy.size <= 25
+    for u, v in np.ndindex(*shares.shape):
+        share = shares[u, v]
+        if np.isnan(share):
+            continue
+        # The root lets weak frequencies be seen beside the strongest, usually the mean.
+        text = f"{100 * share:.0f}" if written else ""
+        shaded_cell(axes, v, u, float(np.sqrt(share / strongest)), text)
+    height, width = shares.shape
+    axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), aspect="equal")
+    axes.set_xticks(range(width))
+    axes.set_yticks(range(height))
+    axes.grid(visible=False)
+    axes.set_title(layer, fontsize=8)
+    axes.set_xlabel("v", fontsize=8)
+    axes.set_ylabel("u", fontsize=8)
+
+
+def _over_epochs(
+    history: pd.DataFrame,
+    lines: Mapping[str, tuple[str, str, str]],
+    name: str,
+    limits: tuple[float, float] | None = None,
+) -> bytes:
+    """A line for each of the columns that is there: label, colour and dashes."""
+    with house_style():
+        figure, axes = one_panel()
+        marker = "o" if len(history) == 1 else None
+        for column, (label, colour, dashes) in lines.items():
+            if column in history:
+                (line,) = axes.plot(history["epoch"], history[column], label=label, marker=marker)
+                line.set(color=colour, linestyle=dashes)
+        if limits:
+            axes.set_ylim(limits)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set(xlabel="epoch", ylabel=name)
+        axes.legend()
+        return to_svg(figure)
 
 
 def _need(table: pd.DataFrame, columns: Sequence[str], name: str) -> None:

@@ -1,0 +1,120 @@
+"""A difference between two kinds of network, how sure it is, and what may be said of it.
+
+Of few lesions a bootstrap is surer than it may be (of one that differs, its interval has no
+width), so of every figure a difference is told only where an exact test agrees, the trained
+networks held (`harmonic.evaluation.exchange`):
+
+- From `fewest_differing` lesions answered differently on, and not before, p can be as small as it
+  must be (6 for p <= 0.05; more for several comparisons). No test set with fewer lesions can show
+  anything.
+- Two seeds suffice for an interval over seeds, unless all differ by the same amount: a deviation of
+  zero is no estimate of the chance in the seeds.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from harmonic.evaluation.exchange import SAME, fewest_differing
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Second minus first, in the unit of the statistic. Intervals are (low, high)."""
+
+    first: float
+    """Mean over the runs of the first kind."""
+    second: float
+    value: float
+    per_seed: tuple[float, ...]
+    over_lesions: Interval | None
+    """None where the answers for the lesions are not known, or the figure is not made of them."""
+    over_seeds: Interval | None
+    """None with one pair of runs."""
+    over_both: Interval | None
+    """None where one of the two is."""
+    confidence: float = 0.95
+    differing: int | None = None
+    """Lesions that the two answer differently; without answers, the test lesions if known."""
+    exact: Callable[[], float] | None = None
+    """Gives p, at some cost; None without answers, where no exact test can be made."""
+
+    @cached_property
+    def p(self) -> float | None:
+        """Of `exchange_test`; NaN where the answers are known, but not what gives the figure."""
+        return None if self.exact is None else self.exact()
+
+    @property
+    def interval(self) -> Interval:
+        """The widest that there is: over both, else over lesions, else over seeds."""
+        found = self.over_both or self.over_lesions or self.over_seeds
+        if found is None:
+            raise ValueError("a difference without an interval")
+        return found
+
+    @property
+    def too_few(self) -> str:
+        """What is too little to tell anything, whatever the intervals are; "" where nothing is."""
+        needed = fewest_differing(1 - self.confidence)
+        if self.differing is not None and self.differing < needed:
+            most = "at most " if self.exact is None else ""
+            lesions = "lesion" if self.differing == 1 else "lesions"
+            return (
+                f"{most}{self.differing} {lesions} answered differently, at least {needed} needed"
+            )
+        if len(self.per_seed) > 1 and np.ptp(self.per_seed) < SAME:
+            return f"{len(self.per_seed)} seeds, one difference: nothing is known of their chance"
+        return ""
+
+    @property
+    def seems(self) -> bool:
+        """Whether the interval leaves out zero, of lesions and seeds that are enough."""
+        low, high = self.interval
+        return (low > 0 or high < 0) and not self.too_few  # neither holds for NaN
+
+    @property
+    def against(self) -> str:
+        """What the exact test has against a difference that the interval shows; "" for nothing."""
+        if not self.seems or self.p is None or self.p <= 1 - self.confidence:
+            return ""
+        if math.isnan(self.p):
+            return "no exact test can be made of it"
+        return f"the exact test does not agree (p = {self.p:.3g})"
+
+    @property
+    def told(self) -> bool:
+        """Whether it may be said that the two differ: interval, exact test and numbers allow it."""
+        return self.seems and not self.against
+
+
+def verdict(
+    difference: Difference | None, metric: str, first: str, second: str, comparisons: int
+) -> str:
+    """What may be said of second against first; the intervals are meant for `comparisons`."""
+    none = "no difference can be shown"
+    if difference is None:
+        return f"{none} between {second} and {first}: no interval can be made of it"
+    if few := difference.too_few:
+        return f"{second} against {first}: too few to tell: {few}"
+    low, high = difference.interval
+    what = metric.replace("_", " ")
+    word = "higher" if difference.value > 0 else "lower"
+    amount = f"{abs(difference.value):.3f} {word} {what} [{low:+.3f}, {high:+.3f}]"
+    note = f"; interval for {comparisons} comparisons" if comparisons > 1 else ""
+    if difference.against:
+        note += f"; {difference.against}"
+    if difference.over_both is None and difference.over_lesions is not None:
+        pair = f"two single networks ({second}, {first})"
+        if difference.told:
+            return f"these {pair} differ: {amount}{note}; one seed says nothing about the kinds"
+        return f"{none} between these {pair}: {what} {low:+.3f} to {high:+.3f}{note}"
+    if difference.over_lesions is None:
+        note += "; over seeds on this one test set, other lesions are not accounted for"
+    if difference.told:
+        return f"{second} differs from {first}: {amount}{note}"
+    return f"{none} between {second} and {first}: {what} {low:+.3f} to {high:+.3f}{note}"
