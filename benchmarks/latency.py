@@ -27,6 +27,7 @@ from harmonic.deploy.onnx_predictor import OnnxPredictor
 from harmonic.errors import InputError
 from harmonic.files import check_outputs, write_text
 from harmonic.images.decode import read_rgb
+from harmonic.markdown import markdown_table
 from harmonic.model_file.safetensors_file import described_network, load_model
 
 BATCHES = (1, 64)
@@ -76,14 +77,17 @@ def measured(source: Path, image: Path, rounds: int) -> str:
         f"The network alone ({description.network}, {description.image_size} pixels, one thread), "
         "median ms a call:",
         "",
-        "| images | plain | harmonic, folded | difference |",
-        "| --- | --- | --- | --- |",
     ]
-    for batch, times in network.items():
-        plain, folded = times["plain"], times["harmonic"]
-        share = (folded - plain) / plain
-        lines.append(f"| {batch} | {plain:.2f} | {folded:.2f} | {share:+.1%} |")
-    return "\n".join(lines) + "\n"
+    rows = [
+        (batch, f"{times['plain']:.2f}", f"{times['harmonic']:.2f}", difference(times))
+        for batch, times in network.items()
+    ]
+    heads = ("images", "plain", "harmonic, folded", "difference")
+    return "\n".join([*lines, markdown_table(heads, rows, right=heads)])
+
+
+def difference(times: dict[str, float]) -> str:
+    return f"{times['harmonic'] / times['plain'] - 1:+.1%}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -10,6 +10,7 @@ from statistics import median
 import torch
 from torch import Tensor, nn
 
+from ..markdown import markdown_table
 from ..nn.checks import integer
 from ..nn.conv import HarmonicConv2d
 from ..nn.networks import build_network
@@ -21,6 +22,10 @@ LINEAR = "harmonic"
 MOMENTS = "harmonic, batch norm by moments"
 MAPS = "harmonic, batch norm by maps"
 FOLDED = "folded"
+HEADS = (
+    *("what", "kind", "inference, ms", "× plain", "training step, ms", "× plain"),
+    *("peak, MiB", "× plain"),
+)
 
 
 @dataclass(frozen=True)
@@ -66,14 +71,11 @@ def measure(workload: Workload, rounds: int, device: torch.device) -> list[Row]:
         rows[name].memory = peak_memory(step, device)
     order = random.Random(0)
     for turn in range(-1, rounds):
-        for name in order.sample(list(inferred), len(inferred)):
-            seconds = _seconds(inferred[name], device)
-            if turn >= 0:  # the first round warms up
-                rows[name].inference.append(seconds)
-        for name in order.sample(list(trained), len(trained)):
-            seconds = _seconds(trained[name], device)
-            if turn >= 0:
-                rows[name].training.append(seconds)
+        for work, measured in ((inferred, "inference"), (trained, "training")):
+            for name in order.sample(list(work), len(work)):
+                seconds = _seconds(work[name], device)
+                if turn >= 0:  # the first round warms up
+                    getattr(rows[name], measured).append(seconds)
     return list(rows.values())
 
 
@@ -97,25 +99,21 @@ def bench(
 
 def report(tables: list[list[Row]], rounds: int, device: torch.device) -> str:
     """The rows of all workloads as one Markdown table, with what was measured and how."""
-    lines = [
-        "| what | kind | inference, ms | × plain | training step, ms | × plain "
-        "| peak, MiB | × plain |",
-        "|---|---|--:|--:|--:|--:|--:|--:|",
-    ]
+    cells = []
     for rows in tables:
         plain = next(row for row in rows if row.kind == PLAIN)
-        lines += [_line(row, plain) for row in rows]
-    gain = _ratio(_training(tables[-1], MAPS), _training(tables[-1], MOMENTS))
-    lines += [
-        "",
+        cells += [_cells(row, plain) for row in rows]
+    training = {row.kind: row.training for row in tables[-1]}
+    gain = _ratio(training[MAPS], training[MOMENTS])
+    return (
+        f"{markdown_table(HEADS, cells, right=HEADS[2:])}\n"
         f"{_describe(device)}, PyTorch {torch.__version__}, float32. Medians over {rounds} rounds, "
         "in each of which every kind takes its turn in random order; × plain is the median over "
         "rounds of the ratio to nn.Conv2d in the same round. A training step is forward, backward "
         "and an SGD step with momentum. Peak: tensors alive at the peak of a training step beyond "
         "those before it. In the network with batch norm in every layer, moments are "
-        f"{gain:.2f} times as fast as maps.",
-    ]
-    return "\n".join(lines) + "\n"
+        f"{gain:.2f} times as fast as maps.\n"
+    )
 
 
 def _kinds(plain: nn.Module) -> dict[str, nn.Module]:
@@ -189,24 +187,17 @@ def _describe(device: torch.device) -> str:
     return f"CPU, {torch.get_num_threads()} threads"
 
 
-def _training(rows: list[Row], kind: str) -> list[float]:
-    return next(row.training for row in rows if row.kind == kind)
-
-
 def _ratio(times: list[float], others: list[float]) -> float:
     return median(one / other for one, other in zip(times, others, strict=True))
 
 
-def _line(row: Row, plain: Row) -> str:
+def _cells(row: Row, plain: Row) -> list[str]:
     cells = [row.workload, row.kind, f"{median(row.inference) * 1e3:.2f}"]
     cells.append(f"{_ratio(row.inference, plain.inference):.2f}")
-    if row.training and row.memory is not None and plain.memory is not None:
-        cells += [
-            f"{median(row.training) * 1e3:.2f}",
-            f"{_ratio(row.training, plain.training):.2f}",
-            f"{row.memory / 2**20:.1f}",
-            f"{row.memory / plain.memory:.2f}",
-        ]
-    else:
-        cells += ["–"] * 4
-    return "| " + " | ".join(cells) + " |"
+    if row.memory is None or plain.memory is None:
+        return cells + ["–"] * 4
+    return [
+        *(*cells, f"{median(row.training) * 1e3:.2f}"),
+        f"{_ratio(row.training, plain.training):.2f}",
+        *(f"{row.memory / 2**20:.1f}", f"{row.memory / plain.memory:.2f}"),
+    ]

@@ -183,7 +183,7 @@ WRITERS = {
     *("harmonic/images/decode.py", "harmonic/images/hairless.py", "harmonic/images/stack.py"),
     *("harmonic/data/sources/transfer.py", "harmonic/data/sources/members.py"),
     *("harmonic/sample/archive.py", "harmonic/data/sources/isic.py"),
-    *("harmonic/learning/processes.py", "benchmarks/hair_speed.py", "reproduction/fresh.py"),
+    *("harmonic/learning/processes.py", "reproduction/fresh.py"),
     "studies/data.py",
 }
 """Modules with a way of their own: unfinished work that goes on, temporary folders and clones."""
