@@ -18,7 +18,6 @@ from tqdm import tqdm
 
 from harmonic.data.arrays import LabelledImages
 from harmonic.errors import InputError
-from harmonic.learning.batches import batches
 from harmonic.learning.checkpoint import Progress, State, load_checkpoint, save_checkpoint
 from harmonic.learning.learner import make_learner
 from harmonic.learning.memory import is_out_of_memory, out_of_memory_line
@@ -26,7 +25,7 @@ from harmonic.learning.objective import set_momentum
 from harmonic.learning.processes import Processes, is_lost_process
 from harmonic.learning.randomness import derived_seed, generator
 from harmonic.learning.settings import Recipe, Schedule
-from harmonic.learning.validation import validate
+from harmonic.learning.validation import Watch, validate
 from harmonic.model_file.description import ChannelStatistics
 
 
@@ -54,18 +53,20 @@ def train(
     schedule: Schedule,
     processes: Processes,
     checkpoint: Path,
+    watch: Watch = lambda network, epoch: {},
 ) -> Trained:
     """Train `model`, going on from `checkpoint` where there is one.
 
     Several processes train one network together; the first alone validates and writes, and its
-    result alone is whole.
+    result alone is whole. What `watch` finds after an epoch joins its record.
 
     Raises InputError naming epoch, step and learning rate where a loss, or an output after an
     epoch, is not finite, and naming the batch size and what would fit where memory runs out.
     """
     try:
         return train_on(
-            model, training, validation, statistics, recipe, schedule, processes, checkpoint
+            *(model, training, validation, statistics, recipe, schedule),
+            *(processes, checkpoint, watch),
         )
     except (RuntimeError, MemoryError) as error:
         if is_lost_process(error):
@@ -89,6 +90,7 @@ def train_on(
     schedule: Schedule,
     processes: Processes,
     checkpoint: Path,
+    watch: Watch,
 ) -> Trained:
     device = processes.device
     average = copy.deepcopy(model).to(device).eval()
@@ -114,7 +116,7 @@ def train_on(
             torch.manual_seed(derived_seed(recipe.seed, epoch, 1 + processes.rank))  # dropout
             learner.model.train()
             losses = []
-            for number, rows in enumerate(batches(images, recipe.batch_size, random)):
+            for number, rows in enumerate(learner.data.batches(random)):
                 step = epoch * steps_an_epoch + number
                 momentum = schedule.momentum_at(step, steps)
                 if momentum is not None:
@@ -139,8 +141,9 @@ def train_on(
                 "lr": round(schedule.rate_at(last, steps), 9),
                 "train_loss": round(float(epoch_losses.mean()), 6),
                 **metrics,
+                **watch(average, epoch + 1),
             }
-            progress = advanced(progress, record, average)
+            progress = advanced(progress, record, average, schedule.chosen_by)
             save_checkpoint(checkpoint, progress, learner.model, average, learner.optimizer)
             bar.set_postfix(val_balanced_accuracy=f"{record['val_balanced_accuracy']:.3f}")
     speed = seen / seconds if seconds else 0.0
@@ -163,11 +166,12 @@ def follow(average: nn.Module, model: nn.Module, decay: float, step: int) -> Non
             kept.copy_(new)
 
 
-def advanced(progress: Progress, record: dict[str, Any], average: nn.Module) -> Progress:
+def advanced(
+    progress: Progress, record: dict[str, Any], average: nn.Module, chosen_by: str | None
+) -> Progress:
     """The progress after one more epoch; among equally good epochs the first is kept."""
-    so_far = max((past["val_balanced_accuracy"] for past in progress.history), default=-1.0)
     history = [*progress.history, record]
-    if record["val_balanced_accuracy"] <= so_far:
+    if chosen_by and any(one[chosen_by] >= record[chosen_by] for one in progress.history):
         return Progress(history, progress.best, progress.best_epoch)
     best = {name: value.detach().clone() for name, value in average.state_dict().items()}
     return Progress(history, best, record["epoch"])

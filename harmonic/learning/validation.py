@@ -1,5 +1,7 @@
 """What the validation set says of a network; it chooses the epoch."""
 
+from collections.abc import Callable, Mapping
+
 import numpy as np
 import torch
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, roc_auc_score
@@ -11,6 +13,9 @@ from harmonic.data.classes import CLASSES
 from harmonic.learning.batches import predict_logits
 from harmonic.learning.objective import Loss
 from harmonic.model_file.description import ChannelStatistics
+
+Watch = Callable[[nn.Module, int], Mapping[str, float]]
+"""From the averaged network and the number of its epoch to more figures of the history."""
 
 
 def validate(
