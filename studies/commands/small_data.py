@@ -38,8 +38,8 @@ def run(options: argparse.Namespace) -> None:
     for arm in arms:
         if arm not in ARMS:
             raise InputError(f"--arms {arm} is unknown; there are {', '.join(ARMS)}")
-    places, preset = places_of(options), PRESETS[options.preset]
-    base = {"source": "archive", "archive": str(places.archive), "image_size": preset.image_size}
+    places, size = places_of(options), PRESETS[options.preset].image_size
+    base = {"source": "archive", "archive": str(places.archive), "image_size": size}
     folder = prepared_data(places.work, overridden(base))
     data = read_labelled_images(folder / "images.npy", folder / "split.csv")
     index = pd.read_csv(folder / "index.csv", dtype={"lesion_group": str})
@@ -55,4 +55,4 @@ def run(options: argparse.Namespace) -> None:
     digest = data_digest(folder / "images.npy", folder / "split.csv")
     for number, task in enumerate(tasks, start=1):
         print(f"[{number}/{len(tasks)}] {task.run.study} {task.run.name}: ", end="", flush=True)
-        print(do(task, preset, data, digest, places))
+        print(do(task, data, digest, places))
