@@ -64,26 +64,21 @@ def measured(source: Path, image: Path, rounds: int) -> str:
             export_onnx(described_network(described), described, folder / f"{conv}.onnx", {})
             files[conv] = OnnxPredictor(folder / f"{conv}.onnx", threads=1)
         network = {batch: milliseconds(files, batch, rounds) for batch in BATCHES}
-    lines = [
-        "# Latency",
-        "",
-        f"`python -m benchmarks.latency {source} IMAGE --rounds {rounds}`, "
-        f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}",
-        "",
-        f"One image of {width} × {height} end to end ({description.hair_method} hair removal): "
-        f"{statistics.median(wall):.2f} s wall ({min(wall):.2f} at best), "
-        f"{statistics.median(processor):.2f} s of processor time.",
-        "",
-        f"The network alone ({description.network}, {description.image_size} pixels, one thread), "
-        "median ms a call:",
-        "",
-    ]
     rows = [
         (batch, f"{times['plain']:.2f}", f"{times['harmonic']:.2f}", difference(times))
         for batch, times in network.items()
     ]
     heads = ("images", "plain", "harmonic, folded", "difference")
-    return "\n".join([*lines, markdown_table(heads, rows, right=heads)])
+    return (
+        "# Latency\n\n"
+        f"`python -m benchmarks.latency {source} IMAGE --rounds {rounds}`, "
+        f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}\n\n"
+        f"One image of {width} × {height} end to end ({description.hair_method} hair removal): "
+        f"{statistics.median(wall):.2f} s wall ({min(wall):.2f} at best), "
+        f"{statistics.median(processor):.2f} s of processor time.\n\n"
+        f"The network alone ({description.network}, {description.image_size} pixels, one thread), "
+        "median ms a call:\n\n" + markdown_table(heads, rows, right=heads)
+    )
 
 
 def difference(times: dict[str, float]) -> str:

@@ -158,13 +158,14 @@ def trained(
     started = time.perf_counter()
     fitted = fit(plan, data, folder, device=device_of(params), digest=digest, **hooks)
     assert fitted is not None, "one process trains"
-    if not (folder / MACHINE).exists():
+    speed = fitted.trained.images_per_second  # 0 where nothing was left to train
+    if speed or not (folder / MACHINE).exists():
         device = fitted.processes.device
         machine = {
             "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
             "threads": torch.get_num_threads(),
             "torch": torch.__version__,
-            "images_per_second": round(fitted.trained.images_per_second, 1) or None,
+            "images_per_second": round(speed, 1) or None,
             "seconds": None if begun_before else round(time.perf_counter() - started),
         }
         write_json(folder / MACHINE, machine)

@@ -1,21 +1,24 @@
 """Side-by-side measurement of plain and harmonic convolutions: time and peak memory."""
 
 import copy
+import json
 import random
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import median
 
 import torch
 from torch import Tensor, nn
+from torch.profiler import ProfilerActivity, profile
 
 from ..markdown import markdown_table
 from ..nn.checks import integer
 from ..nn.conv import HarmonicConv2d
 from ..nn.networks import build_network
 from ..nn.surgery import fold, harmonize
-from .peak_memory import peak_memory
 
 PLAIN = "nn.Conv2d"
 LINEAR = "harmonic"
@@ -77,6 +80,33 @@ def measure(workload: Workload, rounds: int, device: torch.device) -> list[Row]:
                 if turn >= 0:  # the first round warms up
                     getattr(rows[name], measured).append(seconds)
     return list(rows.values())
+
+
+def peak_memory(work: Callable[[], object], device: torch.device) -> int:
+    """Bytes of tensors alive at the peak of `work`, beyond those alive before it.
+
+    On a GPU the allocator's own figure; on a CPU the sum of all allocations and releases that the
+    profiler recorded, without the scratch space that libraries take for themselves.
+    """
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        work()
+        torch.cuda.synchronize(device)
+        return torch.cuda.max_memory_allocated(device) - before
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        work()
+    with tempfile.TemporaryDirectory() as folder:
+        trace = Path(folder) / "trace.json"
+        profiler.export_chrome_trace(str(trace))
+        events = json.loads(trace.read_text(encoding="utf-8"))["traceEvents"]
+    changes = [one for one in events if one.get("name") == "[memory]"]
+    alive = peak = 0
+    for change in sorted(changes, key=lambda one: one["ts"]):
+        alive += change["args"]["Bytes"]
+        peak = max(peak, alive)
+    return peak
 
 
 def bench(

@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> None:
     params = overridden(overrides | {"archive": str(places.archive)})
     images, data = all_images(places.work, params)
     design = leak_design(data.groups, data.labels, seed=options.design_seed)
-    table = places.work / f"leak/split-{options.design_seed}.csv"
+    table = images.with_name(f"leak-{options.design_seed}.csv")
     digest = digest_with_sets(images, data, design.sets(len(data.labels)), table)
     for seed in range(options.seeds):
         for arm in ARMS:

@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> None:
 
     places = places_of(options)
     images, data = all_images(places.work, planned(0, options.epochs).params(places.archive))
-    table = places.work / "post-protocol/split.csv"
+    table = images.with_name("post_protocol.csv")
     digest = digest_with_sets(images, data, np.full(len(data.labels), "all"), table)
     for draw in range(options.draws):
         one = planned(draw, options.epochs)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from harmonic.evaluation.paired import SAME, seed_interval
 from harmonic.evaluation.runs import Run, runs_table
-from harmonic.markdown import markdown_table
+from harmonic.markdown import markdown_table, with_interval
 from studies.small_data.arms import ARMS
 
 REFERENCE = "plain"
@@ -60,12 +60,10 @@ def verdict(points: pd.Series) -> str:
     return "better" if low > 0 else "worse" if high < 0 else UNSHOWN
 
 
-def with_interval(points: pd.Series) -> str:
+def mean_of(points: pd.Series) -> str:
     """Mean and 95 % interval, in points."""
     interval = seed_interval(points)
-    if interval is None:
-        return "–"
-    return f"{points.mean():+.1f} [{interval[0]:+.1f}, {interval[1]:+.1f}]"
+    return "–" if interval is None else with_interval(points.mean(), *interval, "+.1f")
 
 
 FOUND = ["difference, points", "pairs", "verdict"]
@@ -75,7 +73,7 @@ FOUND = ["difference, points", "pairs", "verdict"]
 def difference(rows: pd.DataFrame, first: str, second: str, score: str) -> list[str]:
     """Cells of a table: mean with interval, number of pairs, and what it shows."""
     points = paired(rows, first, second, score)
-    return [with_interval(points), str(len(points)), verdict(points)]
+    return [mean_of(points), str(len(points)), verdict(points)]
 
 
 def present(rows: pd.DataFrame) -> list[str]:
@@ -118,9 +116,9 @@ def leak(rows: pd.DataFrame) -> str:
         for name, score in SCORES.items():
             lines.append([arm, name, *difference(rows, REFERENCE, arm, score)])
         points = by_leak(rows, arm)
-        shown = "the leak favours it" if verdict(points) == "better" else verdict(points)
-        shown = "the leak favours plain" if shown == "worse" else shown
-        lines.append([arm, "first − second", with_interval(points), str(len(points)), shown])
+        words = {"better": "the leak favours it", "worse": "the leak favours plain"}
+        shown = words.get(verdict(points), verdict(points))
+        lines.append([arm, "first − second", mean_of(points), str(len(points)), shown])
     return markdown_table(["against plain", "on", *FOUND], lines, right=FOUND[:2])
 
 
@@ -186,7 +184,7 @@ def size_verdict(rows: pd.DataFrame) -> str:
         words = {"better": "it grows", "worse": "it shrinks"}.get(verdict(growth), verdict(growth))
         sentences.append(
             f"{arm}: the gain over plain with {least} images a class less that with {most} is "
-            f"{with_interval(growth)} points over {len(growth)} pairs: {words}."
+            f"{mean_of(growth)} points over {len(growth)} pairs: {words}."
         )
     return " ".join(sentences) or "Only one size was run."
 

@@ -6,8 +6,7 @@ from torch import nn
 
 from harmonic.__main__ import main
 from harmonic.bench import layers as bench_module
-from harmonic.bench.layers import Workload, measure, report
-from harmonic.bench.peak_memory import peak_memory
+from harmonic.bench.layers import Workload, measure, peak_memory, report
 
 CPU = torch.device("cpu")
 
