@@ -34,26 +34,18 @@ def scored(runs: list[Run], results: Path, resamples: int) -> pd.DataFrame:
     keys = [f"compressed.{key}" for key in ("weights", "made", "views", "epochs")]
     table = runs_table(runs, ["model", *keys])
     table.columns = [name.removeprefix("params.").removeprefix("compressed.") for name in table]
-    rows = pd.DataFrame(
-        {
-            "model": table.model,
-            "seed": table.seed,
-            "weights": table.weights,
-            "made": table.made,
-            "views": table.views.astype(int),
-            "tuned": pd.Series([int(run.traits["compressed.epochs"]) for run in runs]),
-            "bytes": table.bytes,
-            "parameters": table.parameters,
-            "commit": table.commit,
-            "scores": [scores_of(kept_answers(results, run), resamples) for run in runs],
-        }
+    shown = ["model", "seed", "weights", "made", "bytes", "parameters", "commit"]
+    rows = table[shown].assign(
+        views=table.views.astype(int),
+        tuned=table.epochs.astype(int),
+        scores=[scores_of(kept_answers(results, run), resamples) for run in runs],
     )
-    place = rows.weights.str.removeprefix("level ").map(FORMS.index)
+    trained = rows.made == TRAINED
     order = pd.DataFrame(
         {
-            "trained": rows.made == TRAINED,
-            "name": np.where(rows.made == TRAINED, rows.weights, ""),
-            "place": place,
+            "trained": trained,
+            "name": rows.weights.where(trained, ""),
+            "place": rows.weights.str.removeprefix("level ").map(FORMS.index),
             "tuned": ~rows.made.isin(["", AFTER]),
             "seed": rows.seed,
         }
