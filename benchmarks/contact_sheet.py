@@ -4,12 +4,12 @@ dvc repro verify && python -m benchmarks.contact_sheet docs/phantoms.jpg
 """
 
 import argparse
-import io
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from benchmarks.hair_images import encoded
 from harmonic.data.classes import CLASSES
 from harmonic.data.metadata import read_index
 from harmonic.errors import InputError
@@ -44,9 +44,7 @@ def main() -> None:
     raw, index = Path("data/raw"), Path("data/index.csv")
     try:
         check_outputs([("target", options.target)], used=[raw, index], force=options.force)
-        buffer = io.BytesIO()  # into a file, Pillow overlooks that a JPEG was cut short
-        contact_sheet(raw, index).save(buffer, format="JPEG", quality=88)
-        write_bytes(options.target, buffer.getvalue())
+        write_bytes(options.target, encoded(contact_sheet(raw, index), "JPEG", quality=88))
     except InputError as error:
         parser.error(str(error))
 

@@ -10,27 +10,34 @@ the oracle. One core, processor time, the least of three turns; the same seed dr
 """
 
 import argparse
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from PIL import Image
-from skimage.metrics import structural_similarity
 
-from benchmarks.hair_images import Pixels, decoded, grey, phantoms, small, stored
+from benchmarks.hair_images import (
+    Mask,
+    Pixels,
+    agreement,
+    decoded,
+    encoded,
+    phantoms,
+    psnr,
+    seconds_of,
+    similarity,
+    small,
+    stored,
+)
 from harmonic.errors import InputError
 from harmonic.files import check_outputs, write_bytes, write_text
 from harmonic.images.decode import read_mask
 from harmonic.images.hair import DEFAULT_METHOD, METHODS, hair_mask, inpaint, remove_hair
+from harmonic.markdown import markdown_table
 from harmonic.sample.strands import COLOURS, DENSITIES, add_hair
-
-Mask = NDArray[np.bool_]
 
 CLONE = "dullrazor"
 UNDILATED = "dullrazor, undilated"
@@ -38,6 +45,7 @@ ORACLE = "oracle"
 MASK = "hair_mask_"  # begins the name of a mask; an image's own name would promise the image
 SHEET_ROWS = 12
 REPEATS = 3
+DIGITS = {"PSNR": 1, "inside": 1, "PSNR 64": 1, "SSIM": 3, "seconds": 3}
 
 
 @dataclass(frozen=True)
@@ -49,22 +57,6 @@ class Case:
     found: Mask
     removed: Pixels
     shortfall: float  # dB at 64 × 64 below the oracle
-
-
-def psnr(image: Pixels, wanted: Pixels, where: Mask | None = None) -> float:
-    """In dB; 75 dB, a hundredth of a grey level squared, is as good as identical."""
-    squares = (image.astype(np.float64) - wanted) ** 2
-    error = float((squares if where is None else squares[where]).mean())
-    return min(75.0, 10 * float(np.log10(255.0**2 / max(error, 1e-12))))
-
-
-def agreement(found: Mask, truth: Mask) -> dict[str, float]:
-    both = float((found & truth).sum())
-    return {
-        "precision": both / max(float(found.sum()), 1.0),
-        "recall": both / max(float(truth.sum()), 1.0),
-        "Dice": 2 * both / max(float(found.sum() + truth.sum()), 1.0),
-    }
 
 
 def attempts(hairy: Pixels, truth: Mask) -> Iterator[tuple[str, Mask, Pixels]]:
@@ -90,44 +82,41 @@ def drawn_over(image: Pixels, number: int, seed: int) -> tuple[list[dict], list[
             row = {"hair": colour, "density": density, "method": name, **agreement(found, truth)}
             row["PSNR"] = psnr(removed, image)
             row["inside"] = psnr(removed, image, truth) if truth.any() else np.nan
-            row["SSIM"] = structural_similarity(grey(removed), grey(image))
+            row["SSIM"] = similarity(removed, image)
             rows.append({**row, "PSNR 64": scores[name]})
             if name == DEFAULT_METHOD:
-                case = Case(hairy, truth, found, removed, 0.0)
+                ours = (hairy, truth, found, removed)
         if colour != "light":
             best = max(score for name, score in scores.items() if name.startswith(ORACLE))
-            shortfall = best - scores[DEFAULT_METHOD]
-            cases.append(Case(case.hairy, case.truth, case.found, case.removed, shortfall))
+            cases.append(Case(*ours, best - scores[DEFAULT_METHOD]))
     return rows, cases
 
 
 def on_bare_skin(image: Pixels) -> list[dict]:
-    rows = []
     seconds = dict.fromkeys(METHODS, np.inf)
     # Other work on the machine only ever adds time: the methods take turns, and the least counts.
     for _ in range(REPEATS):
         for method in METHODS:
             seconds[method] = min(seconds[method], seconds_of(remove_hair, image, method))
-    for method in METHODS:
-        removed = remove_hair(image, method)
-        changed = 100 * float((removed != image).any(axis=2).mean())
-        row = {"method": method, "changed, %": changed, "PSNR": psnr(removed, image)}
-        row["PSNR 64"] = psnr(small(removed), small(image))
-        rows.append({**row, "seconds": seconds[method]})
-    return rows
-
-
-def seconds_of(call: Callable[..., object], *arguments: object) -> float:
-    started = time.process_time()
-    call(*arguments)
-    return time.process_time() - started
+    removed = {method: remove_hair(image, method) for method in METHODS}
+    return [
+        {
+            "method": method,
+            "changed, %": 100 * float((after != image).any(axis=2).mean()),
+            "PSNR": psnr(after, image),
+            "PSNR 64": psnr(small(after), small(image)),
+            "seconds": seconds[method],
+        }
+        for method, after in removed.items()
+    ]
 
 
 def beside_the_clone(clean: pd.DataFrame, decoding: float) -> pd.DataFrame:
     """With the time of each method as a multiple of the clone's, without and with decoding."""
-    clone = float(clean.loc[clean["method"] == CLONE, "seconds"].iloc[0])
-    together = (clean["seconds"] + decoding) / (clone + decoding)
-    return clean.assign(**{"× clone": clean["seconds"] / clone, "× with decoding": together})
+    seconds = clean.seconds
+    clone = float(seconds[clean.method == CLONE].iloc[0])
+    together = (seconds + decoding) / (clone + decoding)
+    return clean.assign(**{"× clone": seconds / clone, "× with decoding": together})
 
 
 def summary(rows: pd.DataFrame) -> pd.DataFrame:
@@ -147,31 +136,26 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def markdown(table: pd.DataFrame) -> str:
-    digits = {"PSNR": 1, "inside": 1, "PSNR 64": 1, "SSIM": 3, "seconds": 3}
-    lines = ["| " + " | ".join(table.columns) + " |"]
-    lines.append("|" + "|".join("--:" if kind != "O" else "---" for kind in _kinds(table)) + "|")
-    for row in table.itertuples(index=False):
-        cells = [
-            cell if isinstance(cell, str) else f"{cell:.{digits.get(name, 2)}f}"
-            for name, cell in zip(table.columns, row, strict=True)
-        ]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
-
-
-def _kinds(table: pd.DataFrame) -> list[str]:
-    return ["O" if isinstance(table[name].iloc[0], str) else "f" for name in table.columns]
+    """Two digits where DIGITS does not say otherwise."""
+    numbers = list(table.select_dtypes("number"))
+    forms = {name: f"{{:.{DIGITS.get(name, 2)}f}}" for name in numbers}
+    shown = table.assign(**{name: table[name].map(form.format) for name, form in forms.items()})
+    return markdown_table(list(table), shown.to_numpy().tolist(), right=numbers)
 
 
 def against_hand(images: Path, folder: Path) -> pd.DataFrame:
     """Mean agreement with the masks that were corrected by hand, and how many were there."""
     masks = {path.stem.replace(MASK, "ISIC_"): path for path in sorted(folder.glob(f"{MASK}*.png"))}
-    rows = []
-    for name, content in stored(images, None, set(masks)):
-        image, truth = decoded(content), read_mask(masks[name])
-        for method in METHODS:
-            if method != "none":
-                rows.append({"method": method, **agreement(hair_mask(image, method), truth)})
+    pairs = (
+        (decoded(content), read_mask(masks[name]))
+        for name, content in stored(images, None, set(masks))
+    )
+    rows = [
+        {"method": method, **agreement(hair_mask(image, method), truth)}
+        for image, truth in pairs
+        for method in METHODS
+        if method != "none"
+    ]
     if not rows:
         return pd.DataFrame()
     table = pd.DataFrame(rows).groupby("method", sort=False)
@@ -194,13 +178,13 @@ def sheet(cases: list[Case]) -> Image.Image:
 def measure(
     images: list[tuple[str, Pixels]], seed: int, progress: Callable[[str], None]
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[Case]]:
-    rows: list[dict] = []
-    bare: list[dict] = []
-    cases: list[Case] = []
+    rows, bare, cases = [], [], []
     for number, (name, image) in enumerate(images):
         progress(f"{number + 1} of {len(images)}: {name}")
         more, hard = drawn_over(image, number, seed)
-        rows, cases, bare = rows + more, cases + hard, bare + on_bare_skin(image)
+        rows += more
+        cases += hard
+        bare += on_bare_skin(image)
     clean = pd.DataFrame(bare).groupby("method", sort=False).mean().reset_index()
     return summary(pd.DataFrame(rows)), clean, cases
 
@@ -219,28 +203,31 @@ def main() -> None:
     parser.add_argument("--force", action="store_true", help="replace what is there already")
     options = parser.parse_args()
     try:
-        check_outputs(
-            [("--output", options.output), ("--sheet", options.sheet)],
-            used=[path for path in (options.images, options.ids, options.truth) if path],
-            force=options.force,
-        )
+        run(options)
     except InputError as error:
         parser.error(str(error))
+
+
+def run(options: argparse.Namespace) -> None:
+    check_outputs(
+        [("--output", options.output), ("--sheet", options.sheet)],
+        used=[path for path in (options.images, options.ids, options.truth) if path],
+        force=options.force,
+    )
     cv2.setNumThreads(1)
+    decoding, each = "", 0.0
     if options.images is None:
-        images, decoding = list(phantoms(options.count, options.seed)), ""
-        each = 0.0
+        images = list(phantoms(options.count, options.seed))
     else:
         ids = set(options.ids.read_text(encoding="utf-8").split()) if options.ids else None
         contents = list(stored(options.images, options.count, ids))
+        if not contents:
+            raise InputError(f"{options.images}: none of the images is there")
         images = [(name, decoded(content)) for name, content in contents]
-        least = [
-            min(seconds_of(decoded, content) for _ in range(REPEATS)) for _, content in contents
-        ]
-        each = float(np.mean(least)) if least else 0.0
+        each = float(
+            np.mean([min(seconds_of(decoded, one) for _ in range(REPEATS)) for _, one in contents])
+        )
         decoding = f"; decoding takes {each:.3f} s an image"
-    if not images:
-        parser.error(f"{options.images}: none of the images is there")
     table, clean, cases = measure(images, options.seed, lambda text: print(text, flush=True))
     text = f"Drawn hair over {len(images)} images, seed {options.seed}:\n\n{markdown(table)}\n"
     text += f"The same images without hair, processor time on one core, the least of {REPEATS} "
@@ -249,16 +236,11 @@ def main() -> None:
         text += "\nReal hair, masks corrected by hand:\n\n"
         text += markdown(against_hand(options.images, options.truth))
     print(text)
-    try:
-        if options.output:
-            write_text(options.output, text)
-        if options.sheet:
-            buffer = BytesIO()  # into a file, Pillow overlooks that a JPEG was cut short
-            kind = "PNG" if options.sheet.suffix.lower() == ".png" else "JPEG"
-            sheet(cases).save(buffer, format=kind)
-            write_bytes(options.sheet, buffer.getvalue())
-    except InputError as error:
-        parser.error(str(error))
+    if options.output:
+        write_text(options.output, text)
+    if options.sheet:
+        kind = "PNG" if options.sheet.suffix.lower() == ".png" else "JPEG"
+        write_bytes(options.sheet, encoded(sheet(cases), kind))
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from harmonic.deploy.predictor import OnnxPredictor, milliseconds
 from harmonic.errors import InputError
 from harmonic.files import check_outputs, write_text
 from harmonic.images.decode import read_rgb
+from harmonic.markdown import markdown_table
 from harmonic.model_file.safetensors_file import described_network, load_model
 
 BATCHES = (1, 64)
@@ -62,27 +63,25 @@ def measured(source: Path, image: Path, rounds: int) -> str:
             export_onnx(described_network(described), described, folder / f"{conv}.onnx", {})
             files[conv] = OnnxPredictor(folder / f"{conv}.onnx", threads=1)
         network = {batch: milliseconds(files, batch, rounds) for batch in BATCHES}
-    lines = [
-        "# Latency",
-        "",
+    rows = [
+        (batch, f"{times['plain']:.2f}", f"{times['harmonic']:.2f}", difference(times))
+        for batch, times in network.items()
+    ]
+    heads = ("images", "plain", "harmonic, folded", "difference")
+    return (
+        "# Latency\n\n"
         f"`python -m benchmarks.latency {source} IMAGE --rounds {rounds}`, "
-        f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}",
-        "",
+        f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}\n\n"
         f"One image of {width} × {height} end to end ({description.hair_method} hair removal): "
         f"{statistics.median(wall):.2f} s wall ({min(wall):.2f} at best), "
-        f"{statistics.median(processor):.2f} s of processor time.",
-        "",
+        f"{statistics.median(processor):.2f} s of processor time.\n\n"
         f"The network alone ({description.network}, {description.image_size} pixels, one thread), "
-        "median ms a call:",
-        "",
-        "| images | plain | harmonic, folded | difference |",
-        "| --- | --- | --- | --- |",
-    ]
-    for batch, times in network.items():
-        plain, folded = times["plain"], times["harmonic"]
-        share = (folded - plain) / plain
-        lines.append(f"| {batch} | {plain:.2f} | {folded:.2f} | {share:+.1%} |")
-    return "\n".join(lines) + "\n"
+        "median ms a call:\n\n" + markdown_table(heads, rows, right=heads)
+    )
+
+
+def difference(times: dict[str, float]) -> str:
+    return f"{times['harmonic'] / times['plain'] - 1:+.1%}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -10,7 +10,7 @@ import argparse
 import copy
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -22,12 +22,12 @@ from torch.profiler import ProfilerActivity, profile, record_function
 from harmonic.data.arrays import LabelledImages
 from harmonic.learning import learner as learner_module
 from harmonic.learning import training_set
-from harmonic.learning.batches import batches
 from harmonic.learning.device import choose_device
 from harmonic.learning.learner import Learner, make_learner
 from harmonic.learning.loop import follow
 from harmonic.learning.processes import alone
 from harmonic.learning.randomness import generator
+from harmonic.markdown import markdown_table
 from harmonic.model_file.description import ChannelStatistics
 from harmonic.nn.networks import build_network
 from stages.harness.params import Params, load_params
@@ -57,18 +57,12 @@ def labelled_parts() -> Iterator[None]:
 
         return call
 
-    patches = [
-        patch.object(module, name, labelled(part, getattr(module, name)))
-        for part, functions in PARTS.items()
-        for module, name in functions
-    ]
-    for each in patches:
-        each.start()
-    try:
+    with ExitStack() as patches:
+        for part, functions in PARTS.items():
+            for module, name in functions:
+                function = labelled(part, getattr(module, name))
+                patches.enter_context(patch.object(module, name, function))
         yield
-    finally:
-        for each in patches:
-            each.stop()
 
 
 def measure(params: Params, device: torch.device, steps: int) -> dict[str, float]:
@@ -86,7 +80,7 @@ def measure(params: Params, device: torch.device, steps: int) -> dict[str, float
     )
     average = copy.deepcopy(learner.model)
     random = generator(0)
-    rows = batches(len(images.labels), recipe.batch_size, random)
+    rows = learner.data.batches(random)
     for _ in range(3):
         whole_step(learner, average, next(rows), random)
     activities = [ProfilerActivity.CPU]
@@ -132,18 +126,16 @@ def main() -> None:
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
     print(f"{name}, {torch.get_num_threads()} threads, torch {torch.__version__}, ", end="")
     print(f"batches of {params.batch_size} at {params.image_size} pixels\n")
-    print("| model | precision | step, ms | network | loading | augmentation | averaged weights |")
-    print("|---|---|---|---|---|---|---|")
+    shown = ("network", "loading", "augmentation", "averaged weights")
+    rows = []
     for model in ("cnn", "harmonic"):
         for precision in ("float32", "bfloat16"):
             train = params.train.model_copy(update={"precision": precision})
             changed = params.model_copy(update={"model": model, "train": train})
             found = measure(changed, device, options.steps)
-            shares = " | ".join(
-                f"{100 * found[part] / found['whole']:.1f} %"
-                for part in ("network", "loading", "augmentation", "averaged weights")
-            )
-            print(f"| {model} | {precision} | {found['whole']:.1f} | {shares} |", flush=True)
+            shares = [f"{100 * found[part] / found['whole']:.1f} %" for part in shown]
+            rows.append([model, precision, f"{found['whole']:.1f}", *shares])
+    print(markdown_table(["model", "precision", "step, ms", *shown], rows), end="")
 
 
 if __name__ == "__main__":

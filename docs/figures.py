@@ -4,7 +4,6 @@ A result page is Markdown that a command made, with its command at the top. `row
 one of its tables, `words` the figures in its sentences; what no page shows comes from the runs.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from functools import cache
@@ -25,14 +24,15 @@ def runs_of(preset: str) -> tuple[Run, ...]:
     return tuple(read_runs([str(RESULTS / "runs" / preset)]))
 
 
+def of_arm(preset: str, arm: str) -> list[Run]:
+    """The runs of an arm, without those of folds."""
+    return [run for run in runs_of(preset) if run.fold is None and run.traits["arm"] == arm]
+
+
 @cache
 def earlier(preset: str, arms: tuple[str, ...], seeds: int) -> Pair:
     """What the comparison of two arms said when their first so many seeds were all there were."""
-    chosen = [
-        run
-        for run in runs_of(preset)
-        if run.fold is None and run.seed < seeds and run.traits["arm"] in arms
-    ]
+    chosen = [run for arm in arms for run in of_arm(preset, arm) if run.seed < seeds]
     (section,) = compare(chosen, metrics=["balanced_accuracy"])
     (pair,) = section.pairs
     return pair
@@ -40,24 +40,13 @@ def earlier(preset: str, arms: tuple[str, ...], seeds: int) -> Pair:
 
 def all_above(preset: str, arm: str, other: str, name: str) -> bool:
     """Whether every run of one arm has more of a metric than every run of another."""
-    higher, lower = (
-        [
-            run.metrics[name]
-            for run in runs_of(preset)
-            if run.fold is None and run.traits["arm"] == one
-        ]
-        for one in (arm, other)
-    )
+    higher, lower = ([run.metrics[name] for run in of_arm(preset, one)] for one in (arm, other))
     return min(higher) > max(lower)
 
 
 def metric(preset: str, arm: str, name: str) -> float:
     """A metric on which all runs of an arm agree, such as what always naming one class gives."""
-    values = {
-        run.metrics[name]
-        for run in runs_of(preset)
-        if run.fold is None and run.traits["arm"] == arm and name in run.metrics
-    }
+    values = {run.metrics[name] for run in of_arm(preset, arm) if name in run.metrics}
     if len(values) != 1:
         raise InputError(f"{preset}, {arm}: {name} has {len(values)} values; one is needed")
     return values.pop()
@@ -68,17 +57,10 @@ def published() -> list[dict[str, Any]]:
 
     The metrics have their intervals beside them, as `_low` and `_high`.
     """
-
-    def read(path: Path) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return found
-
-    found = []
-    for path in sorted(RESULTS.glob("runs/pipeline/*/run.json")):
-        metrics = read(path.parent / "metrics.json") | read(path.parent / "intervals.json")
-        record = read(path)
-        found.append(record | {"model": record["arm"], "metrics": metrics})
-    return found
+    return [
+        {**run.record, "model": run.traits["arm"], "metrics": run.metrics}
+        for run in runs_of("pipeline")
+    ]
 
 
 def text_of(page: str, section: str = "") -> str:

@@ -11,7 +11,7 @@ template, never the page.
 import argparse
 import sys
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -72,6 +72,9 @@ def first_word(text: str) -> str:
     return text.split()[0]
 
 
+FILTERS: list[Callable[..., str]] = [decimals, first_word, interval, minus, spelled, unsigned]
+
+
 def environment() -> Environment:
     found = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -80,15 +83,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    filters: Mapping[str, Callable[..., str]] = {
-        "first_word": first_word,
-        "minus": minus,
-        "unsigned": unsigned,
-        "spelled": spelled,
-        "decimals": decimals,
-        "interval": interval,
-    }
-    found.filters.update(filters)
+    found.filters.update({one.__name__: one for one in FILTERS})
     found.globals.update({reader.__name__: reader for reader in READERS})
     found.globals.update(NAMES)
     found.globals["compare_small"] = figures.command("comparison.md").split(" --plot")[0]

@@ -14,14 +14,21 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 from ruamel.yaml import YAML
 
+from harmonic.data.arrays import LabelledImages, data_digest, read_labelled_images
+from harmonic.data.classes import CLASSES
 from harmonic.errors import InputError
+from harmonic.files import write_text
 from stages.harness.params import checked_params
 from stages.harness.recorded import content_digest
 
@@ -67,7 +74,8 @@ def digest_of(params: Tree, stages: Sequence[str]) -> str:
     """12 hex digits over all that dvc.yaml lists for these stages: parameters, code, archive."""
     listed = [pipeline()[stage] for stage in stages]
     keys = sorted({key for stage in listed for key in stage.get("params", [])})
-    code = sorted({dep for stage in listed for dep in stage["deps"] if in_repository(dep)})
+    deps = {dep for stage in listed for dep in stage["deps"]}
+    code = sorted(dep for dep in deps if dep.startswith(("harmonic/", "stages/")))
     record = {
         "params": [[key, value_of(params, key)] for key in keys],
         "code": [[dep, content_digest(REPOSITORY / dep)] for dep in code],
@@ -76,22 +84,16 @@ def digest_of(params: Tree, stages: Sequence[str]) -> str:
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:12]
 
 
-_KNOWN: dict[tuple[Path, int, int], str] = {}
-
-
 def archive_digest(path: Path) -> str:
     """Digest of the archive; of a file that has not changed since, it is worked out only once."""
-    if not path.is_file():
-        return content_digest(path)
     found = path.stat()
-    key = (path, found.st_size, found.st_mtime_ns)
-    if key not in _KNOWN:
-        _KNOWN[key] = content_digest(path)
-    return _KNOWN[key]
+    known = path.is_file()
+    return file_digest(path, found.st_size, found.st_mtime_ns) if known else content_digest(path)
 
 
-def in_repository(dep: str) -> bool:
-    return dep.startswith(("harmonic/", "stages/"))
+@cache
+def file_digest(path: Path, size: int, changed_at: int) -> str:
+    return content_digest(path)
 
 
 def run_stages(folder: Path, params: Tree, stages: Iterable[str]) -> None:
@@ -132,6 +134,31 @@ def prepared_data(work: Path, params: Tree) -> Path:
             link(split / "data/images.npy", images / "data/images.npy")
             run_stages(split, params, SPLIT_STAGES)
     return split / "data"
+
+
+def all_images(work: Path, params: Tree) -> tuple[Path, LabelledImages]:
+    """The array of all images for these parameters, and the images with labels and lesions."""
+    place = prepared_data(work, params)
+    return place / "images.npy", read_labelled_images(place / "images.npy", place / "split.csv")
+
+
+def digest_with_sets(
+    images: Path, data: LabelledImages, sets: NDArray[np.str_], table: Path
+) -> str:
+    """The digest of data that a study divides by itself; `table` becomes their split.csv."""
+    columns = {"image_id": data.image_ids, "lesion_id": data.groups}
+    names = np.array(CLASSES)[data.labels]
+    split = pd.DataFrame(columns | {"dx": names, "split": sets})
+    write_text(table, split.to_csv(index=False, lineterminator="\n"))
+    return data_digest(images, table)
+
+
+def in_sets(data: LabelledImages, rows: Mapping[str, NDArray[np.int64]]) -> LabelledImages:
+    """The images of some rows in each set; an image that is in two sets comes twice."""
+    chosen = np.concatenate(list(rows.values()))
+    sets = np.repeat(list(rows), [len(some) for some in rows.values()])
+    fields = {name: values[chosen] for name, values in vars(data).items()}
+    return LabelledImages(**fields | {"sets": sets})
 
 
 def link(place: Path, target: Path) -> None:

@@ -62,32 +62,19 @@ SMALL: Overrides = {
     "epochs": 10,
     "batch_size": 64,
 }
-LONG: Overrides = {
-    "source": "archive",
-    "image_size": 64,
-    "train.network": "small",
+LONG: Overrides = SMALL | {
     "train.width": 48,
     "train.blocks": 2,
-    "train.precision": "bfloat16",
     "epochs": 24,
-    "batch_size": 64,
     "train.optimizer": "adamw",
     "train.weight_decay": 0.05,
     "train.ema": 0.998,
     "train.zoom": 0.2,
 }
-FULL: Overrides = {
-    "source": "archive",
-    "image_size": 64,
-    "train.network": "small",
+FULL: Overrides = LONG | {
     "train.width": 64,
-    "train.blocks": 2,
-    "train.precision": "bfloat16",
     "epochs": 60,
     "batch_size": 128,
-    "train.optimizer": "adamw",
-    "train.weight_decay": 0.05,
-    "train.ema": 0.998,
     "train.zoom": 0.25,
     "train.colour": 0.2,
     "train.label_smoothing": 0.1,

@@ -1,4 +1,4 @@
-"""From a preset to its runs, and from a run to its folder.
+"""From a run that is planned to its folder.
 
 A run works in `<work>/<study>/<data>/<arm>-seed<n>-<digest of its parameters>/`, where a training
 that was killed goes on and one that is whole is not done again, and keeps its network there. Its
@@ -8,32 +8,28 @@ folder below results/runs is written whole, last.
 import hashlib
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from ruamel.yaml import YAML
 
-from harmonic.data.arrays import LabelledImages, data_digest, read_labelled_images
+from harmonic.data.arrays import LabelledImages
 from harmonic.data.classes import CLASSES
 from harmonic.errors import InputError
 from harmonic.evaluation.predictions import HEADER
 from harmonic.evaluation.run_folder import folder_name, keep_truth, write_json, write_run
-from harmonic.evaluation.scores import scores_of
-from harmonic.learning.batches import predict_logits
-from harmonic.learning.device import choose_device
-from harmonic.learning.fit import CHECKPOINT, HISTORY, MODEL, fit
-from harmonic.model_file.description import calibration_of
-from harmonic.model_file.safetensors_file import load_model
+from harmonic.learning.fit import CHECKPOINT, Fitted, fit
+from harmonic.learning.settings import Plan
 from stages.harness.exact import compute_exactly, device_of
 from stages.harness.params import Params, checked_params
-from stages.training import plan_of
-from studies.data import Tree, claimed, link, overridden, prepared_data, value_of
-from studies.presets import PRESETS, Overrides
+from studies.data import Tree, claimed, overridden, value_of
+from studies.presets import Overrides
 
 MACHINE = "machine.json"
 """What a training says of its machine and its speed, in the folder of its work."""
@@ -58,10 +54,11 @@ class Planned:
     seed: int
     fold: int | None
     overrides: Overrides
-    """What differs from params.yaml."""
-    evaluated: bool = True
+    """What differs from params.yaml, and tells the run from others."""
     own: Mapping[str, Any] = field(default_factory=dict)
-    """A section that the study adds to the parameters of its runs, by its name."""
+    """A section that the study adds to the parameters of its runs, by dotted key."""
+    shared: Overrides = field(default_factory=dict)
+    """What differs in all runs of the study, too; early ones may not have written it down."""
 
     @property
     def name(self) -> str:
@@ -71,23 +68,52 @@ class Planned:
         return runs / self.study / self.name
 
     def params(self, archive: Path) -> Tree:
-        return overridden(self.overrides | {"archive": str(archive)})
+        return overridden({**self.shared, **self.overrides, "archive": str(archive)})
 
 
-def runs_of(preset: str, arms: Sequence[str], seeds: Sequence[int], folds: int) -> list[Planned]:
-    """Every run asked for: all arms of one seed before the next seed, so that pairs come early."""
-    chosen = PRESETS[preset]
-    for arm in arms:
-        if arm not in chosen.arms:
-            raise InputError(f"--arms {arm} is not in {preset}; it has {', '.join(chosen.arms)}")
-    runs = []
-    for seed, fold, arm in product(seeds, range(folds) if folds else (None,), arms):
-        overrides = chosen.base | chosen.arms[arm] | {"seed": seed}
-        if fold is not None:
-            overrides |= {"split.folds": folds, "split.fold": fold}
-        overridden(overrides)  # what is not allowed is told before anything runs
-        runs.append(Planned(preset, arm, seed, fold, overrides, chosen.evaluated))
-    return runs
+@dataclass(frozen=True)
+class Outcome:
+    """What a run's folder holds beside its parameters and its identity."""
+
+    record: Mapping[str, Any]
+    history: pd.DataFrame
+    figures: Mapping[str, float] = field(default_factory=dict)
+    answers: pd.DataFrame | None = None
+    truth: pd.DataFrame | None = None
+    """image, lesion_id and dx of what is answered."""
+    told: str = ""
+    """What came out, in a few words."""
+
+
+def do(run: Planned, places: Places, digest: str, work: Callable[[Params, Path], Outcome]) -> str:
+    """Do one run unless its folder is there; returns what happened, in a few words.
+
+    work: from the run's parameters and the folder for its unfinished work to what came out.
+    """
+    if is_finished(run, places.runs, digest):
+        return "is there"
+    folder = work_folder(run, places.work, digest)
+    with claimed(folder) as mine:
+        if not mine:
+            return "another process is at it"
+        tree = run.params(places.archive)
+        outcome = work(checked_params(tree, run.name), folder)
+        if outcome.truth is not None:
+            keep_truth(places.runs, digest, outcome.truth)
+        for key, value in run.own.items():
+            section, _, name = key.partition(".")
+            tree.setdefault(section, {})[name] = value
+        named = {"study": run.study, "arm": run.arm, "seed": run.seed, "fold": run.fold}
+        write_run(
+            run.folder(places.runs),
+            params=tree | {"archive": places.archive.name},  # without this machine's folders
+            record={**named, "commit": places.commit, "data": digest, **outcome.record},
+            figures=outcome.figures,
+            history=outcome.history,
+            answers=outcome.answers,
+        )
+    seconds = outcome.record["seconds"]
+    return f"{outcome.told}, " + ("taken up again" if seconds is None else f"{seconds} s")
 
 
 def is_finished(run: Planned, runs: Path, digest: str | None = None) -> bool:
@@ -99,11 +125,8 @@ def is_finished(run: Planned, runs: Path, digest: str | None = None) -> bool:
     folder = run.folder(runs)
     if not folder.exists():
         return False
-    with (folder / "params.yaml").open(encoding="utf-8") as file:
-        params = YAML(typ="safe", pure=True).load(file)
+    params = YAML(typ="safe", pure=True).load(folder / "params.yaml")
     for key, value in {**run.overrides, **run.own}.items():
-        if key == "archive":
-            continue
         try:
             found = value_of(params, key)
         except KeyError:
@@ -116,38 +139,6 @@ def is_finished(run: Planned, runs: Path, digest: str | None = None) -> bool:
     return True
 
 
-def do(run: Planned, places: Places) -> str:
-    """Do one run of a preset unless its folder is there; returns what happened, in a few words."""
-    tree = run.params(places.archive)
-    place = prepared_data(places.work, tree)
-    digest = data_digest(place / "images.npy", place / "split.csv")
-    if is_finished(run, places.runs, digest):
-        return "is there"
-    data = read_labelled_images(place / "images.npy", place / "split.csv")
-    with claimed(work_folder(run, places.work, digest)) as mine:
-        if not mine:
-            return "another process is at it"
-        params = checked_params(tree, run.name)
-        unfinished = work_folder(run, places.work, digest)
-        link(unfinished / "data", place)
-        record = trained(params, data, unfinished, digest)
-        figures: dict[str, float] = {}
-        answers = None
-        if run.evaluated:
-            test = data.part("test")
-            figures, answers = evaluated(params, data, unfinished)
-            truth = {"image": test.image_ids, "dx": [CLASSES[label] for label in test.labels]}
-            lesions = pd.read_csv(place / "split.csv", dtype=str).set_index("image_id").lesion_id
-            table = pd.DataFrame(truth)
-            table.insert(1, "lesion_id", lesions.loc[test.image_ids].to_numpy())
-            keep_truth(places.runs, digest, table)
-        keep(run, places, tree, digest, record, figures, pd.read_csv(unfinished / HISTORY), answers)
-    score = figures.get("balanced_accuracy", record["val_balanced_accuracy"])
-    took = "taken up again" if record["seconds"] is None else f"{record['seconds']} s"
-    what = "balanced accuracy" + ("" if figures else " on validation")
-    return f"{what} {score:.3f}, {took}"
-
-
 def work_folder(run: Planned, work: Path, digest: str) -> Path:
     """Where the run does its unfinished work: no run with other parameters has the same."""
     told = json.dumps([run.overrides, run.own], sort_keys=True, default=dict)
@@ -155,100 +146,49 @@ def work_folder(run: Planned, work: Path, digest: str) -> Path:
     return work / run.study / digest / f"{run.name}-{own}"
 
 
-def keep(
-    run: Planned,
-    places: Places,
-    tree: Tree,
-    digest: str,
-    record: Mapping[str, Any],
-    figures: Mapping[str, float],
-    history: pd.DataFrame | None,
-    answers: pd.DataFrame | None,
-) -> None:
-    """Write the run's folder; the archive is named without the folders of this machine."""
-    named = {"study": run.study, "arm": run.arm, "seed": run.seed, "fold": run.fold}
-    params = tree | {"archive": Path(tree["archive"]).name}
-    for key, value in run.own.items():
-        section, _, name = key.partition(".")
-        params = params | {section: params.get(section, {}) | {name: value}}
-    write_run(
-        run.folder(places.runs),
-        params=params,
-        record={**named, "commit": places.commit, "data": digest, **record},
-        figures=figures,
-        history=history,
-        answers=answers,
-    )
+def trained(
+    params: Params, plan: Plan, data: LabelledImages, folder: Path, digest: str, **hooks: Any
+) -> tuple[Fitted, dict[str, Any]]:
+    """The training, at once where it was done in the folder before, and what run.json says of it.
 
-
-def trained(params: Params, data: LabelledImages, folder: Path, digest: str) -> dict[str, Any]:
-    """Train unless that was done in the folder before; what run.json says of a training.
-
-    `seconds` is None for a training that was taken up again.
+    `seconds` is None for a training that was taken up again. hooks: `change` and `watch` of `fit`.
     """
     compute_exactly("train", params)
-    if not (folder / MACHINE).exists():
-        begun_before = (folder / CHECKPOINT).exists()
-        started = time.perf_counter()
-        fitted = fit(plan_of(params), data, folder, device=device_of(params), digest=digest)
-        assert fitted is not None, "one process trains"
+    begun_before = (folder / CHECKPOINT).exists()
+    started = time.perf_counter()
+    fitted = fit(plan, data, folder, device=device_of(params), digest=digest, **hooks)
+    assert fitted is not None, "one process trains"
+    speed = fitted.trained.images_per_second  # 0 where nothing was left to train
+    if speed or not (folder / MACHINE).exists():
         device = fitted.processes.device
         machine = {
             "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
             "threads": torch.get_num_threads(),
             "torch": torch.__version__,
-            "images_per_second": round(fitted.trained.images_per_second, 1) or None,
+            "images_per_second": round(speed, 1) or None,
             "seconds": None if begun_before else round(time.perf_counter() - started),
         }
-        write_json(folder / MACHINE, machine)  # last: it says that the training is whole
-        (folder / CHECKPOINT).unlink(missing_ok=True)
-    model, description = load_model(folder / MODEL)
-    history = pd.read_csv(folder / HISTORY)
-    best = history.loc[history.val_balanced_accuracy.idxmax()]
-    return {
+        write_json(folder / MACHINE, machine)
+    best = fitted.history.iloc[fitted.trained.best_epoch - 1]
+    return fitted, {
         **json.loads((folder / MACHINE).read_text()),
-        "parameters": sum(weights.numel() for weights in model.parameters()),
-        "class_counts": description.class_counts,
-        "epochs": len(history),
-        "best_epoch": int(best.epoch),
+        "parameters": sum(weights.numel() for weights in fitted.network.parameters()),
+        "class_counts": fitted.description.class_counts,
+        "epochs": len(fitted.history),
+        "best_epoch": fitted.trained.best_epoch,
         "val_balanced_accuracy": float(best.val_balanced_accuracy),
         "val_macro_auc": float(best.val_macro_auc),
     }
 
 
-def evaluated(
-    params: Params, data: LabelledImages, folder: Path
-) -> tuple[dict[str, float], pd.DataFrame]:
-    """All figures of the trained network on the test set, and its answers."""
-    model, description = load_model(folder / MODEL)
-    device = choose_device(device_of(params))
-    parts = {name: data.part(name) for name in ("val", "test")}
-    logits = {
-        name: predict_logits(
-            model.to(device),
-            part.images,
-            description.statistics(),
-            device,
-            view_count=params.evaluate.views,
-        )
-        for name, part in parts.items()
-    }
-    found = scores_of(
-        parts["val"],
-        logits["val"],
-        parts["test"],
-        logits["test"],
-        class_counts=description.class_counts,
-        imbalance=description.imbalance,
-        temperature=calibration_of(description, str(folder)).temperature,
-        resamples=params.evaluate.resamples,
-        seed=params.evaluate.seed,
-    )
-    return found.figures, answers_table(parts["test"], found.balanced)
-
-
-def answers_table(test: LabelledImages, probabilities: Any) -> pd.DataFrame:
+def answers_table(test: LabelledImages, probabilities: NDArray[np.float64]) -> pd.DataFrame:
     """What answers.csv.gz holds: the image's id and the probability of each class."""
     table = pd.DataFrame(probabilities, columns=list(HEADER[1:]))
     table.insert(0, HEADER[0], test.image_ids)
     return table
+
+
+def truth_table(images: LabelledImages) -> pd.DataFrame:
+    """image, lesion_id (of the group) and dx."""
+    names = np.array(CLASSES)[images.labels]
+    return pd.DataFrame({"image": images.image_ids, "lesion_id": images.groups, "dx": names})

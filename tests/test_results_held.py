@@ -18,8 +18,7 @@ from harmonic.evaluation.figures import checked_figure, range_of
 from harmonic.evaluation.predictions import KEPT_ROUNDING
 from harmonic.evaluation.runs import Run, read_runs
 from studies.compression.page import over_seeds, scored
-from studies.pages.reading import kept_answers, runs_of_studies
-from studies.post_protocol.page import codes, mean_recall
+from studies.pages.reading import kept_answers, runs_of_studies, scores_of
 
 RESULTS = Path(__file__).parents[1] / "results"
 FOLDS = ("1c7c55aa07d5", "e64e0b7a6602", "1ab08a0490e9", "ec70c331d91b", "469adb6918a5")
@@ -207,9 +206,7 @@ def test_the_protocol_has_the_figures_of_its_answers():
         assert row.epoch == run.record["best_epoch"]
         answers = kept_answers(RESULTS, run)
         for part in ("seen", "sibling", "unseen"):
-            rows = answers[(answers.part == part)]
-            once = np.ones((1, len(rows)))
-            (value,) = mean_recall(codes(rows.dx), codes(rows.answer), once)
+            value = scores_of(answers[answers.part == part], 1).value
             assert row[part] == run.metrics[part] == pytest.approx(value, abs=1e-5), part
         drawn = answers[answers.in_test == 1]
         of_class = (drawn.dx == drawn.answer).groupby(drawn.dx).mean()

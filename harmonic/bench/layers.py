@@ -1,26 +1,34 @@
 """Side-by-side measurement of plain and harmonic convolutions: time and peak memory."""
 
 import copy
+import json
 import random
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import median
 
 import torch
 from torch import Tensor, nn
+from torch.profiler import ProfilerActivity, profile
 
+from ..markdown import markdown_table
 from ..nn.checks import integer
 from ..nn.conv import HarmonicConv2d
 from ..nn.networks import build_network
 from ..nn.surgery import fold, harmonize
-from .peak_memory import peak_memory
 
 PLAIN = "nn.Conv2d"
 LINEAR = "harmonic"
 MOMENTS = "harmonic, batch norm by moments"
 MAPS = "harmonic, batch norm by maps"
 FOLDED = "folded"
+HEADS = (
+    *("what", "kind", "inference, ms", "× plain", "training step, ms", "× plain"),
+    *("peak, MiB", "× plain"),
+)
 
 
 @dataclass(frozen=True)
@@ -66,15 +74,39 @@ def measure(workload: Workload, rounds: int, device: torch.device) -> list[Row]:
         rows[name].memory = peak_memory(step, device)
     order = random.Random(0)
     for turn in range(-1, rounds):
-        for name in order.sample(list(inferred), len(inferred)):
-            seconds = _seconds(inferred[name], device)
-            if turn >= 0:  # the first round warms up
-                rows[name].inference.append(seconds)
-        for name in order.sample(list(trained), len(trained)):
-            seconds = _seconds(trained[name], device)
-            if turn >= 0:
-                rows[name].training.append(seconds)
+        for work, measured in ((inferred, "inference"), (trained, "training")):
+            for name in order.sample(list(work), len(work)):
+                seconds = _seconds(work[name], device)
+                if turn >= 0:  # the first round warms up
+                    getattr(rows[name], measured).append(seconds)
     return list(rows.values())
+
+
+def peak_memory(work: Callable[[], object], device: torch.device) -> int:
+    """Bytes of tensors alive at the peak of `work`, beyond those alive before it.
+
+    On a GPU the allocator's own figure; on a CPU the sum of all allocations and releases that the
+    profiler recorded, without the scratch space that libraries take for themselves.
+    """
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        work()
+        torch.cuda.synchronize(device)
+        return torch.cuda.max_memory_allocated(device) - before
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        work()
+    with tempfile.TemporaryDirectory() as folder:
+        trace = Path(folder) / "trace.json"
+        profiler.export_chrome_trace(str(trace))
+        events = json.loads(trace.read_text(encoding="utf-8"))["traceEvents"]
+    changes = [one for one in events if one.get("name") == "[memory]"]
+    alive = peak = 0
+    for change in sorted(changes, key=lambda one: one["ts"]):
+        alive += change["args"]["Bytes"]
+        peak = max(peak, alive)
+    return peak
 
 
 def bench(
@@ -97,25 +129,21 @@ def bench(
 
 def report(tables: list[list[Row]], rounds: int, device: torch.device) -> str:
     """The rows of all workloads as one Markdown table, with what was measured and how."""
-    lines = [
-        "| what | kind | inference, ms | × plain | training step, ms | × plain "
-        "| peak, MiB | × plain |",
-        "|---|---|--:|--:|--:|--:|--:|--:|",
-    ]
+    cells = []
     for rows in tables:
         plain = next(row for row in rows if row.kind == PLAIN)
-        lines += [_line(row, plain) for row in rows]
-    gain = _ratio(_training(tables[-1], MAPS), _training(tables[-1], MOMENTS))
-    lines += [
-        "",
+        cells += [_cells(row, plain) for row in rows]
+    training = {row.kind: row.training for row in tables[-1]}
+    gain = _ratio(training[MAPS], training[MOMENTS])
+    return (
+        f"{markdown_table(HEADS, cells, right=HEADS[2:])}\n"
         f"{_describe(device)}, PyTorch {torch.__version__}, float32. Medians over {rounds} rounds, "
         "in each of which every kind takes its turn in random order; × plain is the median over "
         "rounds of the ratio to nn.Conv2d in the same round. A training step is forward, backward "
         "and an SGD step with momentum. Peak: tensors alive at the peak of a training step beyond "
         "those before it. In the network with batch norm in every layer, moments are "
-        f"{gain:.2f} times as fast as maps.",
-    ]
-    return "\n".join(lines) + "\n"
+        f"{gain:.2f} times as fast as maps.\n"
+    )
 
 
 def _kinds(plain: nn.Module) -> dict[str, nn.Module]:
@@ -189,24 +217,17 @@ def _describe(device: torch.device) -> str:
     return f"CPU, {torch.get_num_threads()} threads"
 
 
-def _training(rows: list[Row], kind: str) -> list[float]:
-    return next(row.training for row in rows if row.kind == kind)
-
-
 def _ratio(times: list[float], others: list[float]) -> float:
     return median(one / other for one, other in zip(times, others, strict=True))
 
 
-def _line(row: Row, plain: Row) -> str:
+def _cells(row: Row, plain: Row) -> list[str]:
     cells = [row.workload, row.kind, f"{median(row.inference) * 1e3:.2f}"]
     cells.append(f"{_ratio(row.inference, plain.inference):.2f}")
-    if row.training and row.memory is not None and plain.memory is not None:
-        cells += [
-            f"{median(row.training) * 1e3:.2f}",
-            f"{_ratio(row.training, plain.training):.2f}",
-            f"{row.memory / 2**20:.1f}",
-            f"{row.memory / plain.memory:.2f}",
-        ]
-    else:
-        cells += ["–"] * 4
-    return "| " + " | ".join(cells) + " |"
+    if row.memory is None or plain.memory is None:
+        return cells + ["–"] * 4
+    return [
+        *(*cells, f"{median(row.training) * 1e3:.2f}"),
+        f"{_ratio(row.training, plain.training):.2f}",
+        *(f"{row.memory / 2**20:.1f}", f"{row.memory / plain.memory:.2f}"),
+    ]

@@ -7,6 +7,7 @@ loss met the imbalance says what z estimates, up to a constant per image:
   arXiv 2007.07314), so z + log pi is fitted to log p(y | x), and b = z to log p(x | y);
 - "class_weights": cross entropy weighted by 1 / pi is least where softmax(z) is the posterior of a
   world in which all classes are equally frequent, so again b = z;
+- "resampling": images are drawn from such a world, so again b = z;
 - "none": z is fitted to log p(y | x), and b = z - log pi (their post-hoc adjustment);
 - "focal": as "none", but for a monotone bend of the probabilities that T takes up in part.
 
@@ -32,7 +33,7 @@ from harmonic.data.classes import CLASSES
 from harmonic.errors import InputError
 from harmonic.evaluation.checks import checked_labels, checked_scores
 
-Imbalance = Literal["logit_adjustment", "class_weights", "focal", "none"]
+Imbalance = Literal["logit_adjustment", "class_weights", "focal", "resampling", "none"]
 
 TEMPERATURE_BOUNDS = (0.05, 20.0)
 """Where `fit_temperature` looks: wide enough for any network worth calibrating, and finite when
@@ -47,7 +48,7 @@ def decision_rules(
     Args:
         logits: network outputs (n, 7), any real type, finite.
         class_counts: training images of each class (7,), in the order of CLASSES, each > 0.
-        imbalance: how training met the imbalance: logit_adjustment, class_weights, focal or none.
+        imbalance: how training met the imbalance, one of the above.
         temperature: T, finite and > 0; see `fit_temperature`.
 
     Raises:
@@ -118,7 +119,7 @@ def _balanced_scores(
 ) -> NDArray[np.float64]:
     """b of the equations above, up to a constant per image: log p(x | y)."""
     scores = checked_scores(logits, "logits")
-    if imbalance in ("logit_adjustment", "class_weights"):
+    if imbalance in ("logit_adjustment", "class_weights", "resampling"):
         return scores
     if imbalance in ("focal", "none"):
         return scores - log_prior

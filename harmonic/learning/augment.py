@@ -53,6 +53,22 @@ def affine_matrices(count: int, amount: Augmentation, random: torch.Generator) -
     return torch.cat([rows, shift[:, :, None]], dim=2)
 
 
+def crop_matrices(count: int, random: torch.Generator) -> Tensor:
+    """Random crops at the full size, flipped at random both ways; (count, 2, 3) for affine_grid.
+
+    Of 0.4 to 1 of the area and an aspect of 3/4 to 4/3, as in GEM's RandomResizedCrop (Brigato et
+    al. 2022, doi 10.1109/ACCESS.2022.3172939).
+    """
+    draws = torch.rand(6, count, generator=random)
+    area = 0.4 + 0.6 * draws[0]
+    aspect = torch.exp((2 * draws[1] - 1) * math.log(4 / 3))
+    sides = torch.stack([(area * aspect).sqrt(), (area / aspect).sqrt()], dim=1).clamp(max=1)
+    flips = torch.where(draws[2:4].T < 0.5, 1.0, -1.0)
+    # affine_grid counts in half image sides: a crop may move by what it leaves free.
+    shift = (2 * draws[4:].T - 1) * (1 - sides)
+    return torch.cat([torch.diag_embed(flips * sides), shift[:, :, None]], dim=2)
+
+
 def erased_rectangles(
     count: int, height: int, width: int, share: float, random: torch.Generator
 ) -> Tensor:
@@ -66,10 +82,20 @@ def erased_rectangles(
 
 
 def draw_changes(
-    count: int, height: int, width: int, amount: Augmentation, random: torch.Generator
+    count: int,
+    height: int,
+    width: int,
+    amount: Augmentation,
+    random: torch.Generator,
+    moves: str = "rotations",
 ) -> Changes:
-    """Random changes for each image of a batch."""
-    matrices = affine_matrices(count, amount, random)
+    """Random changes for each image of a batch; `moves` as in a recipe."""
+    if moves == "crops":
+        matrices = crop_matrices(count, random)
+    elif moves == "none":
+        matrices = torch.eye(2, 3).expand(count, 2, 3)
+    else:
+        matrices = affine_matrices(count, amount, random)
     factors = uniform(3 * count, 1 - amount.colour, 1 + amount.colour, random).view(3, count).T
     erased = None
     if amount.erasing:

@@ -43,12 +43,19 @@ def normalised(
     return ((images - mean) / std.clamp(min=1e-3)).contiguous(memory_format=memory_format)
 
 
-def batches(count: int, size: int, random: torch.Generator) -> Iterator[Tensor]:
+def batches(
+    count: int, size: int, random: torch.Generator, odds: Tensor | None = None
+) -> Iterator[Tensor]:
     """Row numbers 0 … count−1 in random order, `size` at a time.
 
+    With `odds` (count,) as many rows are drawn with replacement, each as likely as its odds say.
     A last batch of one would break batch norm; it is left for another epoch.
     """
-    for rows in torch.randperm(count, generator=random).split(size):
+    if odds is None:
+        order = torch.randperm(count, generator=random)
+    else:
+        order = torch.multinomial(odds, count, replacement=True, generator=random)
+    for rows in order.split(size):
         if len(rows) > 1:
             yield rows
 

@@ -16,7 +16,7 @@ from harmonic.data.classes import CLASSES
 from harmonic.evaluation.rules import fit_temperature
 from harmonic.files import write_bytes, write_text
 from harmonic.learning.batches import channel_statistics, predict_logits
-from harmonic.learning.loop import Trained, train
+from harmonic.learning.loop import Trained, Watch, train
 from harmonic.learning.processes import Processes, alone, joined
 from harmonic.learning.randomness import derived_seed
 from harmonic.learning.settings import Plan, Recipe, Schedule
@@ -48,6 +48,8 @@ def fit(
     device: str,
     digest: str,
     check: Callable[[Processes], None] = lambda processes: None,
+    change: Callable[[nn.Module], nn.Module] | None = None,
+    watch: Watch = lambda network, epoch: {},
 ) -> Fitted | None:
     """Train on the set `train` of `data`; its set `val` chooses the epoch and the temperature.
 
@@ -61,6 +63,8 @@ def fit(
         device: auto, cpu, cuda or cuda:N.
         digest: of the data, for the model file.
         check: called with all processes before training.
+        change: what becomes of the fresh network. No plan describes that: MODEL is not written.
+        watch: what more is to be found out after each epoch.
     """
     training, validation = data.part("train"), data.part("val")
     statistics = channel_statistics(training.images)
@@ -77,6 +81,11 @@ def fit(
         mean=statistics.mean,
         std=statistics.std,
     )
+
+    def fresh() -> nn.Module:
+        network = described_network(description)
+        return network if change is None else change(network)
+
     content = io.BytesIO()
     Image.fromarray(first_batch(training, plan.recipe)).save(content, "PNG")
     write_bytes(folder / FIRST_BATCH, content.getvalue())
@@ -84,7 +93,7 @@ def fit(
     with joined(device) as processes:
         check(processes)
         trained = train(
-            described_network(description),
+            fresh(),
             training,
             validation,
             statistics,
@@ -92,10 +101,11 @@ def fit(
             plan.schedule,
             processes,
             folder / CHECKPOINT,
+            watch,
         )
         if not processes.leads:
             return None
-    network = described_network(description).to(processes.device)
+    network = fresh().to(processes.device)
     network.load_state_dict(trained.state)
     logits = predict_logits(
         network, validation.images, statistics, processes.device, view_count=plan.views
@@ -107,7 +117,8 @@ def fit(
     provenance = {"data": digest, "seed": plan.recipe.seed, "epoch": trained.best_epoch}
     made = {"calibration": calibration, "provenance": provenance}
     description = description.model_copy(update=made)
-    save_model(folder / MODEL, trained.state, description)
+    if change is None:
+        save_model(folder / MODEL, trained.state, description)
     history = pd.DataFrame(trained.history)
     write_text(folder / HISTORY, history.to_csv(index=False, lineterminator="\n"))
     return Fitted(network, description, trained, history, processes)

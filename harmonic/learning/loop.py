@@ -8,6 +8,7 @@ average of the weights at the epoch with the best balanced accuracy on the valid
 import copy
 import math
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from tqdm import tqdm
 from harmonic.data.arrays import LabelledImages
 from harmonic.data.classes import CLASSES
 from harmonic.errors import InputError
-from harmonic.learning.batches import batches, predict_logits
+from harmonic.learning.batches import predict_logits
 from harmonic.learning.checkpoint import Progress, State, load_checkpoint, save_checkpoint
 from harmonic.learning.learner import Learner, make_learner
 from harmonic.learning.memory import is_out_of_memory, out_of_memory_line
@@ -31,6 +32,9 @@ from harmonic.learning.processes import Processes, is_lost_process
 from harmonic.learning.randomness import derived_seed, generator
 from harmonic.learning.settings import Recipe, Schedule
 from harmonic.model_file.description import ChannelStatistics
+
+Watch = Callable[[nn.Module, int], Mapping[str, float]]
+"""From the averaged network and the number of its epoch to more figures of the history."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +61,12 @@ def train(
     schedule: Schedule,
     processes: Processes,
     checkpoint: Path,
+    watch: Watch = lambda network, epoch: {},
 ) -> Trained:
     """Train `model`, going on from `checkpoint` where there is one.
 
     Several processes train one network together; the first alone validates and writes, and its
-    result alone is whole.
+    result alone is whole. What `watch` finds after an epoch joins its record.
 
     Raises InputError naming epoch, step and learning rate where a loss, or an output after an
     epoch, is not finite, and naming the batch size and what would fit where memory runs out.
@@ -69,7 +74,7 @@ def train(
     try:
         average = copy.deepcopy(model).to(processes.device).eval()
         learner = make_learner(model, training, statistics, recipe, processes)
-        return run_epochs(learner, average, validation, schedule, checkpoint)
+        return run_epochs(learner, average, validation, schedule, checkpoint, watch)
     except (RuntimeError, MemoryError) as error:
         if is_lost_process(error):
             raise InputError(
@@ -89,6 +94,7 @@ def run_epochs(
     validation: LabelledImages,
     schedule: Schedule,
     checkpoint: Path,
+    watch: Watch,
 ) -> Trained:
     """The epochs that `checkpoint` has not; `average` follows the learner's model."""
     processes, recipe = learner.processes, learner.recipe
@@ -122,7 +128,7 @@ def run_epochs(
             learner.model.train()
             first, last = epoch * steps_an_epoch, (epoch + 1) * steps_an_epoch - 1
             losses = []
-            for step, rows in enumerate(batches(images, recipe.batch_size, random), first):
+            for step, rows in enumerate(learner.data.batches(random), first):
                 momentum = schedule.momentum_at(step, steps)
                 if momentum is not None:
                     set_momentum(learner.optimizer, momentum)
@@ -145,8 +151,9 @@ def run_epochs(
                 "lr": round(schedule.rate_at(last, steps), 9),
                 "train_loss": round(float(epoch_losses.mean()), 6),
                 **metrics,
+                **watch(average, epoch + 1),
             }
-            progress = advanced(progress, record, average)
+            progress = advanced(progress, record, average, schedule.chosen_by)
             save_checkpoint(checkpoint, progress, learner.model, average, learner.optimizer)
             bar.set_postfix(val_balanced_accuracy=f"{record['val_balanced_accuracy']:.3f}")
     speed = images * (schedule.epochs - first_epoch) / seconds if seconds else 0.0
@@ -193,11 +200,12 @@ def validate(
     return {name: round(value, 6) for name, value in found.items()}
 
 
-def advanced(progress: Progress, record: dict[str, Any], average: nn.Module) -> Progress:
+def advanced(
+    progress: Progress, record: dict[str, Any], average: nn.Module, chosen_by: str | None
+) -> Progress:
     """The progress after one more epoch; among equally good epochs the first is kept."""
-    so_far = max((past["val_balanced_accuracy"] for past in progress.history), default=-1.0)
     history = [*progress.history, record]
-    if record["val_balanced_accuracy"] <= so_far:
+    if chosen_by and any(one[chosen_by] >= record[chosen_by] for one in progress.history):
         return Progress(history, progress.best, progress.best_epoch)
     best = {name: value.detach().clone() for name, value in average.state_dict().items()}
     return Progress(history, best, record["epoch"])

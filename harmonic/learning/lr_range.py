@@ -13,7 +13,6 @@ from tqdm import tqdm
 
 from harmonic.data.arrays import LabelledImages
 from harmonic.errors import InputError
-from harmonic.learning.batches import batches
 from harmonic.learning.learner import make_learner
 from harmonic.learning.processes import alone
 from harmonic.learning.randomness import derived_seed, generator
@@ -36,10 +35,9 @@ def sweep_rates(
     """Train for `steps` steps, the rate rising geometrically; stop where the loss diverges."""
     learner = make_learner(model, training, statistics, recipe, alone(device))
     learner.model.train()
-    images = len(training.labels)
     random = generator(recipe.seed, 0)
     torch.manual_seed(derived_seed(recipe.seed, 0, 1))
-    endless = (rows for _ in count() for rows in batches(images, recipe.batch_size, random))
+    endless = (rows for _ in count() for rows in learner.data.batches(random))
     rates = np.geomspace(lowest, highest, steps)
     losses: list[float] = []
     for rate in tqdm(rates, desc="find_lr", unit="step", disable=None):

@@ -24,11 +24,17 @@ class Loss:
     label_smoothing: float
     focal_gamma: float
     """γ of the focal loss; 0 is cross-entropy."""
+    sigmoid: bool = False
+    """Whether each class is a question of its own, their cross-entropies averaged."""
 
     def total(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Σ over the images of their weighted losses."""
         smoothing = self.label_smoothing
         smooth = targets * (1 - smoothing) + smoothing / targets.shape[1] if smoothing else targets
+        if self.sigmoid:
+            return functional.binary_cross_entropy_with_logits(
+                logits + self.log_prior, smooth, self.class_weights, reduction="sum"
+            ) / len(self.class_weights)
         log_probability = functional.log_softmax(logits + self.log_prior, dim=1)
         terms = smooth * self.class_weights * log_probability
         if self.focal_gamma:
@@ -53,6 +59,7 @@ def make_loss(class_counts: Tensor, recipe: Recipe) -> Loss:
     class_weights: each image weighs inversely to the frequency of its class.
     focal: a term counts less, by (1 − p)^γ, the surer the network is of it (Lin et al. 2017, arXiv
     1708.02002, equation 4, without α).
+    resampling: plain cross-entropy, of images drawn so that all classes come equally often.
     none: plain cross-entropy. A class without an image counts as if it had one.
     """
     counts = class_counts.clamp(min=1).float()
@@ -64,15 +71,16 @@ def make_loss(class_counts: Tensor, recipe: Recipe) -> Loss:
         weights if way == "class_weights" else torch.ones_like(weights),
         recipe.label_smoothing,
         recipe.focal_gamma if way == "focal" else 0.0,
+        recipe.loss == "sigmoid",
     )
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """Adam, AdamW or SGD with Nesterov momentum 0.9.
+    """Adam, AdamW or SGD with momentum 0.9, Nesterov's unless the recipe says otherwise.
 
-    Weight decay acts on the weights of convolutions and linear layers; not on biases and batch
-    norm, whose scale carries no capacity. `fused` is one kernel for all parameters. The learning
-    rate is 0 until `set_rate` sets it, as every step does.
+    Weight decay acts on the weights of convolutions and linear layers; without `decay_all` not on
+    biases and batch norm, whose scale carries no capacity. `fused` is one kernel for all
+    parameters. The learning rate is 0 until `set_rate` sets it, as every step does.
     """
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     groups = [
@@ -82,11 +90,11 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
         },
         {
             "params": [parameter for parameter in parameters if parameter.ndim <= 1],
-            "weight_decay": 0.0,
+            "weight_decay": recipe.weight_decay if recipe.decay_all else 0.0,
         },
     ]
     if recipe.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=0.0, momentum=0.9, nesterov=True, fused=True)
+        return torch.optim.SGD(groups, lr=0.0, momentum=0.9, nesterov=recipe.nesterov, fused=True)
     kind = torch.optim.Adam if recipe.optimizer == "adam" else torch.optim.AdamW
     return kind(groups, lr=0.0, fused=True)
 

@@ -41,8 +41,8 @@ class Section(BaseModel):
     @classmethod
     def part_of(cls, whole: "Section", **others: Any) -> Self:
         """The section whose values `whole` has, a section of more fields, and `others`."""
-        own = {key: getattr(whole, key) for key in cls.model_fields if key not in others}
-        return cls(**own, **others)
+        shared = cls.model_fields.keys() & type(whole).model_fields.keys() - others.keys()
+        return cls(**{key: getattr(whole, key) for key in shared}, **others)
 
 
 class Network(Section):
@@ -119,26 +119,37 @@ class Step(Mixing, Augmentation):
     optimizer: Literal["adam", "adamw", "sgd"]
     weight_decay: Annotated[float, number(0, 1)]
     clip: Annotated[float, number(0.01, 1000, "largest gradient norm")]
-    imbalance: Literal["logit_adjustment", "class_weights", "focal", "none"]
+    imbalance: Literal["logit_adjustment", "class_weights", "focal", "resampling", "none"]
     focal_gamma: Annotated[float, number(0, 10)]
     label_smoothing: Annotated[float, number(0, 0.5)]
     compile: Switch
 
 
 class Recipe(Step):
-    """All that find_lr and train must agree on."""
+    """All that find_lr and train must agree on.
+
+    What has a value here is of published protocols; params.yaml has no key for it.
+    """
 
     seed: Seed
     batch_size: Annotated[int, whole(2, 65_536, "images")]
+    moves: Literal["rotations", "crops", "none"] = "rotations"
+    """rotations: as zoom and shift say. crops: see `harmonic.learning.augment.crop_matrices`."""
+    loss: Literal["softmax", "sigmoid"] = "softmax"
+    nesterov: bool = True
+    """Of optimizer=sgd."""
+    decay_all: bool = False
+    """Whether weight decay acts on biases and batch norm, too."""
 
 
 class Averaging(Section):
     """How the learning rate runs, and over how many steps weights are averaged."""
 
-    schedule: Literal["cosine", "one_cycle"]
+    schedule: Literal["cosine", "one_cycle", "constant"]
     """cosine: a linear rise over the warm-up, then half a cosine towards 0. one_cycle: half a
     cosine up from lr / 25 and one down to lr / 250,000, while the momentum falls from 0.95 to 0.85
-    and rises again (Smith and Topin 2017, arXiv 1708.07120, in the form of torch's OneCycleLR)."""
+    and rises again (Smith and Topin 2017, arXiv 1708.07120, in the form of torch's OneCycleLR).
+    constant: the rise, then lr."""
     warmup: Annotated[float, number(0, 0.5, "share of all steps")]
     ema: Annotated[float, number(0, 0.99999, "decay a step")]
 
@@ -148,6 +159,8 @@ class Schedule(Averaging):
 
     epochs: Annotated[int, whole(1, 10_000, "passes over the training set")]
     lr: LearningRate
+    chosen_by: str | None = "val_balanced_accuracy"
+    """The figure of the history whose highest value chooses the epoch; None keeps the last."""
 
     def rate_at(self, step: int, steps: int) -> float:
         """The learning rate of a step, counted from 0."""
@@ -156,6 +169,8 @@ class Schedule(Averaging):
         rise = round(self.warmup * steps)
         if step < rise:
             return self.lr * (step + 1) / rise
+        if self.schedule == "constant":
+            return self.lr
         progress = (step - rise) / max(1, steps - rise)
         return half_cosine(self.lr, 0.0, progress)
 

@@ -1,5 +1,6 @@
 """The training images on the device, and batches of them, changed and mixed."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +25,13 @@ class TrainingSet:
     """float32 (N, classes), one-hot."""
     recipe: Recipe
 
+    def batches(self, random: torch.Generator) -> Iterator[Tensor]:
+        """The row numbers of each batch of an epoch."""
+        odds = None
+        if self.recipe.imbalance == "resampling":
+            odds = (self.targets @ (1 / self.targets.sum(dim=0).clamp(min=1))).cpu()
+        return batches(len(self.targets), self.recipe.batch_size, random, odds)
+
     def batch(
         self, rows: Tensor, random: torch.Generator, share: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
@@ -33,7 +41,7 @@ class TrainingSet:
         and mixed is the same however the batch is shared out.
         """
         height, width = self.pixels.shape[1:3]
-        changes = draw_changes(len(rows), height, width, self.recipe, random)
+        changes = draw_changes(len(rows), height, width, self.recipe, random, self.recipe.moves)
         mix = draw_mix(len(rows), height, width, self.recipe, random)
         whole = self.targets[rows.to(self.pixels.device)]
         if mix is not None:
@@ -61,8 +69,8 @@ def first_batch(images: LabelledImages, recipe: Recipe, columns: int = 8) -> np.
     uint8 (rows · H, columns · W, 3); drawn on the CPU, so the same on every machine.
     """
     random = generator(recipe.seed, 0)
-    rows = next(batches(len(images.labels), recipe.batch_size, random))
-    batch, _, _ = on_device(images, recipe, torch.device("cpu")).batch(rows, random)
+    data = on_device(images, recipe, torch.device("cpu"))
+    batch, _, _ = data.batch(next(data.batches(random)), random)
     shown = (batch[: columns**2].clamp(0, 1) * 255).round().byte()
     shown = functional.pad(shown, (0, 0, 0, 0, 0, 0, 0, -len(shown) % columns))
     return (

@@ -64,7 +64,7 @@ class Description(BaseModel):
     classes: Annotated[list[str], Field(min_length=2, max_length=1000)]
     class_counts: list[Annotated[int, Field(ge=0)]]
     """Training images of each class: the natural decision rule restores their frequencies."""
-    imbalance: Literal["logit_adjustment", "class_weights", "focal", "none"]
+    imbalance: Literal["logit_adjustment", "class_weights", "focal", "resampling", "none"]
     image_size: Annotated[int, Field(ge=28, le=224)]
     aspect: Literal["squash", "crop", "pad"]
     hair_method: str

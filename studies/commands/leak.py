@@ -23,8 +23,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def run(options: argparse.Namespace) -> None:
+    from studies.data import all_images, digest_with_sets, overridden
     from studies.leak.design import leak_design
-    from studies.leak.images import archive_images
     from studies.leak.trial import ARMS, do, planned
 
     places = places_of(options)
@@ -37,8 +37,11 @@ def run(options: argparse.Namespace) -> None:
         "epochs": options.epochs,
         "image_size": options.image_size,
     }
-    data, digest = archive_images(places.archive, options.image_size, places.work)
+    params = overridden(overrides | {"archive": str(places.archive)})
+    images, data = all_images(places.work, params)
     design = leak_design(data.groups, data.labels, seed=options.design_seed)
+    table = images.with_name(f"leak-{options.design_seed}.csv")
+    digest = digest_with_sets(images, data, design.sets(len(data.labels)), table)
     for seed in range(options.seeds):
         for arm in ARMS:
             one = planned(arm, seed, overrides, options.design_seed)

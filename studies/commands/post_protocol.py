@@ -26,11 +26,15 @@ def at_least_one(text: str) -> int:
 
 
 def run(options: argparse.Namespace) -> None:
-    from studies.leak.images import archive_images
-    from studies.post_protocol.runs import IMAGE_SIZE, do, planned
+    import numpy as np
+
+    from studies.data import all_images, digest_with_sets
+    from studies.post_protocol.protocol import do, planned
 
     places = places_of(options)
-    data, digest = archive_images(places.archive, IMAGE_SIZE, places.work)
+    images, data = all_images(places.work, planned(0, options.epochs).params(places.archive))
+    table = images.with_name("post_protocol.csv")
+    digest = digest_with_sets(images, data, np.full(len(data.labels), "all"), table)
     for draw in range(options.draws):
         one = planned(draw, options.epochs)
         print(f"post-protocol {one.name}: {do(one, data, digest, options.device, places)}")

@@ -38,8 +38,8 @@ def add_places(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    from studies.preset_runs import do, runs_of
     from studies.presets import PRESETS
-    from studies.runner import do, runs_of
 
     preset = PRESETS[options.preset]
     arms = options.arms.split(",") if options.arms else list(preset.arms)

@@ -27,9 +27,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 def run(options: argparse.Namespace) -> None:
     import pandas as pd
 
-    from harmonic.data.arrays import data_digest, read_labelled_images
+    from harmonic.data.arrays import data_digest
     from harmonic.errors import InputError
-    from studies.data import overridden, prepared_data
+    from studies.data import all_images, overridden
     from studies.small_data.arms import ARMS
     from studies.small_data.splits import drawn, published
     from studies.small_data.tasks import PRESETS, do, run_tasks, search_tasks
@@ -38,11 +38,10 @@ def run(options: argparse.Namespace) -> None:
     for arm in arms:
         if arm not in ARMS:
             raise InputError(f"--arms {arm} is unknown; there are {', '.join(ARMS)}")
-    places, preset = places_of(options), PRESETS[options.preset]
-    base = {"source": "archive", "archive": str(places.archive), "image_size": preset.image_size}
-    folder = prepared_data(places.work, overridden(base))
-    data = read_labelled_images(folder / "images.npy", folder / "split.csv")
-    index = pd.read_csv(folder / "index.csv", dtype={"lesion_group": str})
+    places, size = places_of(options), PRESETS[options.preset].image_size
+    base = {"source": "archive", "archive": str(places.archive), "image_size": size}
+    images, data = all_images(places.work, overridden(base))
+    index = pd.read_csv(images.with_name("index.csv"), dtype={"lesion_group": str})
     splits = [
         published(index, options.gem, number) if options.gem else drawn(index, number)
         for number in range(3)
@@ -52,7 +51,7 @@ def run(options: argparse.Namespace) -> None:
     else:
         sizes = (options.seeds, options.k)
         tasks = list(run_tasks(options.preset, arms, splits, *sizes, data.labels, options.runs))
-    digest = data_digest(folder / "images.npy", folder / "split.csv")
+    digest = data_digest(images, images.with_name("split.csv"))
     for number, task in enumerate(tasks, start=1):
         print(f"[{number}/{len(tasks)}] {task.run.study} {task.run.name}: ", end="", flush=True)
-        print(do(task, preset, data, digest, places))
+        print(do(task, data, digest, places))

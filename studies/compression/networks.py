@@ -133,15 +133,16 @@ def measure(run: Network, options: Options, runs: Path, commit: str) -> str:
     with claimed(place) as mine:
         if not mine:
             return "another process is at it"
-        if last_folder(run, options, study).is_dir():
+        last = name_of(run, BINARIES[-1], options.epochs)
+        if (study / folder_name(last, run.seed)).is_dir():  # has the others, too
             return "is there"
         model, description = load_model(run.work / MODEL)
         test = run.images().part("test")
-        with (run.run / "params.yaml").open(encoding="utf-8") as file:
-            params = YAML(typ="safe", pure=True).load(file)
+        params = YAML(typ="safe", pure=True).load(run.run / "params.yaml")
         count = 0
         for variant, when in files_of(run, model, description, place, options):
-            folder = study / folder_name(name_of(run, variant, when), run.seed)
+            arm = name_of(run, variant.weights, variant.epochs)
+            folder = study / folder_name(arm, run.seed)
             count += 1
             if folder.is_dir():
                 continue
@@ -157,7 +158,7 @@ def measure(run: Network, options: Options, runs: Path, commit: str) -> str:
             }
             record: dict[str, Any] = {
                 "study": study.name,
-                "arm": name_of(run, variant, when),
+                "arm": arm,
                 "seed": run.seed,
                 "commit": commit,
                 "data": run.data,
@@ -179,17 +180,8 @@ def measure(run: Network, options: Options, runs: Path, commit: str) -> str:
     return f"{count} files"
 
 
-def name_of(run: Network, variant: Variant, when: str) -> str:
+def name_of(run: Network, weights: str, tuned: int) -> str:
     """The arm that a file is: harmonic-int8, harmonic-level-2-tuned2, harmonic-binary-trained."""
-    if when == TRAINED:
-        return f"{run.arm}-trained"
-    tuned = f"-tuned{variant.epochs}" if variant.epochs else ""
-    return f"{run.arm}-{variant.weights.replace(' ', '-')}{tuned}"
-
-
-def last_folder(run: Network, options: Options, study: Path) -> Path:
-    """The folder of the last file that a network becomes; it has it if it has all."""
     if run.arm != run.base:
-        return study / folder_name(f"{run.arm}-trained", run.seed)
-    tuned = f"-tuned{options.epochs}" if options.epochs else ""
-    return study / folder_name(f"{run.arm}-{BINARIES[-1]}{tuned}", run.seed)
+        return f"{run.arm}-trained"
+    return f"{run.arm}-{weights.replace(' ', '-')}" + (f"-tuned{tuned}" if tuned else "")

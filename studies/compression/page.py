@@ -6,20 +6,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from harmonic.data.classes import CLASSES
 from harmonic.deploy.compression import (
     AFTER,
     TRAINED,
     Scores,
     accuracy_over_bytes,
-    scores_of_choice,
     table_row,
 )
 from harmonic.deploy.variants import BINARIES, LEVELS
 from harmonic.errors import InputError
 from harmonic.evaluation.runs import Run, runs_table
-from harmonic.markdown import markdown_table
-from studies.pages.reading import kept_answers, runs_of_studies
+from harmonic.markdown import markdown_table, with_interval
+from studies.pages.reading import kept_answers, runs_of_studies, scores_of
 
 WHOLE = "float32"
 FORMS = (WHOLE, "bfloat16", "int8", *(str(one) for one in LEVELS), *BINARIES)
@@ -36,37 +34,23 @@ def scored(runs: list[Run], results: Path, resamples: int) -> pd.DataFrame:
     keys = [f"compressed.{key}" for key in ("weights", "made", "views", "epochs")]
     table = runs_table(runs, ["model", *keys])
     table.columns = [name.removeprefix("params.").removeprefix("compressed.") for name in table]
-    rows = pd.DataFrame(
-        {
-            "model": table.model,
-            "seed": table.seed,
-            "weights": table.weights,
-            "made": table.made,
-            "views": table.views.astype(int),
-            "tuned": pd.Series([int(run.traits["compressed.epochs"]) for run in runs]),
-            "bytes": table.bytes,
-            "parameters": table.parameters,
-            "commit": table.commit,
-            "scores": [scores_of(kept_answers(results, run), resamples) for run in runs],
-        }
+    shown = ["model", "seed", "weights", "made", "bytes", "parameters", "commit"]
+    rows = table[shown].assign(
+        views=table.views.astype(int),
+        tuned=table.epochs.astype(int),
+        scores=[scores_of(kept_answers(results, run), resamples) for run in runs],
     )
-    place = rows.weights.str.removeprefix("level ").map(FORMS.index)
+    trained = rows.made == TRAINED
     order = pd.DataFrame(
         {
-            "trained": rows.made == TRAINED,
-            "name": np.where(rows.made == TRAINED, rows.weights, ""),
-            "place": place,
+            "trained": trained,
+            "name": rows.weights.where(trained, ""),
+            "place": rows.weights.str.removeprefix("level ").map(FORMS.index),
             "tuned": ~rows.made.isin(["", AFTER]),
             "seed": rows.seed,
         }
     )
     return rows.loc[order.sort_values(list(order)).index]
-
-
-def scores_of(answers: pd.DataFrame, resamples: int) -> Scores:
-    labels, chosen = (answers[column].map(CLASSES.index).to_numpy() for column in ("dx", "answer"))
-    lesions = answers.lesion_id.to_numpy(str)
-    return scores_of_choice(labels, lesions, chosen, resamples=resamples, seed=0)
 
 
 def over_seeds(rows: pd.DataFrame) -> pd.DataFrame:
@@ -130,9 +114,10 @@ def page(results: Path) -> dict[str, str | bytes]:
         [
             *(row.model, row.weights, row.when, row.seeds, f"{row.bytes:,}", f"{row.share:.1%}"),
             f"{row.parameters:,}",
-            f"{row.balanced_accuracy:.3f} "
-            f"[{row.balanced_accuracy_low:.3f}, {row.balanced_accuracy_high:.3f}]",
-            f"{100 * row.change:+.1f} [{100 * row.change_low:+.1f}, {100 * row.change_high:+.1f}]",
+            with_interval(
+                row.balanced_accuracy, row.balanced_accuracy_low, row.balanced_accuracy_high
+            ),
+            with_interval(100 * row.change, 100 * row.change_low, 100 * row.change_high, "+.1f"),
             row.change_seeds,
         ]
         for row in table.itertuples()

@@ -35,6 +35,14 @@ class Design:
     clean: NDArray[np.int64]
     leaky: NDArray[np.int64]
 
+    def sets(self, count: int) -> NDArray[np.str_]:
+        """Of each of `count` images: test, val, clean, leaky, both (training sets), or none."""
+        found = np.full(count, "", dtype="<U5")
+        for name in ("test", "val", "clean", "leaky"):
+            found[getattr(self, name)] = name
+        found[np.intersect1d(self.clean, self.leaky)] = "both"
+        return found
+
 
 def leak_design(
     groups: NDArray[np.str_],

@@ -16,16 +16,13 @@ from harmonic.evaluation.plots.differences import Row, forest_plot
 from harmonic.evaluation.predictions import HEADER, PUBLISHED_TOLERANCE
 from harmonic.evaluation.runs import Run
 from harmonic.evaluation.weighted import Statistic, auc_of, sensitivity_of
-from harmonic.markdown import markdown_table
+from harmonic.markdown import markdown_table, with_interval
 from studies.leak.trial import ARMS
 from studies.pages.reading import by_arm, kept_answers, runs_of_studies
 
 FEWEST = 20
 """Test images below which no figure is given."""
-RESAMPLES = 2000
-HEADS = [
-    *("figure", "test images", "with a sibling", "without leak", "with leak", "inflation"),
-]
+HEADS = ("figure", "test images", "with a sibling", "without leak", "with leak", "inflation")
 LABEL = "with siblings in training − without"
 
 
@@ -68,48 +65,41 @@ def probabilities(table: pd.DataFrame) -> NDArray[np.float64]:
     return checked_probabilities(table[[*HEADER[1:]]], "leak", PUBLISHED_TOLERANCE)
 
 
-def inflation(
-    study: Study, statistic: Statistic, rows: NDArray[np.bool_], resamples: int
-) -> Difference:
-    """What a figure gains from siblings in training, on some of the test images."""
-    return paired_difference(
-        study.labels[rows],
-        study.lesions[rows],
-        study.probabilities["clean"][:, rows],
-        study.probabilities["leaky"][:, rows],
-        statistic,
-        resamples=resamples,
-        seed=0,
-    )
+Comparisons = list[tuple[str, int, float, Difference]]
+"""Name, test images, share of them with a sibling, and difference of each figure."""
 
 
-def comparisons(study: Study, resamples: int) -> list[tuple[str, int, float, Difference]]:
-    """Name, test images, share of them with a sibling, and difference of each figure."""
+def comparisons(study: Study, resamples: int = 2000) -> Comparisons:
+    sibling, balanced = study.has_sibling, STATISTICS["balanced_accuracy"]
     everything = np.ones(len(study.labels), dtype=bool)
-    named: list[tuple[str, Statistic, NDArray[np.bool_]]] = []
-    for title, rows in (
-        ("all test images", everything),
-        ("with a sibling in training", study.has_sibling),
-        ("without", ~study.has_sibling),
-    ):
-        named.append((f"balanced accuracy, {title}", STATISTICS["balanced_accuracy"], rows))
-    named.append(("macro AUC, all test images", STATISTICS["macro_auc"], everything))
-    for label, name in enumerate(CLASSES):
-        named.append((f"sensitivity, {name}", sensitivity_of(label), everything))
-    for label, name in enumerate(CLASSES):
-        named.append((f"AUC, {name}", auc_of(label), everything))
+    of_class = {label: study.labels == label for label in range(len(CLASSES))}
+    named: list[tuple[str, Statistic, NDArray[np.bool_], NDArray[np.bool_]]] = [
+        ("balanced accuracy, all test images", balanced, everything, everything),
+        ("balanced accuracy, with a sibling in training", balanced, sibling, sibling),
+        ("balanced accuracy, without", balanced, ~sibling, ~sibling),
+        ("macro AUC, all test images", STATISTICS["macro_auc"], everything, everything),
+    ]
+    for title, kind in (("sensitivity", sensitivity_of), ("AUC", auc_of)):
+        for label, counted in of_class.items():
+            named.append((f"{title}, {CLASSES[label]}", kind(label), everything, counted))
     found = []
-    for title, statistic, rows in named:
-        of_class = [c for c, name in enumerate(CLASSES) if title.endswith(f", {name}")]
-        counted = rows & np.isin(study.labels, of_class) if of_class else rows
-        if counted.sum() >= FEWEST:
-            share = float(study.has_sibling[counted].mean())
-            difference = inflation(study, statistic, rows, resamples)
-            found.append((title, int(counted.sum()), share, difference))
+    for title, statistic, rows, counted in named:
+        if counted.sum() < FEWEST:
+            continue
+        difference = paired_difference(
+            study.labels[rows],
+            study.lesions[rows],
+            study.probabilities["clean"][:, rows],
+            study.probabilities["leaky"][:, rows],
+            statistic,
+            resamples=resamples,
+            seed=0,
+        )
+        found.append((title, int(counted.sum()), float(sibling[counted].mean()), difference))
     return found
 
 
-def table(study: Study, resamples: int) -> str:
+def table(study: Study, found: Comparisons) -> str:
     """Markdown: what both arms have in common, and each figure with its inflation."""
     first = study.runs[0]
     of_arm = {run.traits["arm"]: run for run in study.runs}
@@ -130,30 +120,26 @@ def table(study: Study, resamples: int) -> str:
         "may exclude zero by chance.\n\n"
     )
     rows = []
-    for title, count, share, difference in comparisons(study, resamples):
-        low, high = difference.interval
-        rows.append(
-            [
-                *(title, count, f"{share:.0%}", f"{difference.first:.3f}"),
-                *(f"{difference.second:.3f}", f"{difference.value:+.3f} [{low:+.3f}, {high:+.3f}]"),
-            ]
-        )
+    for title, count, share, difference in found:
+        shown = with_interval(difference.value, *difference.interval, "+.3f")
+        means = (f"{difference.first:.3f}", f"{difference.second:.3f}")
+        rows.append([title, count, f"{share:.0%}", *means, shown])
     text += markdown_table(HEADS, rows, right=HEADS[1:])
     if len(study.seeds) == 1:
         text += "\nOne seed: the intervals hold the chance in the lesions alone.\n"
     return text
 
 
-def inflations(study: Study, resamples: int) -> list[Row]:
+def inflations(found: Comparisons) -> list[Row]:
     """Name, inflation and interval of each figure, without the AUC of classes."""
     return [
         (title, difference.value, difference.interval)
-        for title, _, _, difference in comparisons(study, resamples)
+        for title, _, _, difference in found
         if not title.startswith("AUC")
     ]
 
 
 def page(results: Path) -> dict[str, str | bytes]:
     study = read_study(results)
-    plot = forest_plot(inflations(study, RESAMPLES), LABEL)
-    return {"leak.md": table(study, RESAMPLES), "leak.svg": plot}
+    found = comparisons(study)
+    return {"leak.md": table(study, found), "leak.svg": forest_plot(inflations(found), LABEL)}

@@ -1,47 +1,26 @@
 """The pages of results/: each a function from the folder of results to the files of the page."""
 
-from collections.abc import Callable
-from functools import partial
 from importlib import import_module
 from pathlib import Path
 
 from harmonic.errors import InputError
 from harmonic.files import write_bytes
 
-Files = dict[str, str | bytes]
-"""Contents by file name: Markdown, and the plots that it shows."""
-
-
-def _of(module: str, function: str = "page") -> Callable[[Path], Files]:
-    """The function of a module that is imported when the page is made."""
-
-    def made(results: Path) -> Files:
-        files: Files = getattr(import_module(f"studies.{module}"), function)(results)
-        return files
-
-    return made
-
-
-def _comparison(name: str, results: Path) -> Files:
-    from studies.pages.comparisons import comparison
-
-    return comparison(name, results)
-
-
-PAGES: dict[str, Callable[[Path], Files]] = {
-    "comparison.md": partial(_comparison, "comparison"),
-    "kinds.md": partial(_comparison, "kinds"),
-    "comparison_long.md": partial(_comparison, "comparison_long"),
-    "accuracy.md": _of("pages.accuracy"),
-    "search.md": _of("pages.search"),
-    "hair_effect.md": _of("pages.hair_effect"),
-    "pipeline.md": _of("pages.pipeline"),
-    "compression.md": _of("compression.page"),
-    "small_data.md": _of("small_data.page"),
-    "leak.md": _of("leak.summary"),
-    "post_protocol.md": _of("post_protocol.page"),
-    "leakage.svg": _of("pages.leakage"),
+PAGES = {
+    "comparison.md": "pages.comparisons.comparison",
+    "kinds.md": "pages.comparisons.kinds",
+    "comparison_long.md": "pages.comparisons.comparison_long",
+    "accuracy.md": "pages.accuracy.page",
+    "search.md": "pages.search.page",
+    "hair_effect.md": "pages.hair_effect.page",
+    "pipeline.md": "pages.pipeline.page",
+    "compression.md": "compression.page.page",
+    "small_data.md": "small_data.page.page",
+    "leak.md": "leak.summary.page",
+    "post_protocol.md": "post_protocol.page.page",
+    "leakage.svg": "pages.leakage.page",
 }
+"""The function of each, imported when the page is made: it gives contents by file name."""
 
 
 def write_page(page: str, results: Path) -> list[str]:
@@ -51,7 +30,8 @@ def write_page(page: str, results: Path) -> list[str]:
     """
     if page not in PAGES:
         raise InputError(f"{page}: no page made here; allowed are {', '.join(PAGES)}")
-    files = PAGES[page](results)
+    module, _, function = PAGES[page].rpartition(".")
+    files: dict[str, str | bytes] = getattr(import_module(f"studies.{module}"), function)(results)
     for name, content in files.items():
         write_bytes(results / name, content if isinstance(content, bytes) else content.encode())
     return list(files)

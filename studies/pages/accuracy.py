@@ -15,7 +15,7 @@ from harmonic.evaluation.answers import Answers
 from harmonic.evaluation.bootstrap import bootstrap_intervals, resampled_weights
 from harmonic.evaluation.metrics import headline_metrics
 from harmonic.evaluation.runs import Run, runs_table
-from harmonic.markdown import markdown_table
+from harmonic.markdown import markdown_table, with_interval
 from studies.pages.reading import by_arm, runs_of_studies, written_lesions
 
 PRESETS = ("small", "long", "full")
@@ -45,8 +45,8 @@ def ensemble(runs: Sequence[Run], lesions: NDArray[np.str_]) -> tuple[str, str]:
     found = headline_metrics(first.labels, mean, mean)  # what is shown is of the balanced rule
     weights = resampled_weights(first.labels, lesions, resamples=RESAMPLES, seed=0)
     intervals = bootstrap_intervals(Answers(first.labels, lesions, mean, mean), weights)
-    low, high = intervals["balanced_accuracy"]
-    return f"{found['balanced_accuracy']:.3f} [{low:.3f}, {high:.3f}]", f"{found['macro_auc']:.3f}"
+    shown = with_interval(found["balanced_accuracy"], *intervals["balanced_accuracy"])
+    return shown, f"{found['macro_auc']:.3f}"
 
 
 def rows(results: Path) -> Iterator[list[str]]:

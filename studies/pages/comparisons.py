@@ -4,6 +4,7 @@ import io
 import shlex
 import tempfile
 from contextlib import redirect_stdout
+from functools import partial
 from pathlib import Path
 
 from harmonic.__main__ import main as harmonic
@@ -17,7 +18,7 @@ ARGUMENTS = {
 }
 
 
-def comparison(name: str, results: Path) -> dict[str, str | bytes]:
+def compared(name: str, results: Path) -> dict[str, str | bytes]:
     """The page NAME.md and the plot NAME.svg."""
     runs, *options = shlex.split(ARGUMENTS[name])
     place = str(results / Path(runs).relative_to("results"))
@@ -29,3 +30,8 @@ def comparison(name: str, results: Path) -> dict[str, str | bytes]:
         drawing = plot.read_bytes()
     command = f"python -m harmonic compare {ARGUMENTS[name]} --plot results/{name}.svg"
     return {f"{name}.md": f"`{command}`\n\n{printed.getvalue()}", f"{name}.svg": drawing}
+
+
+comparison = partial(compared, "comparison")
+kinds = partial(compared, "kinds")
+comparison_long = partial(compared, "comparison_long")

@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from harmonic.errors import InputError
+from harmonic.evaluation.answers import Answers
 from harmonic.evaluation.difference import Difference
 from harmonic.evaluation.paired import STATISTICS, paired_difference
 from harmonic.evaluation.runs import Run
-from harmonic.markdown import markdown_table
+from harmonic.markdown import markdown_table, with_interval
 from studies.pages.reading import by_arm, runs_of_studies, written_lesions
 
 ARMS = {"none": "harmonic", "dullrazor": "hair-dullrazor", "directional": "hair-directional"}
@@ -31,53 +32,55 @@ lesions and seeds together.
 """
 
 
-def effect(
-    results: Path, without: Sequence[Run], after: Sequence[Run], method: str
-) -> dict[str, Difference]:
-    """Each figure with a method less without, paired over test lesions and the seeds of both."""
+def shared_answers(
+    without: Sequence[Run], after: Sequence[Run], method: str
+) -> list[list[Answers]]:
+    """The answers of the seeds that both arms have, in their order."""
     seeds = {run.seed for run in without} & {run.seed for run in after}
-    answers = [
+    found = [
         [run.answers for run in sorted(runs, key=lambda one: one.seed) if run.seed in seeds]
         for runs in (without, after)
     ]
-    if not seeds or any(one is None for arm in answers for one in arm):
+    if not seeds or any(one is None for arm in found for one in arm):
         raise InputError(f"{method}: no seed with answers that {REFERENCE} has, too")
-    found = [[one for one in arm if one is not None] for arm in answers]
-    first = found[0][0]
-    for one in (*found[0], *found[1]):
-        if one.image_ids.tolist() != first.image_ids.tolist():
-            raise InputError(f"{method}: other test images than {REFERENCE}")
-    lesions = written_lesions(results, without[0])
-    before, later = (np.array([one.balanced for one in arm]) for arm in found)
-    return {
-        name: paired_difference(
-            *(first.labels, lesions, before, later, statistic),
-            resamples=RESAMPLES,
-            seed=0,
-        )
-        for name, statistic in STATISTICS.items()
-    }
+    answers = [[one for one in arm if one is not None] for arm in found]
+    images = answers[0][0].image_ids.tolist()
+    if any(one.image_ids.tolist() != images for arm in answers for one in arm):
+        raise InputError(f"{method}: other test images than {REFERENCE}")
+    return answers
+
+
+def verdict(found: Difference) -> str:
+    if found.too_few:
+        return f"too few to tell: {found.too_few}"
+    if not found.over_both or not found.told:
+        return "no difference can be shown"
+    return "better" if found.over_both[0] > 0 else "worse"
 
 
 def page(results: Path) -> dict[str, str | bytes]:
+    """Each figure with a method less without, paired over test lesions and the seeds of both."""
     arms = by_arm([run for run in runs_of_studies(results, "small") if run.fold is None])
     if missing := [arm for arm in ARMS.values() if arm not in arms]:
         raise InputError(f"no run of {missing[0]}: `python -m studies run small --arms …`")
-    rows = []
+    without, rows = arms[ARMS[REFERENCE]], []
+    lesions = written_lesions(results, without[0])
     for method in (name for name in ARMS if name != REFERENCE):
-        without, after = arms[ARMS[REFERENCE]], arms[ARMS[method]]
-        for name, found in effect(results, without, after, method).items():
+        answers = shared_answers(without, arms[ARMS[method]], method)
+        labels = answers[0][0].labels
+        before, later = (np.array([one.balanced for one in arm]) for arm in answers)
+        for name, statistic in STATISTICS.items():
+            found = paired_difference(
+                *(labels, lesions, before, later, statistic),
+                resamples=RESAMPLES,
+                seed=0,
+            )
             low, high = found.over_both or (float("nan"), float("nan"))  # one seed shows nothing
-            shown = "no difference can be shown"
-            if found.too_few:
-                shown = f"too few to tell: {found.too_few}"
-            elif found.over_both and found.told:
-                shown = "better" if low > 0 else "worse"
             rows.append(
                 [
                     *(method, len(found.per_seed), name.replace("_", " ")),
                     *(f"{found.first:.3f}", f"{found.second:.3f}"),
-                    *(f"{found.value:+.3f} [{low:+.3f}, {high:+.3f}]", shown),
+                    *(with_interval(found.value, low, high, "+.3f"), verdict(found)),
                 ]
             )
     return {"hair_effect.md": TEXT + markdown_table(HEADS, rows, right=("seeds", "none", "with"))}

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from harmonic.evaluation.plots.differences import draw_forest
 from harmonic.evaluation.plots.drawing import house_style, to_svg
-from studies.leak.summary import LABEL, RESAMPLES, inflations
+from studies.leak.summary import LABEL, comparisons, inflations
 from studies.leak.summary import read_study as read_leak
 from studies.post_protocol.page import draw_epochs
 from studies.post_protocol.page import read_study as read_post
@@ -20,6 +20,6 @@ def page(results: Path) -> dict[str, str | bytes]:
         left, right = figure.subplots(1, 2)
         draw_epochs(left, post)
         left.set_title("The blog post's protocol: two independent draws")
-        draw_forest(right, inflations(leak, RESAMPLES), LABEL)
+        draw_forest(right, inflations(comparisons(leak)), LABEL)
         right.set_title("What siblings of test lesions in training add")
         return {"leakage.svg": to_svg(figure)}

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from harmonic.markdown import markdown_table
+from harmonic.markdown import markdown_table, with_interval
 from studies.pages.reading import runs_of_studies
 
 COLUMNS = {
@@ -20,18 +20,15 @@ intervals over test lesions.
 """
 
 
-def table(results: Path) -> str:
+def page(results: Path) -> dict[str, str | bytes]:
     rows = []
     for run in runs_of_studies(results, "pipeline", answers=False):
+        found = run.metrics
         figures = [
-            f"{run.metrics[name]:.3f} "
-            f"[{run.metrics[f'{name}_low']:.3f}, {run.metrics[f'{name}_high']:.3f}]"
+            with_interval(found[name], found[f"{name}_low"], found[f"{name}_high"])
             for name in COLUMNS
         ]
         told = [run.traits["epochs"], run.commit, f"`{run.record['command']}`"]
         rows.append([run.traits["model"], *figures, *told])
-    return markdown_table(["model", *COLUMNS.values(), "epochs", "commit", "command"], rows)
-
-
-def page(results: Path) -> dict[str, str | bytes]:
-    return {"pipeline.md": TEXT + table(results)}
+    heads = ["model", *COLUMNS.values(), "epochs", "commit", "command"]
+    return {"pipeline.md": TEXT + markdown_table(heads, rows)}

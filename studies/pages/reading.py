@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from harmonic.data.classes import CLASSES
+from harmonic.deploy.compression import Scores, scores_of_choice
 from harmonic.errors import InputError
 from harmonic.evaluation.runs import Run, read_runs
 
@@ -53,3 +55,10 @@ def kept_answers(results: Path, run: Run) -> pd.DataFrame:
     if missing := sorted(set(table.image) - set(truth.image)):
         raise InputError(f"{place}: image {missing[0]}: no truth for it")
     return table.merge(truth, on="image", how="left", validate="one_to_one")
+
+
+def scores_of(answers: pd.DataFrame, resamples: int) -> Scores:
+    """Balanced accuracy of answered classes (columns dx, answer, lesion_id)."""
+    labels, chosen = (answers[column].map(CLASSES.index).to_numpy() for column in ("dx", "answer"))
+    lesions = answers.lesion_id.to_numpy(str)
+    return scores_of_choice(labels, lesions, chosen, resamples=resamples, seed=0)

@@ -1,32 +1,62 @@
-"""The blog post's training and testing, step by step, and what it leaves out of sight."""
+"""The blog post's training and testing as settings of `fit`, and what it leaves out of sight."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from sklearn.metrics import precision_score, recall_score
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import nn
 
 from harmonic.data.arrays import LabelledImages
 from harmonic.data.classes import CLASSES
-from harmonic.learning.batches import as_images, channel_statistics, normalised, predict_logits
-from harmonic.learning.checkpoint import load_checkpoint, save_checkpoint
-from harmonic.learning.device import memory_format_for
-from harmonic.learning.randomness import derived_seed, generator
-from harmonic.model_file.description import ChannelStatistics
-from harmonic.nn.networks import build_network
+from harmonic.learning.batches import channel_statistics, predict_logits
+from harmonic.learning.device import choose_device
+from harmonic.learning.randomness import generator
+from stages.harness.params import Params
+from stages.training import plan_of
+from studies import runner
+from studies.data import in_sets
+from studies.runner import Outcome, Places, Planned, trained, truth_table
 
+IMAGE_SIZE = 64
 TEST_SHARE = 0.15
-BATCH_SIZE = 32
-LR = 0.001
-WEIGHT_DECAY = 0.0001
 PARTS = ("seen", "sibling", "unseen")
 """Images that were trained on; other photographs of lesions that were; lesions that never were."""
+NOTHING_MORE = {
+    "train.dropout": 0.5,
+    "train.imbalance": "resampling",
+    "train.schedule": "constant",
+    "train.warmup": 0.0,
+    "train.clip": 1000.0,
+    "train.ema": 0.0,
+    "train.colour": 0.0,
+}
+"""No augmentation, no schedule, no averaging; classes drawn evenly, Adam and dropout as it had."""
+AS_THE_POST = {"moves": "none", "loss": "sigmoid", "decay_all": True}
+
+
+def planned(draw: int, epochs: int) -> Planned:
+    overrides = {
+        "source": "archive",
+        "seed": draw,
+        "image_size": IMAGE_SIZE,
+        "epochs": epochs,
+        "lr": 0.001,
+        "batch_size": 32,
+        "remove_hair.method": "none",
+        "train.network": "post",
+        "train.precision": "bfloat16",
+        "train.optimizer": "adam",
+        "train.weight_decay": 0.0001,
+        "evaluate.views": 1,
+    }
+    own = {"post_protocol.draw": draw}
+    return Planned("post-protocol", "harmonic", draw, None, overrides, own, NOTHING_MORE)
 
 
 @dataclass(frozen=True)
@@ -56,17 +86,13 @@ def independent_draws(groups: NDArray[np.str_], draw: int) -> Draws:
     return Draws(np.sort(training), answered, np.isin(answered, test), part)
 
 
-def drawn_evenly(labels: NDArray[np.int64], random: torch.Generator) -> Tensor:
-    """As many row numbers as labels, with replacement, each class as likely as any other."""
-    weights = 1 / np.bincount(labels, minlength=len(CLASSES))[labels]
-    return torch.multinomial(torch.from_numpy(weights), len(labels), True, generator=random)
-
-
 def micro_averages(
     labels: NDArray[np.int64], answers: NDArray[np.int64], random: torch.Generator
 ) -> tuple[float, float]:
-    """The post's precision and recall: of test images drawn evenly, averaged over all answers."""
-    rows = drawn_evenly(labels, random).numpy()
+    """The post's precision and recall, averaged over all answers: of as many test images as there
+    are, drawn with replacement and with equal class frequencies."""
+    odds = torch.from_numpy(1 / np.bincount(labels)[labels])
+    rows = torch.multinomial(odds, len(labels), True, generator=random).numpy()
     return (
         float(precision_score(labels[rows], answers[rows], average="micro")),
         float(recall_score(labels[rows], answers[rows], average="micro")),
@@ -80,78 +106,63 @@ def balanced_accuracy(labels: NDArray[np.int64], answers: NDArray[np.int64]) -> 
     return float(recall_score(labels, answers, labels=np.unique(labels), average="macro"))
 
 
-def run_draw(
-    data: LabelledImages,
-    draws: Draws,
-    draw: int,
-    epochs: int,
-    device: torch.device,
-    checkpoint: Path,
-    tell: Callable[[dict[str, Any]], None],
-) -> tuple[list[dict[str, Any]], NDArray[np.int64]]:
-    """Train as the post did: a record of each epoch, and the answers of the epoch it would choose.
+def measured(
+    labels: NDArray[np.int64], answers: NDArray[np.int64], draws: Draws, random: torch.Generator
+) -> dict[str, float]:
+    """What the post measured, and the balanced accuracy of each of PARTS."""
+    precision, recall = micro_averages(labels[draws.in_test], answers[draws.in_test], random)
+    rows = {part: draws.part == part for part in PARTS}
+    scores = {part: balanced_accuracy(labels[some], answers[some]) for part, some in rows.items()}
+    return {"precision": precision, "recall": recall, **scores}
 
-    It would choose the one whose precision on its test draw is highest. Goes on from `checkpoint`
-    where an earlier process stopped; `tell` gets each new record.
+
+def do(run: Planned, data: LabelledImages, digest: str, device_name: str, places: Places) -> str:
+    """Do one run unless its folder is there; returns what happened, in a few words.
+
+    The epoch is the one whose precision on the test draw is highest, as in the post.
     """
-    training = data.images[draws.training]
-    statistics = channel_statistics(training)
-    torch.manual_seed(derived_seed(draw))
-    model = build_network("post", num_classes=len(CLASSES), conv="harmonic", batch_norm="none")
-    layout = memory_format_for(model, device)
-    model = model.to(device, memory_format=layout)  # type: ignore[call-overload]
-    optimizer = torch.optim.Adam(model.parameters(), lr=LR, weight_decay=WEIGHT_DECAY, fused=True)
-    progress = load_checkpoint(checkpoint, model, model, optimizer)
-    tested = data.images[draws.answered]
-    labels = data.labels[draws.answered]
-    best = max((one["precision"] for one in progress.history), default=-1.0)
-    for epoch in range(len(progress.history) + 1, epochs + 1):
-        torch.manual_seed(derived_seed(draw, epoch))  # of dropout
-        random = generator(draw, epoch)
-        loss = one_epoch(
-            model, optimizer, training, data.labels[draws.training], statistics, random, device
-        )
-        answers = predict_logits(model, tested, statistics, device, view_count=1).argmax(axis=1)
-        precision, recall = micro_averages(labels[draws.in_test], answers[draws.in_test], random)
-        record = {"epoch": epoch, "loss": loss, "precision": precision, "recall": recall}
-        for part in PARTS:
-            rows = draws.part == part
-            record[part] = balanced_accuracy(labels[rows], answers[rows])
-        progress.history.append(record)
-        if precision > best:
-            best, progress.best_epoch = precision, epoch
-            progress.best = {name: one.clone() for name, one in model.state_dict().items()}
-        save_checkpoint(checkpoint, progress, model, model, optimizer)
-        tell(record)
-    model.load_state_dict(progress.best)
-    chosen = predict_logits(model, tested, statistics, device, view_count=1).argmax(axis=1)
-    return progress.history, chosen
+    draws = independent_draws(data.groups, run.seed)
 
-
-def one_epoch(
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    images: NDArray[np.uint8],
-    labels: NDArray[np.int64],
-    statistics: ChannelStatistics,
-    random: torch.Generator,
-    device: torch.device,
-) -> float:
-    """Training images drawn evenly, a sigmoid for each class, no augmentation; the mean loss."""
-    model.train()
-    layout = memory_format_for(model, device)
-    targets = functional.one_hot(torch.from_numpy(labels), len(CLASSES)).float()
-    total = 0.0
-    rows = drawn_evenly(labels, random)
-    for chosen in rows.split(BATCH_SIZE):
-        batch = torch.from_numpy(images[chosen.numpy()]).to(device)
-        with torch.autocast(device.type, torch.bfloat16):
-            logits = model(normalised(as_images(batch), statistics, layout))
-        loss = functional.binary_cross_entropy_with_logits(
-            logits.float(), targets[chosen].to(device)
+    def work(params: Params, folder: Path) -> Outcome:
+        params = params.model_copy(update={"device": device_name})
+        plan = plan_of(params)
+        plan = replace(
+            plan,
+            recipe=plan.recipe.model_copy(update=AS_THE_POST),
+            schedule=plan.schedule.model_copy(update={"chosen_by": "precision"}),
         )
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        total += loss.item() * len(chosen)
-    return total / len(rows)
+        test = draws.answered[draws.in_test]
+        arranged = in_sets(data, {"train": draws.training, "val": test, "test": draws.answered})
+        answered, device = arranged.part("test"), choose_device(device_name)
+        statistics = channel_statistics(arranged.part("train").images)
+
+        def answers(network: nn.Module) -> NDArray[np.int64]:
+            logits = predict_logits(network, answered.images, statistics, device, view_count=1)
+            found: NDArray[np.int64] = logits.argmax(axis=1)
+            return found
+
+        def watch(network: nn.Module, epoch: int) -> Mapping[str, float]:
+            random = generator(run.seed, epoch, 1)
+            found = measured(answered.labels, answers(network), draws, random)
+            print(
+                f"post-protocol: draw {run.seed}, epoch {epoch}: the post's precision "
+                f"{found['precision']:.3f}, unseen lesions {found['unseen']:.3f}",
+                file=sys.stderr,
+            )
+            return found
+
+        fitted, record = trained(params, plan, arranged, folder, digest, watch=watch)
+        best = fitted.history.iloc[fitted.trained.best_epoch - 1]
+        figures = {name: float(best[name]) for name in ("precision", "recall", *PARTS)}
+        table = pd.DataFrame(
+            {
+                "image": answered.image_ids,
+                "answer": np.array(CLASSES)[answers(fitted.network)],
+                "part": draws.part,
+                "in_test": draws.in_test.astype(int),
+            }
+        )
+        told = f"the post's precision {best.precision:.3f}, unseen lesions {best.unseen:.3f}"
+        return Outcome(record, fitted.history, figures, table, truth_table(data), told)
+
+    return runner.do(run, places, digest, work)

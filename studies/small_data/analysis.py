@@ -12,7 +12,7 @@ import pandas as pd
 from harmonic.evaluation.exchange import SAME
 from harmonic.evaluation.paired import seed_interval
 from harmonic.evaluation.runs import Run, runs_table
-from harmonic.markdown import markdown_table
+from harmonic.markdown import markdown_table, with_interval
 from studies.small_data.arms import ARMS
 
 REFERENCE = "plain"
@@ -24,7 +24,8 @@ INGREDIENTS = {
     "harmonic layers, L1-scaled, on top of the first layer": ("plain-first", "l1-first"),
     "all of GEM's": ("plain", "gem"),
 }
-SCORES = {"published test": "balanced_accuracy", "clean test": "clean_balanced_accuracy"}
+CLEAN = "clean_balanced_accuracy"
+SCORES = {"published test": "balanced_accuracy", "clean test": CLEAN}
 
 
 def finished(runs: Sequence[Run]) -> pd.DataFrame:
@@ -60,12 +61,10 @@ def verdict(points: pd.Series) -> str:
     return "better" if low > 0 else "worse" if high < 0 else UNSHOWN
 
 
-def with_interval(points: pd.Series) -> str:
+def mean_of(points: pd.Series) -> str:
     """Mean and 95 % interval, in points."""
     interval = seed_interval(points)
-    if interval is None:
-        return "–"
-    return f"{points.mean():+.1f} [{interval[0]:+.1f}, {interval[1]:+.1f}]"
+    return "–" if interval is None else with_interval(points.mean(), *interval, "+.1f")
 
 
 FOUND = ["difference, points", "pairs", "verdict"]
@@ -75,30 +74,34 @@ FOUND = ["difference, points", "pairs", "verdict"]
 def difference(rows: pd.DataFrame, first: str, second: str, score: str) -> list[str]:
     """Cells of a table: mean with interval, number of pairs, and what it shows."""
     points = paired(rows, first, second, score)
-    return [with_interval(points), str(len(points)), verdict(points)]
+    return [mean_of(points), str(len(points)), verdict(points)]
 
 
-def scores(rows: pd.DataFrame) -> list[str]:
+def present(rows: pd.DataFrame) -> list[str]:
+    """The arms that have runs, in the order of ARMS."""
+    return [arm for arm in ARMS if arm in set(rows.arm)]
+
+
+def scores(rows: pd.DataFrame) -> str:
     """A row an arm: mean and deviation on both tests, and the rank."""
     lines = []
-    arms = [arm for arm in ARMS if arm in set(rows.arm)]
     by_arm = rows.groupby("arm")
     means = by_arm[list(SCORES.values())].mean()
     ranks = means.rank(ascending=False).astype(int)
     deviations = by_arm[list(SCORES.values())].std()
-    for arm in arms:
+    for arm in present(rows):
         cells = []
         for score in SCORES.values():
             mean, deviation = 100 * means.loc[arm, score], 100 * deviations.loc[arm, score]
             cells += [f"{mean:.1f} ± {deviation:.1f}", str(ranks.loc[arm, score])]
         lines.append([arm, len(by_arm.get_group(arm)), *cells])
     heads = ["arm", "runs", "published test", "rank", "clean test", "rank"]
-    return markdown_table(heads, lines, right=heads[1:]).splitlines()
+    return markdown_table(heads, lines, right=heads[1:])
 
 
 def others(rows: pd.DataFrame) -> list[str]:
-    """The arms that have runs, in the order of ARMS, but for the one they are compared with."""
-    return [arm for arm in ARMS if arm in set(rows.arm) and arm != REFERENCE]
+    """The arms that have runs, but for the one they are compared with."""
+    return [arm for arm in present(rows) if arm != REFERENCE]
 
 
 def by_leak(rows: pd.DataFrame, arm: str) -> pd.Series:
@@ -107,17 +110,17 @@ def by_leak(rows: pd.DataFrame, arm: str) -> pd.Series:
     return published - clean
 
 
-def leak(rows: pd.DataFrame) -> list[str]:
+def leak(rows: pd.DataFrame) -> str:
     """Does the leak change what is found? The same differences on both tests."""
     lines = []
     for arm in others(rows):
         for name, score in SCORES.items():
             lines.append([arm, name, *difference(rows, REFERENCE, arm, score)])
         points = by_leak(rows, arm)
-        shown = "the leak favours it" if verdict(points) == "better" else verdict(points)
-        shown = "the leak favours plain" if shown == "worse" else shown
-        lines.append([arm, "first − second", with_interval(points), str(len(points)), shown])
-    return markdown_table(["against plain", "on", *FOUND], lines, right=FOUND[:2]).splitlines()
+        words = {"better": "the leak favours it", "worse": "the leak favours plain"}
+        shown = words.get(verdict(points), verdict(points))
+        lines.append([arm, "first − second", mean_of(points), str(len(points)), shown])
+    return markdown_table(["against plain", "on", *FOUND], lines, right=FOUND[:2])
 
 
 def leak_verdict(rows: pd.DataFrame) -> str:
@@ -135,11 +138,9 @@ def leak_verdict(rows: pd.DataFrame) -> str:
 
 def ingredient_verdict(rows: pd.DataFrame) -> str:
     """One sentence a finding: what helps, what harms, what cannot be told."""
-    score = SCORES["clean test"]
     found: dict[str, list[str]] = {}
     for name, (first, second) in INGREDIENTS.items():
-        shown = verdict(paired(rows, first, second, score))
-        found.setdefault(shown, []).append(name)
+        found.setdefault(verdict(paired(rows, first, second, CLEAN)), []).append(name)
     words = {
         "better": "Better with",
         "worse": "Worse with",
@@ -149,32 +150,31 @@ def ingredient_verdict(rows: pd.DataFrame) -> str:
     return " ".join(f"{words[key]} {'; '.join(found[key])}." for key in words if key in found)
 
 
-def ingredients(rows: pd.DataFrame) -> list[str]:
-    lines = []
-    for name, (first, second) in INGREDIENTS.items():
-        found = difference(rows, first, second, "clean_balanced_accuracy")
-        lines.append([name, f"{first} → {second}", *found])
-    return markdown_table(["ingredient", "from → to", *FOUND], lines, right=FOUND[:2]).splitlines()
+def ingredients(rows: pd.DataFrame) -> str:
+    lines = [
+        [name, f"{first} → {second}", *difference(rows, first, second, CLEAN)]
+        for name, (first, second) in INGREDIENTS.items()
+    ]
+    return markdown_table(["ingredient", "from → to", *FOUND], lines, right=FOUND[:2])
 
 
-def sizes(rows: pd.DataFrame) -> list[str]:
+def sizes(rows: pd.DataFrame) -> str:
     """The gain of each arm by the number of training images a class, on the clean test."""
-    lines = []
-    for count, part in rows.groupby("images_per_class"):
-        for arm in others(part):
-            found = difference(part, REFERENCE, arm, "clean_balanced_accuracy")
-            lines.append([count, arm, *found])
+    lines = [
+        [count, arm, *difference(part, REFERENCE, arm, CLEAN)]
+        for count, part in rows.groupby("images_per_class")
+        for arm in others(part)
+    ]
     heads = ["images a class", "against plain", *FOUND]
-    return markdown_table(heads, lines, right=("images a class", *FOUND[:2])).splitlines()
+    return markdown_table(heads, lines, right=("images a class", *FOUND[:2]))
 
 
 def size_verdict(rows: pd.DataFrame) -> str:
     """For each arm with runs of several sizes: its gain with fewest images less that with most."""
-    score = SCORES["clean test"]
     sentences = []
     for arm in others(rows):
         gains = {
-            count: paired(part, REFERENCE, arm, score)
+            count: paired(part, REFERENCE, arm, CLEAN)
             for count, part in rows.groupby("images_per_class")
         }
         counts = [count for count, points in gains.items() if len(points)]
@@ -185,16 +185,16 @@ def size_verdict(rows: pd.DataFrame) -> str:
         words = {"better": "it grows", "worse": "it shrinks"}.get(verdict(growth), verdict(growth))
         sentences.append(
             f"{arm}: the gain over plain with {least} images a class less that with {most} is "
-            f"{with_interval(growth)} points over {len(growth)} pairs: {words}."
+            f"{mean_of(growth)} points over {len(growth)} pairs: {words}."
         )
     return " ".join(sentences) or "Only one size was run."
 
 
-def searched(rows: pd.DataFrame) -> list[str]:
+def searched(rows: pd.DataFrame) -> str:
     """What the search found for each arm, and where that is the end of what was tried."""
     heads = ["arm", "runs", "learning rate", "weight decay", "balanced accuracy, validation"]
     lines = []
-    for arm in (arm for arm in ARMS if arm in set(rows.arm)):
+    for arm in present(rows):
         part = rows[rows.arm == arm]
         best = part.loc[part.val_balanced_accuracy.idxmax()]
         edge = " (the largest tried)" if best.lr == rows.lr.max() else ""
@@ -202,4 +202,4 @@ def searched(rows: pd.DataFrame) -> list[str]:
         score = 100 * best.val_balanced_accuracy
         found = (f"{best.lr:g}{edge}", f"{best.weight_decay:g}", f"{score:.1f}")
         lines.append([arm, len(part), *found])
-    return markdown_table(heads, lines, right=heads[1:]).splitlines()
+    return markdown_table(heads, lines, right=heads[1:])

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from harmonic.nn import HarmonicConv2d, build_network, filter_bank, fold
+from harmonic.nn import HarmonicConv2d, filter_bank, fold
 
 
 def initial_scale(kernel_size: tuple[int, int]) -> float:
@@ -43,28 +43,17 @@ def only_first(model: nn.Module) -> nn.Module:
     return model
 
 
-def as_built(model: nn.Module) -> nn.Module:
-    return model
-
-
-Arm = tuple[str, dict[str, Any], Callable[[nn.Module], nn.Module]]
+Arm = tuple[str, dict[str, Any], Callable[[nn.Module], nn.Module] | None]
 """Kind of convolution, options of build_network, what is changed before training."""
 ARMS: dict[str, Arm] = {
-    "plain": ("plain", {}, as_built),
+    "plain": ("plain", {}, None),
     "plain-scaled": ("plain", {}, scaled),
     "plain-first": ("harmonic", {"batch_norm": "first"}, only_first),
-    "ortho": ("harmonic", {}, as_built),
-    "ortho-first": ("harmonic", {"batch_norm": "first"}, as_built),
-    "l1": ("harmonic", {"norm": "l1"}, as_built),
-    "l1-first": ("harmonic", {"norm": "l1", "batch_norm": "first"}, as_built),
+    "ortho": ("harmonic", {}, None),
+    "ortho-first": ("harmonic", {"batch_norm": "first"}, None),
+    "l1": ("harmonic", {"norm": "l1"}, None),
+    "l1-first": ("harmonic", {"norm": "l1", "batch_norm": "first"}, None),
     "gem": ("harmonic", {"norm": "l1", "batch_norm": "first"}, scaled),
-    "level3": ("harmonic", {"level": 3}, as_built),
-    "level2": ("harmonic", {"level": 2}, as_built),
+    "level3": ("harmonic", {"level": 3}, None),
+    "level2": ("harmonic", {"level": 2}, None),
 }
-
-
-def build(arm: str, network: str, options: dict[str, Any], seed: int) -> nn.Module:
-    """The network of an arm with fresh weights."""
-    torch.manual_seed(seed)
-    conv, own, change = ARMS[arm]
-    return change(build_network(network, conv=conv, **options, **own))

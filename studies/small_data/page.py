@@ -22,12 +22,12 @@ from studies.small_data.analysis import (
     ingredients,
     leak,
     leak_verdict,
+    present,
     scores,
     searched,
     size_verdict,
     sizes,
 )
-from studies.small_data.arms import ARMS
 from studies.small_data.splits import LARGEST, TRAINING, VALIDATION
 from studies.small_data.tasks import DECAYS, PRESETS, RATES
 
@@ -58,10 +58,10 @@ def listed(values: Sequence[float]) -> str:
     return ", ".join(f"{value:g}" for value in values)
 
 
-def protocol(preset: str) -> list[str]:
+def protocol(preset: str) -> str:
     chosen = PRESETS[preset]
     options = "".join(f", {name} {value}" for name, value in chosen.options.items())
-    return [
+    lines = [
         f"- Images: HAM10000 at 200 × 150, squashed to {chosen.image_size} × {chosen.image_size}; "
         "hair removed by the pipeline's default. GEM: 224 × 224 from the originals, hair and all.",
         f"- Network: `{chosen.network}`{options}, from scratch. GEM: ResNet-50.",
@@ -76,6 +76,7 @@ def protocol(preset: str) -> list[str]:
         "view of an image.",
         "- Classes equally frequent in training; balanced accuracy is the mean recall.",
     ]
+    return "\n".join(lines)
 
 
 SAME = """\
@@ -100,54 +101,35 @@ ARM_WORDS = {
 def section(rows: pd.DataFrame, search: pd.DataFrame, preset: str, plot: str) -> str:
     largest = rows[rows.images_per_class == LARGEST]
     commits, data = ", ".join(sorted(set(rows.commit))), ", ".join(sorted(set(rows.data)))
-    arms = [arm for arm in ARMS if arm in set(rows.arm)]
-    return "\n".join(
-        [
-            f"## Preset {preset}: {len(rows)} runs, commit {commits}, data {data}",
-            "",
-            *protocol(preset),
-            "",
-            *(f"- **{arm}**: {ARM_WORDS[arm]}" for arm in arms),
-            "",
-            *searched(search),
-            "",
-            f"Balanced accuracy in per cent, {LARGEST} images a class, mean ± deviation over "
-            "splits and seeds.",
-            "",
-            *scores(largest),
-            "",
-            "### Does the leak change the ranking?",
-            "",
-            leak_verdict(largest),
-            "",
-            *leak(largest),
-            "",
-            "### Which ingredient carries a gain? (clean test)",
-            "",
-            ingredient_verdict(largest),
-            "",
-            *ingredients(largest),
-            "",
-            SAME,
-            "",
-            "### Does a gain grow as data shrink? (clean test)",
-            "",
-            size_verdict(rows),
-            "",
-            *sizes(rows),
-            "",
-            f"![Balanced accuracy over images a class]({plot})",
-            "",
-        ]
-    )
+    parts = [
+        f"## Preset {preset}: {len(rows)} runs, commit {commits}, data {data}",
+        protocol(preset),
+        "\n".join(f"- **{arm}**: {ARM_WORDS[arm]}" for arm in present(rows)),
+        searched(search),
+        f"Balanced accuracy in per cent, {LARGEST} images a class, mean ± deviation over "
+        "splits and seeds.",
+        scores(largest),
+        "### Does the leak change the ranking?",
+        leak_verdict(largest),
+        leak(largest),
+        "### Which ingredient carries a gain? (clean test)",
+        ingredient_verdict(largest),
+        ingredients(largest),
+        SAME,
+        "### Does a gain grow as data shrink? (clean test)",
+        size_verdict(rows),
+        sizes(rows),
+        f"![Balanced accuracy over images a class]({plot})",
+    ]
+    return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
 
 
 def accuracy_over_images(rows: pd.DataFrame) -> bytes:
     """SVG: mean and deviation of balanced accuracy on the clean test, by images a class."""
     with house_style():
         figure, axes = one_panel(5.6, 3.8)
-        arms = [arm for arm in ARMS if rows[rows.arm == arm].images_per_class.nunique() > 1]
-        arms = arms or [arm for arm in ARMS if arm in set(rows.arm)]
+        arms = present(rows)
+        arms = [arm for arm in arms if rows[rows.arm == arm].images_per_class.nunique() > 1] or arms
         for number, arm in enumerate(arms):
             by_size = rows[rows.arm == arm].groupby("images_per_class")[SCORES["clean test"]]
             shift = 1 + 0.03 * (number - (len(arms) - 1) / 2)  # so that bars stand side by side

@@ -1,26 +1,45 @@
-"""What is to be run: presets, the search, and the runs with what the search found."""
+"""What is to be run: GEM's recipe in sizes, the search, and the runs with what the search found.
 
-import time
+One budget of steps for every size of training set, in whole epochs, so that fewer images never mean
+less training. The last epoch counts. Validation images are watched all along; of more than 50
+images a class some are trained on.
+"""
+
+import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
+from sklearn.metrics import balanced_accuracy_score
 
 from harmonic.data.arrays import LabelledImages
 from harmonic.errors import InputError
 from harmonic.evaluation.runs import read_runs
-from harmonic.learning.device import choose_device
-from studies.data import claimed
-from studies.runner import Places, Planned, is_finished, keep, work_folder
+from harmonic.learning.batches import predict_logits
+from stages.harness.params import Params
+from stages.training import plan_of
+from studies import runner
+from studies.data import in_sets
+from studies.runner import Outcome, Places, Planned, trained
 from studies.small_data.analysis import finished
-from studies.small_data.arms import ARMS, build
+from studies.small_data.arms import ARMS
 from studies.small_data.splits import LARGEST, TRAINING, Split
-from studies.small_data.training import Budget, answers, balanced_accuracy, trained
+
+GEMS: dict[str, Any] = {
+    "train.schedule": "cosine",
+    "train.warmup": 0.0,
+    "train.clip": 1000.0,
+    "train.ema": 0.0,
+    "train.imbalance": "none",
+    "train.colour": 0.0,
+    "evaluate.views": 1,
+}
+AS_GEM = {"moves": "crops", "nesterov": False, "decay_all": True}
+"""SGD with momentum and decay as plain as torch has them."""
 
 
 @dataclass(frozen=True)
@@ -48,22 +67,22 @@ class Task:
     """One run, and what it is trained on."""
 
     run: Planned
-    own_arm: str
-    """As ARMS has it."""
     split: Split
     training: np.ndarray
-    budget: Budget
-    searched: bool
+
+    @property
+    def searches(self) -> bool:
+        """Whether the test sets are not to be read."""
+        return self.run.study.endswith("-search")
 
 
 def search_tasks(preset: str, arms: Sequence[str], splits: Sequence[Split]) -> Iterator[Task]:
     """Every learning rate and weight decay for every arm, on the first split, without its test."""
-    chosen = PRESETS[preset]
+    split, study = splits[0], f"small-data-{preset}-search"
     for lr, decay, arm in product(RATES, DECAYS, arms):
-        budget = Budget(chosen.search_steps, chosen.batch_size, lr, decay)
-        name = f"{arm}-{splits[0].name}-lr{lr:g}-decay{decay:g}"
-        run = planned(preset, "-search", name, arm, 0, splits[0], TRAINING, budget)
-        yield Task(run, arm, splits[0], splits[0].training, budget, searched=True)
+        name = f"{arm}-{split.name}-lr{lr:g}-decay{decay:g}"
+        run = planned(preset, study, name, arm, 0, split, TRAINING, (lr, decay))
+        yield Task(run, split, split.training)
 
 
 def run_tasks(
@@ -76,40 +95,40 @@ def run_tasks(
     runs: Path,
 ) -> Iterator[Task]:
     """Every arm on every split with every seed; rate and decay are those the search found best."""
-    chosen = PRESETS[preset]
+    study = f"small-data-{preset}"
     for count in sizes:
         if not 1 <= count <= LARGEST:
             raise InputError(f"--k {count}: 1 to {LARGEST} images a class")
-    search = finished_search(runs / f"small-data-{preset}-search")
+    search = runs / f"{study}-search"
+    found = finished(read_runs([str(search)], answers=False) if search.is_dir() else [])
     for count, seed, split, arm in product(sizes, seeds, splits, arms):
-        lr, decay = best_found(search, arm, splits[0].name)
-        budget = Budget(chosen.steps, chosen.batch_size, lr, decay)
-        name = f"{arm}-{split.name}-{count}"
-        run = planned(preset, "", name, arm, seed, split, count, budget)
-        yield Task(run, arm, split, split.first(count, labels), budget, searched=False)
+        best = best_found(found, arm, splits[0].name)
+        run = planned(preset, study, f"{arm}-{split.name}-{count}", arm, seed, split, count, best)
+        yield Task(run, split, split.first(count, labels))
 
 
 def planned(
     preset: str,
-    what: str,
+    study: str,
     name: str,
     arm: str,
     seed: int,
     split: Split,
     count: int,
-    budget: Budget,
+    rate_and_decay: tuple[float, float],
 ) -> Planned:
-    chosen = PRESETS[preset]
-    conv, options, _ = ARMS[arm]
+    chosen, (conv, options, _) = PRESETS[preset], ARMS[arm]
+    lr, decay = rate_and_decay
     overrides = {
         "source": "archive",
         "image_size": chosen.image_size,
         "model": "cnn" if conv == "plain" else "harmonic",
         "seed": seed,
-        "lr": budget.lr,
-        "batch_size": budget.batch_size,
+        "lr": lr,
+        "batch_size": chosen.batch_size,
+        "train.network": chosen.network,
         "train.optimizer": "sgd",
-        "train.weight_decay": budget.weight_decay,
+        "train.weight_decay": decay,
         "train.precision": "bfloat16",
         **{f"train.{key}": value for key, value in {**chosen.options, **options}.items()},
     }
@@ -118,16 +137,9 @@ def planned(
         "small_data.network": chosen.network,
         "small_data.split": split.name,
         "small_data.images_per_class": count,
-        "small_data.steps": budget.steps,
+        "small_data.steps": chosen.search_steps if study.endswith("-search") else chosen.steps,
     }
-    return Planned(f"small-data-{preset}{what}", name, seed, None, overrides, own=own)
-
-
-def finished_search(folder: Path) -> pd.DataFrame:
-    """One row per run of a search; an empty table where there is none."""
-    if not folder.is_dir():
-        return finished([])
-    return finished(read_runs([str(folder)], answers=False))
+    return Planned(study, name, seed, None, overrides, own, GEMS)
 
 
 def best_found(rows: pd.DataFrame, arm: str, split: str) -> tuple[float, float]:
@@ -146,44 +158,41 @@ def best_found(rows: pd.DataFrame, arm: str, split: str) -> tuple[float, float]:
     return float(best.lr), float(best.weight_decay)
 
 
-def do(task: Task, preset: Preset, data: LabelledImages, digest: str, places: Places) -> str:
+def do(task: Task, data: LabelledImages, digest: str, places: Places) -> str:
     """Do one run unless its folder is there; returns what happened, in a few words."""
-    if is_finished(task.run, places.runs, digest):
-        return "is there"
-    with claimed(work_folder(task.run, places.work, digest)) as mine:
-        if not mine:
-            return "another process is at it"
-        record, figures = scored(task, preset, data, choose_device("auto"))
-        tree = task.run.params(places.archive)
-        keep(task.run, places, tree, digest, record, figures, None, None)
-    score = figures.get("balanced_accuracy", record.get("val_balanced_accuracy"))
-    return f"balanced accuracy {score:.3f}, {record['seconds']} s"
+    run, split = task.run, task.split
+
+    def work(params: Params, folder: Path) -> Outcome:
+        steps_an_epoch = math.ceil(len(task.training) / params.batch_size)
+        epochs = max(1, round(run.own["small_data.steps"] / steps_an_epoch))
+        plan = plan_of(params.model_copy(update={"epochs": epochs}))
+        plan = replace(
+            plan,
+            recipe=plan.recipe.model_copy(update=AS_GEM),
+            schedule=plan.schedule.model_copy(update={"chosen_by": None}),
+        )
+        _, _, change = ARMS[run.own["small_data.arm"]]
+        arranged = in_sets(
+            data, {"train": task.training, "val": split.validation, "test": split.test}
+        )
+        fitted, record = trained(params, plan, arranged, folder, digest, change=change)
+        if task.searches:
+            told = f"balanced accuracy on validation {record['val_balanced_accuracy']:.3f}"
+            return Outcome(record, fitted.history, told=told)
+        test = arranged.part("test")
+        statistics, device = fitted.description.statistics(), fitted.processes.device
+        logits = predict_logits(fitted.network, test.images, statistics, device, view_count=1)
+        found, clean = logits.argmax(axis=1), np.isin(split.test, split.clean)
+        figures = {
+            "balanced_accuracy": balanced_accuracy(test.labels, found),
+            "clean_balanced_accuracy": balanced_accuracy(test.labels[clean], found[clean]),
+            "test_images": len(test.labels),
+        }
+        told = f"balanced accuracy {figures['balanced_accuracy']:.3f}"
+        return Outcome(record, fitted.history, figures, told=told)
+
+    return runner.do(run, places, digest, work)
 
 
-def scored(
-    task: Task, preset: Preset, data: LabelledImages, device: torch.device
-) -> tuple[dict[str, Any], dict[str, float]]:
-    """Train, and answer on the validation set (a search) or on the two test sets."""
-    started = time.perf_counter()
-    training, seed = data.images[task.training], task.run.seed
-    model = build(task.own_arm, preset.network, preset.options, seed=seed)
-    labels = data.labels[task.training]
-    model = trained(model, training, labels, task.budget, seed, device)
-    record: dict[str, Any] = {
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-        "parameters": sum(weights.numel() for weights in model.parameters()),
-    }
-    rows = task.split.validation if task.searched else task.split.test
-    found = answers(model, training, data.images[rows], device)
-    score = balanced_accuracy(data.labels[rows], found)
-    record["seconds"] = round(time.perf_counter() - started)
-    if task.searched:
-        return record | {"val_balanced_accuracy": score}, {}
-    clean = np.isin(rows, task.split.clean)
-    return record, {
-        "balanced_accuracy": score,
-        "clean_balanced_accuracy": balanced_accuracy(data.labels[rows][clean], found[clean]),
-        "test_images": len(rows),
-    }
+def balanced_accuracy(labels: np.ndarray, found: np.ndarray) -> float:
+    return round(float(balanced_accuracy_score(labels, found)), 5)

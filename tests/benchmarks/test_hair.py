@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import skimage.metrics
 
-from benchmarks.hair import CLONE, ORACLE, against_hand, agreement, measure, psnr, sheet
-from benchmarks.hair_images import phantoms
+from benchmarks.hair import CLONE, ORACLE, against_hand, measure, sheet
+from benchmarks.hair_images import agreement, phantoms, psnr
 from harmonic.images.decode import read_mask
 from harmonic.images.hair import DEFAULT_METHOD
 

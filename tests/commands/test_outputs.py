@@ -180,7 +180,7 @@ def test_a_stage_started_by_hand_replaces_no_input_and_no_folder_of_files(
 
 WRITERS = {
     *("harmonic/files.py", "harmonic/data/sources/transfer.py"),
-    *("harmonic/learning/processes.py", "benchmarks/hair_speed.py", "reproduction/check.py"),
+    *("harmonic/learning/processes.py", "reproduction/check.py"),
     "studies/data.py",
 }
 """Modules with a way of their own: unfinished work that goes on, temporary folders and clones."""

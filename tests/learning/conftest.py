@@ -9,6 +9,26 @@ from harmonic.learning.settings import Recipe, Schedule
 
 torch.set_num_threads(1)  # these networks are too small to gain from more
 
+RECIPE = Recipe(
+    seed=0,
+    batch_size=16,
+    precision="auto",
+    optimizer="adam",
+    weight_decay=1e-4,
+    clip=5.0,
+    imbalance="logit_adjustment",
+    focal_gamma=2.0,
+    label_smoothing=0.0,
+    zoom=0.1,
+    shift=0.05,
+    colour=0.05,
+    erasing=0.0,
+    mixup=0.0,
+    cutmix=0.0,
+    compile=False,
+)
+SCHEDULE = Schedule(epochs=4, lr=0.003, warmup=0.1, ema=0.9, schedule="cosine")
+
 
 def coloured(count: int, seed: int, part: str) -> LabelledImages:
     random = np.random.default_rng(seed)
@@ -36,26 +56,9 @@ def validation() -> LabelledImages:
 
 @pytest.fixture
 def recipe() -> Recipe:
-    return Recipe(
-        seed=0,
-        batch_size=16,
-        precision="auto",
-        optimizer="adam",
-        weight_decay=1e-4,
-        clip=5.0,
-        imbalance="logit_adjustment",
-        focal_gamma=2.0,
-        label_smoothing=0.0,
-        zoom=0.1,
-        shift=0.05,
-        colour=0.05,
-        erasing=0.0,
-        mixup=0.0,
-        cutmix=0.0,
-        compile=False,
-    )
+    return RECIPE
 
 
 @pytest.fixture
 def schedule() -> Schedule:
-    return Schedule(epochs=4, lr=0.003, warmup=0.1, ema=0.9, schedule="cosine")
+    return SCHEDULE

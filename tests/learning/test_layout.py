@@ -22,16 +22,13 @@ from harmonic.learning.lr_range import sweep_rates
 from harmonic.learning.memory import bytes_an_image
 from harmonic.learning.processes import alone
 from harmonic.learning.randomness import generator
-from harmonic.learning.settings import Recipe, Schedule
+from harmonic.learning.settings import Recipe
 from harmonic.model_file.description import ChannelStatistics
 from harmonic.nn import HarmonicConv2d
 from harmonic.nn.networks import build_network
 from stages.harness.params import load_params
 from stages.training import plan_of
-from studies.post_protocol.protocol import Draws, run_draw
-from studies.small_data.training import Budget, trained
-from tests.learning.conftest import coloured
-from tests.learning.conftest import recipe as recipe_fixture
+from tests.learning.conftest import RECIPE, SCHEDULE, coloured
 
 ROOT = Path(__file__).parents[2]
 CPU = torch.device("cpu")
@@ -86,7 +83,7 @@ def small(width: int) -> nn.Module:
 
 
 def training_loop(width: int, recipe: Recipe, data: LabelledImages, folder: Path) -> None:
-    schedule = Schedule(epochs=1, lr=1e-3, warmup=0.1, ema=0.9, schedule="cosine")
+    schedule = SCHEDULE.model_copy(update={"epochs": 1})
     train(small(width), data, data, STATISTICS, recipe, schedule, alone(CPU), folder / "c")
 
 
@@ -104,11 +101,6 @@ def fine_tuning(width: int, recipe: Recipe, data: LabelledImages, folder: Path) 
     )  # fmt: skip
 
 
-def small_data_study(width: int, recipe: Recipe, data: LabelledImages, folder: Path) -> None:
-    budget = Budget(steps=2, batch_size=14, lr=0.01, weight_decay=0.001)
-    trained(small(width), data.images, data.labels, budget, 0, CPU)
-
-
 def whole_fit(width: int, recipe: Recipe, data: LabelledImages, folder: Path) -> None:
     params = load_params(ROOT / "params.yaml")
     narrow = params.train.model_copy(update={"width": width})
@@ -118,7 +110,7 @@ def whole_fit(width: int, recipe: Recipe, data: LabelledImages, folder: Path) ->
     fit(plan, replace(data, sets=sets), folder, device="cpu", digest="0")
 
 
-PLACES = [training_loop, rate_sweep, fine_tuning, small_data_study, whole_fit]
+PLACES = [training_loop, rate_sweep, fine_tuning, whole_fit]
 Place = Callable[[int, Recipe, LabelledImages, Path], None]
 
 
@@ -154,16 +146,6 @@ def test_every_gradient_of_a_training_is_taken_in_the_layout_of_the_rule(
     assert set(convolutions.channels_last) == {width >= 16}
 
 
-def test_the_post_s_protocol_trains_channels_last(tmp_path: Path) -> None:
-    data = coloured(42, 0, "train")
-    data = replace(data, images=data.images.repeat(3, axis=1)[:, :64].repeat(3, axis=2)[:, :, :64])
-    rows = np.arange(42)
-    draws = Draws(rows[:35], rows[28:], np.ones(14, dtype=bool), np.array(["seen"] * 14))
-    with Convolutions() as convolutions:
-        run_draw(data, draws, 0, 1, CPU, tmp_path / "c", lambda record: None)
-    assert set(convolutions.channels_last) == {True}
-
-
 @pytest.mark.parametrize("width", [8, 16])
 def test_memory_is_measured_in_the_layout_of_training(
     width: int, monkeypatch: pytest.MonkeyPatch
@@ -184,7 +166,7 @@ def steps(
     torch.set_num_threads(2)
     data = coloured(max(sizes), 0, "train")
     data = replace(data, images=data.images[:, :side, :side])
-    plain = recipe_fixture.__wrapped__().model_copy(update={"precision": precision})
+    plain = RECIPE.model_copy(update={"precision": precision})
     for width in widths:
         for size in sizes:
             rows, gradients = torch.arange(size), []

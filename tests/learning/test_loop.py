@@ -194,3 +194,24 @@ def test_the_average_follows_weights_and_statistics_and_copies_counters() -> Non
     assert average.weight.tolist() == [2.0, 2.0]
     assert average.running_mean.tolist() == [2.5, 2.5]  # type: ignore[union-attr]
     assert int(average.num_batches_tracked) == 7  # type: ignore[arg-type]
+
+
+def test_the_epoch_is_chosen_by_the_figure_that_is_named(
+    training: LabelledImages,
+    validation: LabelledImages,
+    recipe: Recipe,
+    schedule: Schedule,
+    tmp_path: Path,
+) -> None:
+    """Those that are watched count, too; without a name the last epoch is kept."""
+    chosen = {}
+    for by in ("second", None):
+        model = build_network("small", width=8)
+        trained = train(
+            *(model, training, validation, channel_statistics(training.images), recipe),
+            *(schedule.model_copy(update={"chosen_by": by}), alone(CPU), tmp_path / str(by)),
+            watch=lambda network, epoch: {"second": float(epoch == 2)},
+        )
+        assert [record["second"] for record in trained.history] == [0, 1, 0, 0]
+        chosen[by] = trained.best_epoch
+    assert chosen == {"second": 2, None: 4}

@@ -21,7 +21,7 @@ PROGRAM = """
 import resource, sys
 from pathlib import Path
 import torch
-from tests.learning.conftest import coloured, recipe, schedule
+from tests.learning.conftest import RECIPE, SCHEDULE, coloured
 from harmonic.errors import InputError
 from harmonic.learning.batches import channel_statistics
 from harmonic.learning.loop import train
@@ -32,8 +32,8 @@ statistics = channel_statistics(images.images)
 page = resource.getpagesize()
 taken = int(Path("/proc/self/statm").read_text().split()[0]) * page
 resource.setrlimit(resource.RLIMIT_AS, (taken + 150 * 2**20,) * 2)
-once = schedule.__wrapped__().model_copy(update={"epochs": 1})
-settings = recipe.__wrapped__().model_copy(update={"batch_size": int(sys.argv[1])})
+once = SCHEDULE.model_copy(update={"epochs": 1})
+settings = RECIPE.model_copy(update={"batch_size": int(sys.argv[1])})
 try:
     train(build_network("small", width=16), images, coloured(42, 1, "val"), statistics, settings,
           once, alone(torch.device("cpu")), Path(sys.argv[2]))

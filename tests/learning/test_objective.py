@@ -56,6 +56,26 @@ def test_a_mixed_target_costs_what_its_parts_cost(
     assert float(loss(LOGITS, mixed)) == pytest.approx(sum(totals) / sum(weights), rel=1e-5)
 
 
+def test_a_sigmoid_is_asked_class_by_class(recipe: Recipe) -> None:
+    changed = {"imbalance": "resampling", "loss": "sigmoid"}
+    found = make_loss(COUNTS, recipe.model_copy(update=changed))(LOGITS, one_hot(LABELS))
+    expected = functional.binary_cross_entropy_with_logits(LOGITS, one_hot(LABELS))
+    assert float(found) == pytest.approx(float(expected), rel=1e-6)
+
+
+def test_a_constant_rate_rises_and_stays() -> None:
+    schedule = Schedule(epochs=1, lr=0.1, warmup=0.2, ema=0.9, schedule="constant")
+    rates = [schedule.rate_at(step, 10) for step in range(10)]
+    assert rates == pytest.approx([0.05] + 9 * [0.1])
+
+
+@pytest.mark.parametrize("nesterov", [True, False])
+def test_sgd_has_the_momentum_of_the_recipe(recipe: Recipe, nesterov: bool) -> None:
+    changed = {"optimizer": "sgd", "nesterov": nesterov}
+    (group, _) = make_optimizer(nn.Linear(2, 2), recipe.model_copy(update=changed)).param_groups
+    assert (group["momentum"], group["nesterov"]) == (0.9, nesterov)
+
+
 def test_class_weights_make_classes_count_the_same(recipe: Recipe) -> None:
     logits = torch.zeros(10, 2)
     logits[:8, 0] = 1.0

@@ -2,6 +2,7 @@
 
 import json
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,10 +30,12 @@ from harmonic.learning.lr_range import sweep_rates
 from harmonic.learning.objective import make_optimizer
 from harmonic.learning.randomness import derived_seed, generator
 from harmonic.learning.settings import Augmentation, Recipe
+from harmonic.learning.training_set import on_device
 from harmonic.model_file.description import UNSEALED, Description, sealed
 from harmonic.model_file.safetensors_file import described_network, load_model, save_model
 from harmonic.nn.conv import HarmonicConv2d
 from harmonic.nn.networks import build_network
+from tests.learning.conftest import coloured
 
 
 def changed_at_random(images: Tensor, amount: Augmentation, random: torch.Generator) -> Tensor:
@@ -49,6 +52,30 @@ def test_augmentation_of_nothing_is_a_rotation_or_reflection() -> None:
     assert changed.shape == disc.shape
     # At most the rim changes, by less than a pixel.
     assert (changed - disc).abs().mean() < 0.03
+
+
+def test_crops_stay_inside_and_keep_what_is_even() -> None:
+    amount = Augmentation(zoom=0, shift=0, colour=0, erasing=0)
+
+    def cropped(images: Tensor) -> Tensor:
+        changes = draw_changes(len(images), 32, 32, amount, generator(0), "crops")
+        return augment(images, changes)
+
+    even = torch.full((16, 3, 32, 32), 0.5)
+    assert torch.allclose(cropped(even), even)
+    crops = cropped(torch.linspace(0, 1, 32).expand(200, 3, 32, 32))[:, 0]
+    spread = crops.amax((1, 2)) - crops.amin((1, 2))
+    assert spread.min() > 0.5  # a crop of 0.4 of the area at 3/4 is 0.55 wide
+    assert spread.max() > 0.9
+    rising = (crops[:, :, -1] > crops[:, :, 0]).float().mean()
+    assert 0.3 < rising < 0.7  # half of them are flipped
+
+
+def test_without_moves_images_stay_as_they_are() -> None:
+    amount = Augmentation(zoom=0.3, shift=0.1, colour=0, erasing=0)
+    images = torch.rand(4, 3, 32, 32, generator=generator(1))
+    kept = augment(images, draw_changes(4, 32, 32, amount, generator(0), "none"))
+    torch.testing.assert_close(kept, images, atol=1e-5, rtol=0)
 
 
 def test_the_sampling_grid_is_pytorchs() -> None:
@@ -105,12 +132,24 @@ def test_batches_hold_every_row_once_but_a_last_single_one(count: int, size: int
     assert all(0 <= row < count for row in rows)
 
 
-def test_weight_decay_spares_biases_and_batch_norm(recipe: Recipe) -> None:
+def test_resampled_classes_come_equally_often(recipe: Recipe) -> None:
+    counts = np.repeat([0, 1, 2], [900, 90, 10])
+    images = replace(coloured(1000, 0, "train"), labels=counts)
+    recipe = recipe.model_copy(update={"imbalance": "resampling"})
+    data = on_device(images, recipe, torch.device("cpu"))
+    rows = torch.cat(list(data.batches(generator(0))))
+    assert len(rows) == 1000
+    assert np.bincount(counts[rows]) / 1000 == pytest.approx(1 / 3, abs=0.05)
+
+
+def test_weight_decay_spares_biases_and_batch_norm_unless_told(recipe: Recipe) -> None:
     model = build_network("small", width=8)
     decayed, spared = make_optimizer(model, recipe).param_groups
     assert {parameter.ndim for parameter in spared["params"]} == {1}
     assert min(parameter.ndim for parameter in decayed["params"]) > 1
     assert (decayed["weight_decay"], spared["weight_decay"]) == (1e-4, 0.0)
+    everything = make_optimizer(model, recipe.model_copy(update={"decay_all": True})).param_groups
+    assert {group["weight_decay"] for group in everything} == {1e-4}
     listed = len(decayed["params"]) + len(spared["params"])
     assert listed == len(list(model.parameters()))
 

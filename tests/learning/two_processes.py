@@ -13,9 +13,8 @@ from harmonic.learning import loop
 from harmonic.learning.batches import channel_statistics
 from harmonic.learning.checkpoint import save_checkpoint
 from harmonic.learning.processes import joined
-from harmonic.learning.settings import Recipe, Schedule
 from harmonic.nn.networks import build_network
-from tests.learning.conftest import coloured
+from tests.learning.conftest import RECIPE, SCHEDULE, coloured
 
 
 def main(folder: Path, batch_norm: str, killed_after: int) -> None:
@@ -24,24 +23,15 @@ def main(folder: Path, batch_norm: str, killed_after: int) -> None:
     After `killed_after` epochs the leader, having saved its checkpoint, is killed; never if 0.
     """
     images = coloured(83, 0, "train")  # the last batch has 3 images: unequal shares
-    recipe = Recipe(
-        seed=0,
-        batch_size=16,
-        precision="float32",
-        optimizer="sgd",
-        weight_decay=1e-4,
-        clip=5.0,
-        imbalance="class_weights",
-        focal_gamma=2.0,
-        label_smoothing=0.05,
-        zoom=0.1,
-        shift=0.05,
-        colour=0.05,
-        erasing=0.2,
-        mixup=0.2,
-        cutmix=1.0,
-        compile=False,
-    )
+    changed = {
+        "precision": "float32",
+        "optimizer": "sgd",
+        "imbalance": "class_weights",
+        "label_smoothing": 0.05,
+        "erasing": 0.2,
+        "mixup": 0.2,
+        "cutmix": 1.0,
+    }
 
     def save_and_die(path: Path, progress: object, *state: object) -> None:
         save_checkpoint(path, progress, *state)  # type: ignore[arg-type]
@@ -57,8 +47,8 @@ def main(folder: Path, batch_norm: str, killed_after: int) -> None:
             images,
             coloured(42, 1, "val"),
             channel_statistics(images.images),
-            recipe,
-            Schedule(epochs=2, lr=0.02, warmup=0.1, ema=0.5, schedule="cosine"),
+            RECIPE.model_copy(update=changed),
+            SCHEDULE.model_copy(update={"epochs": 2, "lr": 0.02, "ema": 0.5}),
             processes,
             folder / "checkpoint",
         )

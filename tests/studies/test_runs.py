@@ -10,12 +10,13 @@ import pytest
 from harmonic.errors import InputError
 from harmonic.evaluation.run_folder import HEADLINE
 from harmonic.evaluation.runs import Run, read_runs, runs_table
+from harmonic.learning.checkpoint import save_checkpoint
 from harmonic.sample.archive import fetch_sample
 from studies.__main__ import main
 from studies.data import overridden
 from studies.pages.search import best_rates, searched
+from studies.preset_runs import runs_of
 from studies.presets import PRESETS, RATES, Preset
-from studies.runner import runs_of
 
 RUNS = Path(__file__).resolve().parents[2] / "results/runs"
 TINY = {
@@ -108,25 +109,23 @@ def test_a_run_killed_after_its_training_does_not_train_again(
     archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(PRESETS, "tiny", Preset(TINY, {"harmonic": {}}, seeds=(0,)))
-    trainings = []
+    epochs = []
 
-    def counted(*arguments: object, **named: object) -> object:
-        trainings.append(1)
-        return fit(*arguments, **named)
+    def counted(*state: object) -> None:
+        epochs.append(1)
+        save_checkpoint(*state)
 
     def killed(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    from studies.runner import fit
-
-    monkeypatch.setattr("studies.runner.fit", counted)
-    for where in ("studies.runner.evaluated", "studies.runner.keep"):
+    monkeypatch.setattr("harmonic.learning.loop.save_checkpoint", counted)
+    for where in ("studies.preset_runs.evaluated", "studies.runner.write_run"):
         with monkeypatch.context() as patched:
             patched.setattr(where, killed)
             assert run(archive, tmp_path) == 130
         assert not (tmp_path / "runs/tiny").exists()
     assert run(archive, tmp_path) == 0
-    assert len(trainings) == 1
+    assert len(epochs) == 1
     (one,) = read_runs([str(tmp_path / "runs")])
     assert one.record["seconds"] >= 0
 

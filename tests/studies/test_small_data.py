@@ -12,7 +12,11 @@ from torch import nn
 from harmonic.data.classes import CLASSES
 from harmonic.errors import InputError
 from harmonic.evaluation.run_folder import folder_name, write_run
-from harmonic.nn import HarmonicConv2d, filter_bank
+from harmonic.evaluation.runs import read_runs
+from harmonic.learning.checkpoint import save_checkpoint
+from harmonic.nn import HarmonicConv2d, build_network, filter_bank
+from harmonic.sample.archive import fetch_sample
+from studies.__main__ import main
 from studies.runner import is_finished
 from studies.small_data.analysis import (
     SCORES,
@@ -23,11 +27,19 @@ from studies.small_data.analysis import (
     size_verdict,
     verdict,
 )
-from studies.small_data.arms import ARMS, build, initial_scale
+from studies.small_data.arms import ARMS, initial_scale
 from studies.small_data.page import page
 from studies.small_data.splits import LARGEST, TEST, Split, drawn, published
-from studies.small_data.tasks import DECAYS, RATES, best_found, run_tasks, search_tasks
-from studies.small_data.training import Budget, balanced_accuracy, cropped, trained
+from studies.small_data.tasks import (
+    DECAYS,
+    PRESETS,
+    RATES,
+    Preset,
+    balanced_accuracy,
+    best_found,
+    run_tasks,
+    search_tasks,
+)
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 
@@ -122,10 +134,18 @@ def test_a_line_that_is_no_image_of_the_index_is_named(tmp_path: Path) -> None:
         published(index, tmp_path, 0)
 
 
+def build(arm: str, seed: int = 0, width: int = 8) -> nn.Module:
+    """The network of an arm with fresh weights."""
+    torch.manual_seed(seed)
+    conv, own, change = ARMS[arm]
+    network = build_network("small", conv=conv, width=width, **own)
+    return change(network) if change else network
+
+
 def test_arms_have_the_size_and_the_ingredients_they_name() -> None:
     sizes = {}
     for arm in ARMS:
-        model = build(arm, "small", {"width": 8, "blocks": 1}, seed=0)
+        model = build(arm)
         layers = [module for module in model.modules() if isinstance(module, HarmonicConv2d)]
         normalised = [layer.batch_norm for layer in layers]
         assert any(normalised) == (arm.endswith("first") or arm == "gem")
@@ -137,8 +157,8 @@ def test_arms_have_the_size_and_the_ingredients_they_name() -> None:
 
 
 def test_scaled_kernels_have_the_energy_of_the_authors_filters() -> None:
-    plain = build("plain", "small", {"width": 8}, seed=0)
-    scaled = build("plain-scaled", "small", {"width": 8}, seed=0)
+    plain = build("plain")
+    scaled = build("plain-scaled")
     energy = filter_bank(3, norm="l1").flatten(1).square().sum(1).mean()
     assert energy == pytest.approx(0.16, abs=0.01)  # the figure known for 3 × 3
     for one, other in zip(plain.modules(), scaled.modules(), strict=True):
@@ -150,34 +170,52 @@ def test_scaled_kernels_have_the_energy_of_the_authors_filters() -> None:
 
 
 def test_ortho_starts_from_the_very_kernels_of_plain() -> None:
-    plain = build("plain", "small", {"width": 8}, seed=3).eval()
-    ortho = build("ortho", "small", {"width": 8}, seed=3).eval()
+    plain = build("plain", seed=3).eval()
+    ortho = build("ortho", seed=3).eval()
     images = torch.randn(2, 3, 64, 64)
     torch.testing.assert_close(ortho(images), plain(images), rtol=1e-4, atol=1e-5)
 
 
-def test_crops_stay_inside_and_keep_what_is_even() -> None:
-    even = torch.full((16, 3, 32, 32), 0.5)
-    assert torch.allclose(cropped(even, torch.Generator().manual_seed(0)), even)
-    ramp = torch.linspace(0, 1, 32).expand(200, 3, 32, 32)
-    crops = cropped(ramp, torch.Generator().manual_seed(0))[:, 0]
-    spread = crops.amax((1, 2)) - crops.amin((1, 2))
-    assert spread.min() > 0.5  # a crop of 0.4 of the area at 3/4 is 0.55 wide
-    assert spread.max() > 0.9
+@pytest.mark.slow
+def test_a_killed_search_goes_on_and_the_runs_take_what_it_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fetch_sample(tmp_path / "raw", tmp_path / "unfinished", images=300, seed=0)
+    options = {"width": 4, "blocks": 1}
+    monkeypatch.setitem(PRESETS, "small", Preset(28, "small", options, 16, 6, 6))
+    for name, value in (("TRAINING", 3), ("VALIDATION", 2), ("LARGEST", 5), ("TEST", 20)):
+        monkeypatch.setattr(f"studies.small_data.splits.{name}", value)
+    monkeypatch.setattr("studies.small_data.tasks.RATES", (0.03,))
+    monkeypatch.setattr("studies.small_data.tasks.DECAYS", (0.001,))
+    saved = []
 
+    def study(what: str, *, stopped_after: int | None = None) -> int:
+        def save_and_stop(*state: object) -> None:
+            save_checkpoint(*state)
+            saved.append(1)
+            if len(saved) == stopped_after:
+                raise KeyboardInterrupt
 
-def test_training_learns_and_the_same_seed_gives_the_same_bits() -> None:
-    random = np.random.default_rng(0)
-    labels = np.arange(56) % 7
-    images = (labels[:, None, None, None] * 36 + random.integers(0, 20, (56, 28, 28, 3))).astype(
-        np.uint8
-    )
-    budget = Budget(steps=40, batch_size=14, lr=0.03, weight_decay=0.001)
-    states = []
-    for _ in range(2):
-        model = build("ortho", "small", {"width": 8}, seed=0)
-        states.append(trained(model, images, labels, budget, 0, torch.device("cpu")).state_dict())
-    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+        monkeypatch.setattr("harmonic.learning.loop.save_checkpoint", save_and_stop)
+        places = ["--work", str(tmp_path / "work"), "--runs", str(tmp_path / "runs")]
+        places += ["--archive", str(tmp_path / "raw"), "--commit", "c0ffee"]
+        arms = ["--arms", "plain-first", "--k", "5", "--seeds", "0"]
+        return main(["small-data", what, *places, *arms])
+
+    assert study("search", stopped_after=2) == 130
+    assert study("search") == 0
+    assert len(saved) == 3  # six steps, two an epoch, none of them twice
+    assert study("run") == 0
+    assert capsys.readouterr().out.count("balanced accuracy") == 4
+    (searched,) = read_runs([str(tmp_path / "runs/small-data-small-search")])
+    assert "seconds" not in searched.record  # it was taken up again
+    assert not searched.metrics
+    runs = read_runs([str(tmp_path / "runs/small-data-small")])
+    assert [run.seed for run in runs] == [0, 0, 0]
+    assert all(run.metrics["test_images"] > 30 for run in runs)
+    assert {run.traits["train.warmup"] for run in runs} == {"0.0"}
+    assert study("run") == 0
+    assert capsys.readouterr().out.count("is there") == 3
 
 
 def test_the_best_of_a_search_needs_the_whole_search() -> None:
@@ -188,10 +226,10 @@ def test_the_best_of_a_search_needs_the_whole_search() -> None:
     assert all(set(task.training) == set(split.training) for task in tasks)
     rows = pd.DataFrame(
         {
-            "arm": [task.own_arm for task in tasks],
+            "arm": [task.run.own["small_data.arm"] for task in tasks],
             "split": split.name,
-            "lr": [task.budget.lr for task in tasks],
-            "weight_decay": [task.budget.weight_decay for task in tasks],
+            "lr": [task.run.overrides["lr"] for task in tasks],
+            "weight_decay": [task.run.overrides["train.weight_decay"] for task in tasks],
             "val_balanced_accuracy": np.linspace(0, 1, len(tasks)),
         }
     )

@@ -1,0 +1,82 @@
+"""The runs of a preset: trained and evaluated as the pipeline's stages do it."""
+
+from collections.abc import Sequence
+from itertools import product
+from pathlib import Path
+
+import pandas as pd
+
+from harmonic.data.arrays import LabelledImages, data_digest, read_labelled_images
+from harmonic.errors import InputError
+from harmonic.evaluation.scores import scores_of
+from harmonic.learning.batches import predict_logits
+from harmonic.learning.fit import Fitted
+from harmonic.model_file.description import calibration_of
+from stages.harness.params import Params
+from stages.training import plan_of
+from studies import runner
+from studies.data import link, overridden, prepared_data
+from studies.presets import PRESETS
+from studies.runner import Outcome, Places, Planned, answers_table, trained, truth_table
+
+
+def runs_of(preset: str, arms: Sequence[str], seeds: Sequence[int], folds: int) -> list[Planned]:
+    """Every run asked for: all arms of one seed before the next seed, so that pairs come early."""
+    chosen = PRESETS[preset]
+    for arm in arms:
+        if arm not in chosen.arms:
+            raise InputError(f"--arms {arm} is not in {preset}; it has {', '.join(chosen.arms)}")
+    runs = []
+    for seed, fold, arm in product(seeds, range(folds) if folds else (None,), arms):
+        overrides = chosen.base | chosen.arms[arm] | {"seed": seed}
+        if fold is not None:
+            overrides |= {"split.folds": folds, "split.fold": fold}
+        overridden(overrides)  # what is not allowed is told before anything runs
+        runs.append(Planned(preset, arm, seed, fold, overrides))
+    return runs
+
+
+def do(run: Planned, places: Places) -> str:
+    """Do one run of a preset unless its folder is there; returns what happened, in a few words."""
+    place = prepared_data(places.work, run.params(places.archive))
+    digest = data_digest(place / "images.npy", place / "split.csv")
+
+    def work(params: Params, folder: Path) -> Outcome:
+        data = read_labelled_images(place / "images.npy", place / "split.csv")
+        link(folder / "data", place)
+        fitted, record = trained(params, plan_of(params), data, folder, digest)
+        if not PRESETS[run.study].evaluated:
+            told = f"balanced accuracy on validation {record['val_balanced_accuracy']:.3f}"
+            return Outcome(record, fitted.history, told=told)
+        figures, answers = evaluated(params, data, fitted)
+        truth = truth_table(data.part("test"))
+        written = pd.read_csv(place / "split.csv", dtype=str).set_index("image_id").lesion_id
+        truth["lesion_id"] = written.loc[truth.image].to_numpy()  # known pairs not joined
+        told = f"balanced accuracy {figures['balanced_accuracy']:.3f}"
+        return Outcome(record, fitted.history, figures, answers, truth, told)
+
+    return runner.do(run, places, digest, work)
+
+
+def evaluated(
+    params: Params, data: LabelledImages, fitted: Fitted
+) -> tuple[dict[str, float], pd.DataFrame]:
+    """All figures of the trained network on the test set, and its answers."""
+    description, device = fitted.description, fitted.processes.device
+    validation, test = data.part("val"), data.part("test")
+    views = params.evaluate.views
+    logits = [
+        predict_logits(
+            fitted.network, part.images, description.statistics(), device, view_count=views
+        )
+        for part in (validation, test)
+    ]
+    found = scores_of(
+        *(validation, logits[0], test, logits[1]),
+        class_counts=description.class_counts,
+        imbalance=description.imbalance,
+        temperature=calibration_of(description, "a fitted network").temperature,
+        resamples=params.evaluate.resamples,
+        seed=params.evaluate.seed,
+    )
+    return found.figures, answers_table(test, found.balanced)
