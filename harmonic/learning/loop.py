@@ -72,9 +72,14 @@ def train(
     epoch, is not finite, and naming the batch size and what would fit where memory runs out.
     """
     try:
-        average = copy.deepcopy(model).to(processes.device).eval()
-        learner = make_learner(model, training, statistics, recipe, processes)
-        return run_epochs(learner, average, validation, schedule, checkpoint, watch)
+        return run_epochs(  # without names here, which would hold memory when it has run out
+            copy.deepcopy(model).to(processes.device).eval(),
+            make_learner(model, training, statistics, recipe, processes),
+            validation,
+            schedule,
+            checkpoint,
+            watch,
+        )
     except (RuntimeError, MemoryError) as error:
         if is_lost_process(error):
             raise InputError(
@@ -89,8 +94,8 @@ def train(
 
 
 def run_epochs(
-    learner: Learner,
     average: nn.Module,
+    learner: Learner,
     validation: LabelledImages,
     schedule: Schedule,
     checkpoint: Path,
