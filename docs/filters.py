@@ -1,12 +1,11 @@
 """The picture of README: nine fixed filters, times nine learned numbers, are one 3 × 3 kernel.
 
-    python -m docs.filters docs/filters.svg
+    python -m docs.filters
 
 The kernel is a slanted edge, such as a first layer may learn. Its coefficients are its products
 with the orthonormal filters of `harmonic.filter_bank`, so their weighted sum is the kernel exactly.
 """
 
-import argparse
 import io
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from matplotlib.figure import Figure
 from torch import Tensor, tensor
 
 from harmonic import filter_bank
+from harmonic.files import write_bytes
 
 KERNEL = tensor([[0.9, 0.9, 0.1], [0.6, 0.3, -0.7], [0.3, -0.6, -0.4]])
 LEVELS = (1, 2, 3, 4, 5)
@@ -81,11 +81,7 @@ def write(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("target", type=Path, metavar="FILE.svg")
-    parser.parse_args().target.write_bytes(draw())
+    write_bytes(Path(__file__).with_name("filters.svg"), draw())
 
 
 if __name__ == "__main__":

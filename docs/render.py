@@ -18,6 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from docs import figures
 from harmonic import filter_bank
 from harmonic.errors import InputError
+from harmonic.files import write_text
 
 TEMPLATES = figures.ROOT / "docs" / "templates"
 NAMES = {
@@ -132,7 +133,7 @@ def main(arguments: list[str] | None = None) -> int:
             if not path.is_file() or path.read_text(encoding="utf-8") != text:
                 stale.append(page)
                 if not check:
-                    path.write_text(text, encoding="utf-8")
+                    write_text(path, text)
     except InputError as error:
         print(f"render: {error}", file=sys.stderr)
         return 1

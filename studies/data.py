@@ -65,6 +65,15 @@ def value_of(params: Tree, key: str) -> Any:
     return value
 
 
+def leaves(params: Tree, section: str = "") -> dict[str, Any]:
+    """Every value by its dotted key."""
+    found: dict[str, Any] = {}
+    for key, value in params.items():
+        inside = isinstance(value, dict)
+        found |= leaves(value, f"{section}{key}.") if inside else {f"{section}{key}": value}
+    return found
+
+
 def pipeline() -> dict[str, Any]:
     stages: dict[str, Any] = YAML(typ="safe", pure=True).load(REPOSITORY / "dvc.yaml")["stages"]
     return stages

@@ -28,11 +28,15 @@ from harmonic.learning.fit import CHECKPOINT, Fitted, fit
 from harmonic.learning.settings import Plan
 from stages.harness.exact import compute_exactly, device_of
 from stages.harness.params import Params, checked_params
-from studies.data import Tree, claimed, overridden, value_of
+from studies.data import Tree, claimed, leaves, overridden
 from studies.presets import Overrides
 
 MACHINE = "machine.json"
 """What a training says of its machine and its speed, in the folder of its work."""
+
+
+BESIDE = ("archive", "download", "find_lr", "compress", "report")
+"""Parameters that no figure of a run depends on."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,7 @@ def do(run: Planned, places: Places, digest: str, work: Callable[[Params, Path],
     """
     if is_finished(run, places.runs, digest):
         return "is there"
-    folder = work_folder(run, places.work, digest)
+    folder = work_folder(run, places, digest)
     with claimed(folder) as mine:
         if not mine:
             return "another process is at it"
@@ -125,13 +129,12 @@ def is_finished(run: Planned, runs: Path, digest: str | None = None) -> bool:
     folder = run.folder(runs)
     if not folder.exists():
         return False
-    params = YAML(typ="safe", pure=True).load(folder / "params.yaml")
-    for key, value in {**run.overrides, **run.own}.items():
-        try:
-            found = value_of(params, key)
-        except KeyError:
-            found = "not there"
-        if found != value:
+    then = leaves(YAML(typ="safe", pure=True).load(folder / "params.yaml"))
+    now = {**leaves(overridden(run.overrides)), **run.own}
+    for key, value in now.items():
+        # An older run names no parameter that came later; what is of this run alone it must name.
+        found = then.get(key, "not there" if key in {**run.overrides, **run.own} else value)
+        if found != value and key not in run.shared and key.partition(".")[0] not in BESIDE:
             raise InputError(f"{folder}: is of {key} {found}, this is of {value}; move it away")
     data = json.loads((folder / "run.json").read_text(encoding="utf-8")).get("data")
     if digest is not None and data != digest:
@@ -139,11 +142,14 @@ def is_finished(run: Planned, runs: Path, digest: str | None = None) -> bool:
     return True
 
 
-def work_folder(run: Planned, work: Path, digest: str) -> Path:
-    """Where the run does its unfinished work: no run with other parameters has the same."""
-    told = json.dumps([run.overrides, run.own], sort_keys=True, default=dict)
-    own = hashlib.sha256(told.encode()).hexdigest()[:8]
-    return work / run.study / digest / f"{run.name}-{own}"
+def work_folder(run: Planned, places: Places, digest: str) -> Path:
+    """Where the run does its unfinished work: none of other parameters or other code has the same.
+
+    What a change of the code makes stale stays there until someone removes it.
+    """
+    told = [places.commit, run.params(places.archive), run.own]
+    own = hashlib.sha256(json.dumps(told, sort_keys=True, default=dict).encode()).hexdigest()[:8]
+    return places.work / run.study / digest / f"{run.name}-{own}"
 
 
 def trained(

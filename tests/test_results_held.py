@@ -1,5 +1,7 @@
 """Figures in results/ are what the kept answers give, and a falsified one is not."""
 
+import gzip
+import hashlib
 import json
 from collections.abc import Iterator
 from functools import cache
@@ -11,6 +13,7 @@ import pytest
 
 from harmonic.data.classes import CLASSES
 from harmonic.data.lesions import known_pairs, lesion_groups
+from harmonic.data.originals import label_digest, read_manifest
 from harmonic.data.split import split_fold, split_groups
 from harmonic.errors import InputError
 from harmonic.evaluation.contradictions import contradictions, determined
@@ -113,6 +116,40 @@ def test_a_falsified_figure_of_a_run_is_named(name, amount):
     for run in five:
         (line,) = found_in(run, {name: amount})
         assert line.startswith(f"{name} is ")
+
+
+@pytest.mark.parametrize("at", ["sensitivity_at_90", "sensitivity_at_95", "specificity_at_95"])
+@pytest.mark.parametrize("target", ["melanoma", "malignant"])
+def test_a_falsified_operating_point_of_a_run_is_named(target, at):
+    for run in answered()[:10]:
+        amount = 0.05 if run.metrics[f"{target}_{at}"] < 0.94 else -0.05
+        (line,) = found_in(run, {f"{target}_{at}": amount})
+        assert line.startswith(f"{target}_s")
+
+
+def test_no_two_runs_have_the_same_answers():
+    """One run copied into the place of another has figures and answers that agree."""
+    digests: dict[str, Path] = {}
+    for path in sorted((RESULTS / "runs").rglob("answers.csv.gz")):
+        digest = hashlib.sha256(gzip.decompress(path.read_bytes())).hexdigest()
+        assert digest not in digests, (path, digests[digest])
+        digests[digest] = path
+    assert len(digests) > 50
+
+
+def test_the_truth_of_test_images_is_that_of_the_data_set():
+    """By the manifest of the originals, which was made from the metadata."""
+    manifest, whole = read_manifest(), pd.concat([truth_of(fold) for fold in FOLDS])
+    rows = manifest.rows_of(whole.image.tolist())
+    assert sorted(rows) == list(range(10015))
+    found = [*map(label_digest, whole.lesion_id, whole.dx)]
+    assert found == manifest.labels[rows].tolist()
+    whole["group"] = lesion_groups(whole.image.tolist(), whole.lesion_id, known_pairs())
+    for path in (RESULTS / "data").glob("*.csv.gz"):
+        both = pd.read_csv(path).merge(whole, on="image", validate="one_to_one")
+        assert (both.dx_x == both.dx_y).all(), path.name
+        named = (both.lesion_id_x == both.lesion_id_y) | (both.lesion_id_x == both.group)
+        assert named.all(), path.name
 
 
 def test_nearly_every_figure_of_a_run_is_determined():

@@ -12,6 +12,7 @@ figures follow from the same answers; with the temperature T, those before scali
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,7 +26,7 @@ from harmonic.evaluation.metrics import (
     UNCALIBRATED,
     majority_baseline,
 )
-from harmonic.evaluation.operating_points import TARGETS
+from harmonic.evaluation.operating_points import SPECIFICITIES, TARGETS
 from harmonic.evaluation.predictions import KEPT_ROUNDING
 from harmonic.evaluation.weighted import (
     calibration_error,
@@ -66,6 +67,31 @@ def contradictions(
             continue
         given = f"{low:.4f}" if high - low < DIGITS_OF_FIGURES else f"{low:.4f} to {high:.4f}"
         lines.append(f"{name} is {value:.4f}, but by its answers {given}")
+    return lines + off_the_curve(metrics, answers, rounding)
+
+
+def off_the_curve(metrics: Mapping[str, float], answers: Answers, rounding: float) -> list[str]:
+    """A line for each operating point that no threshold gives; which one it was is not known."""
+    lines = []
+    balanced = kept(answers.balanced, rounding)
+    for target, percent in product(TARGETS, (round(100 * share) for share in SPECIFICITIES)):
+        point = [f"{target}_{name}_at_{percent}" for name in ("sensitivity", "specificity")]
+        columns = [CLASSES.index(name) for name in TARGETS[target]]
+        positive = np.isin(answers.labels, columns)
+        if not set(point) <= metrics.keys() or positive.all() or not positive.any():
+            continue
+        found, rejected = (metrics[name] for name in point)
+        low, high = (p[:, columns].sum(axis=1) for p in (balanced.low, balanced.high))
+        hits = round(found * positive.sum())
+        # The threshold lies between the last one found and the first one missed.
+        most = np.append(np.sort(high[positive])[::-1], np.inf)[hits - 1 if hits else -1]
+        least = np.append(np.sort(low[positive])[::-1], -np.inf)[hits]
+        ends = ((high[~positive] < least).mean(), (low[~positive] <= most).mean())
+        if abs(hits / positive.sum() - found) > DIGITS_OF_FIGURES:
+            lines.append(f"{point[0]} is {found:.4f}, no share of {positive.sum()} images")
+        elif not ends[0] - DIGITS_OF_FIGURES <= rejected <= ends[1] + DIGITS_OF_FIGURES:
+            given = " to ".join(f"{end:.4f}" for end in ends)
+            lines.append(f"{point[1]} is {rejected:.4f}, but with that sensitivity {given}")
     return lines
 
 

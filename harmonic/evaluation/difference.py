@@ -21,6 +21,8 @@ import numpy as np
 from harmonic.evaluation.exchange import SAME, fewest_differing
 
 Interval = tuple[float, float]
+ROUNDED = 2.01e-4
+"""How far apart two differences of figures with four digits may be that are the same."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,10 @@ class Difference:
             return (
                 f"{most}{self.differing} {lesions} answered differently, at least {needed} needed"
             )
-        if len(self.per_seed) > 1 and np.ptp(self.per_seed) < SAME:
+        if self.differing is None and self.exact is None:
+            return f"how many lesions were tested is not known, at least {needed} needed"
+        apart = SAME if self.exact else ROUNDED
+        if len(self.per_seed) > 1 and np.ptp(self.per_seed) < apart:
             return f"{len(self.per_seed)} seeds, one difference: nothing is known of their chance"
         return ""
 

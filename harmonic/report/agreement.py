@@ -68,6 +68,8 @@ class Evidence:
     val_logits: NDArray[np.float64]
     """Of the network for the validation images, averaged over its views (m, 7)."""
     val_logits_one_view: NDArray[np.float64]
+    val_loss: float
+    """Of these, as training has it."""
     resamples: int
     seed: int
 
@@ -209,6 +211,11 @@ def of_history(history: pd.DataFrame, evidence: Evidence) -> list[str]:
     answers = kept(softmax(evidence.val_logits_one_view, axis=1), MACHINES)
     ends = ends_of(evidence.val_labels, answers)
     lines = []
+    if not np.isclose(row.val_loss, evidence.val_loss, rtol=0.01, atol=MACHINES):
+        lines.append(
+            f"val_loss of epoch {best} is {row.val_loss:.4f} in {name}, but the model has "
+            f"{evidence.val_loss:.4f}"
+        )
     for figure in ends.keys() & {"balanced_accuracy", "accuracy", "macro_auc"}:
         value, (low, high) = row[f"val_{figure}"], ends[figure]
         if not low - ROUNDING <= value <= high + ROUNDING:

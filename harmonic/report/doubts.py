@@ -12,7 +12,8 @@ from harmonic.data.arrays import LabelledImages, data_digest
 from harmonic.data.lesions import known_pairs, lesion_groups
 from harmonic.data.metadata import read_metadata
 from harmonic.learning.batches import predict_logits
-from harmonic.learning.settings import Averaging, Schedule
+from harmonic.learning.objective import make_loss
+from harmonic.learning.settings import Averaging, Recipe, Schedule, Step
 from harmonic.model_file.description import Description, calibration_of
 from harmonic.report.agreement import Evidence, disagreements
 from harmonic.report.agreement_of_data import of_fingerprint, of_lr_range, of_split
@@ -55,6 +56,7 @@ def doubts(
             model, pixels, statistics, device, view_count=views, progress="report: network"
         )
 
+    one_view = logits_of(validation.images, 1)
     epoch = description.provenance.get("epoch")
     evidence = Evidence(
         labels=given.labels,
@@ -71,12 +73,24 @@ def doubts(
         tried_logits=logits_of(test.images[tried], calibration.views),
         val_labels=validation.labels,
         val_logits=logits_of(validation.images, calibration.views),
-        val_logits_one_view=logits_of(validation.images, 1),
+        val_logits_one_view=one_view,
+        val_loss=loss_of(params, description, validation.labels, one_view),
         resamples=params["evaluate"]["resamples"],
         seed=params["evaluate"]["seed"],
     )
     model.to("cpu")
     return [*lines, *disagreements(evidence, contents.metrics, contents.history, contents.tables)]
+
+
+def loss_of(
+    params: Mapping[str, Any], description: Description, labels: np.ndarray, logits: np.ndarray
+) -> float:
+    """The loss that training had on the validation set."""
+    step = {name: params["train"][name] for name in Step.model_fields if name in params["train"]}
+    recipe = Recipe(seed=params["seed"], batch_size=params["batch_size"], **step)
+    loss = make_loss(torch.tensor(description.class_counts), recipe)
+    targets = torch.eye(logits.shape[1], dtype=torch.float64)[torch.from_numpy(labels)]
+    return float(loss(torch.from_numpy(logits), targets))
 
 
 def rates_of(params: Mapping[str, Any], images: int) -> list[float]:

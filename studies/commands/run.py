@@ -63,10 +63,12 @@ def run(options: argparse.Namespace) -> int:
 
 def places_of(options: argparse.Namespace):  # type: ignore[no-untyped-def]
     """Where to read and write; raises InputError for an archive or a commit that is not there."""
+    from harmonic.learning.launcher import check_launcher
     from harmonic.provenance import clean_commit
     from studies.data import REPOSITORY
     from studies.runner import Places
 
+    check_launcher("python")  # runs are shared out by starting the command again, not by a launcher
     if options.archive is None or not options.archive.exists():
         raise InputError(f"--archive {options.archive} is not there; name a zip or a folder")
     commit = options.commit or clean_commit(REPOSITORY, CODE)

@@ -186,7 +186,7 @@ WRITERS = {
 """Modules with a way of their own: unfinished work that goes on, temporary folders and clones."""
 
 
-@pytest.mark.parametrize("folder", ["harmonic", "studies", "benchmarks", "reproduction"])
+@pytest.mark.parametrize("folder", ["harmonic", "studies", "benchmarks", "reproduction", "docs"])
 def test_there_is_one_way_to_write_a_file(folder: str) -> None:
     found = []
     for path in sorted((ROOT / folder).rglob("*.py")):

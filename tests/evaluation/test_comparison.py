@@ -287,7 +287,8 @@ def test_metrics_that_are_no_numbers_and_doubled_rows_are_refused(tmp_path, draw
 
 def metrics_alone(folder, model, seed, score, more=""):
     folder.mkdir()
-    (folder / "metrics.json").write_text(json.dumps({"balanced_accuracy": score}))
+    metrics = {"balanced_accuracy": score, "test_lesions": 1000}
+    (folder / "metrics.json").write_text(json.dumps(metrics))
     (folder / "params.yaml").write_text(f"seed: {seed}\nmodel: {model}\n{more}")
     return str(folder)
 

@@ -171,8 +171,12 @@ def difference(per_seed, **more):
 
 
 def test_seeds_that_all_say_the_same_and_test_sets_too_small_tell_nothing():
-    same = verdict(difference([0.1, 0.1]), "balanced_accuracy", "cnn", "harmonic", 1)
-    assert "too few to tell: 2 seeds, one difference" in same
+    for seeds in ([0.1, 0.1], [0.1429, 0.1428]):  # the same, in four digits
+        same = difference(seeds, differing=7)
+        words = verdict(same, "balanced_accuracy", "cnn", "harmonic", 1)
+        assert "too few to tell: 2 seeds, one difference" in words
+    unknown = verdict(difference([0.1, 0.2]), "balanced_accuracy", "cnn", "harmonic", 1)
+    assert "too few to tell: how many lesions were tested is not known" in unknown
     small = difference([0.1, 0.11], differing=5)
     words = verdict(small, "balanced_accuracy", "cnn", "harmonic", 1)
     assert "too few to tell: at most 5 lesions answered differently, at least 6 needed" in words

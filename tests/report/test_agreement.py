@@ -72,6 +72,7 @@ def evidence(draw):
         val_labels=val.labels,
         val_logits=logits,
         val_logits_one_view=logits,
+        val_loss=1.0,
         **RESAMPLED,
     )
 
@@ -177,6 +178,13 @@ def test_every_changed_cell_of_a_table_is_named(evidence, files, name):
             "balanced_accuracy of sex, female is 0.1230",
         ),
         ("history", 1, "val_balanced_accuracy", 0.999, "val_balanced_accuracy of epoch 2 is 0.999"),
+        (
+            "history",
+            1,
+            "val_loss",
+            0.2,
+            "val_loss of epoch 2 is 0.2000 in history.csv, but the model",
+        ),
         ("history", 1, "val_macro_auc", 0.999, "val_macro_auc of epoch 2 is 0.9990 in history.csv"),
         ("history", 0, "val_balanced_accuracy", 0.999, "is best in epoch 1, but the model is of 2"),
         (

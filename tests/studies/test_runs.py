@@ -1,6 +1,7 @@
 """The runner: one folder per run, no run twice, nothing taken for another."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,13 @@ from harmonic.evaluation.run_folder import HEADLINE
 from harmonic.evaluation.runs import Run, read_runs, runs_table
 from harmonic.learning.checkpoint import save_checkpoint
 from harmonic.sample.archive import fetch_sample
+from studies import runner
 from studies.__main__ import main
 from studies.data import overridden
 from studies.pages.search import best_rates, searched
 from studies.preset_runs import runs_of
 from studies.presets import PRESETS, RATES, Preset
+from studies.runner import Places, is_finished, work_folder
 
 RUNS = Path(__file__).resolve().parents[2] / "results/runs"
 TINY = {
@@ -205,6 +208,36 @@ def test_published_runs_are_of_the_presets_and_listed_as_there(
         assert len(lines) == len(PRESETS[preset].arms) * len(PRESETS[preset].seeds)
     assert main(["run", "full", "--list", "--runs", str(RUNS)]) == 0
     assert set(capsys.readouterr().out.split("\n")[0].split()[:2]) == {"missing", "full"}
+
+
+def test_work_of_other_parameters_or_code_is_not_taken_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that params.yaml has for every run, too."""
+    (one,) = runs_of("small", ["cnn"], [0], folds=0)
+    places = Places(tmp_path / "a.zip", tmp_path / "work", tmp_path / "runs", "0" * 12)
+    before = work_folder(one, places, "data")
+    assert work_folder(one, places, "data") == before
+    assert work_folder(one, replace(places, commit="1" * 12), "data") != before
+    assert is_finished(one, RUNS)
+    changed = overridden({**one.overrides, "train.label_smoothing": 0.3})
+    monkeypatch.setattr(runner, "overridden", lambda overrides: changed)
+    assert work_folder(one, places, "data") != before
+    with pytest.raises(InputError, match=r"is of train.label_smoothing 0.0, this is of 0.3; move"):
+        is_finished(one, RUNS)
+
+
+def test_a_launcher_of_several_processes_is_refused_before_anything_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each would take a run of its own, and all would add up their gradients."""
+    for name, value in (("RANK", 1), ("WORLD_SIZE", 2), ("LOCAL_RANK", 1), ("MASTER_PORT", 29777)):
+        monkeypatch.setenv(name, str(value))
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+    for words in (["run", "small"], ["leak"], ["post-protocol"], ["small-data", "run"]):
+        assert main([*words, "--archive", str(tmp_path), "--runs", str(tmp_path / "runs")]) == 1
+        assert "RANK=1 and WORLD_SIZE=2" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 def test_folds_and_seeds_come_pair_by_pair() -> None:
