@@ -24,10 +24,10 @@ test: $(VENV)/development
 	ruff format --check .
 	ruff check .
 	mypy
-	python -m pytest -m "not slow and not long"
+	python -m pytest -m "not slow and not long" --durations=10
 
 test-slow: $(VENV)/development
-	python -m pytest -m slow
+	python -m pytest -m slow --durations=25
 
 test-long: $(VENV)/development
 	python -m pytest -m long
