@@ -100,6 +100,8 @@ def do(run: Planned, places: Places, digest: str, work: Callable[[Params, Path],
     with claimed(folder) as mine:
         if not mine:
             return "another process is at it"
+        if is_finished(run, places.runs, digest):  # by a process that had it until now
+            return "is there"
         tree = run.params(places.archive)
         outcome = work(checked_params(tree, run.name), folder)
         if outcome.truth is not None:

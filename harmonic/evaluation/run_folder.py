@@ -62,8 +62,9 @@ def write_run(
 
     `figures` is one flat document; `record` becomes run.json without the entries that are None.
     """
+    for left_of_a_kill in folder.parent.glob(f".{folder.name}.*"):
+        shutil.rmtree(left_of_a_kill)
     unfinished = folder.with_name(f".{folder.name}.{os.getpid()}")
-    shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
     yaml, text = YAML(typ="safe", pure=True), io.StringIO()
     yaml.default_flow_style = False

@@ -87,7 +87,9 @@ def chosen_runs(runs: Sequence[Run], preset: str, data: str | None, work: Path) 
         places = sorted((work / preset / sets[0]).glob(f"{name}-*/{MODEL}"))
         if len(places) != 1 or run.folder is None:
             place = work / preset / sets[0] / name
-            raise InputError(f"{place}: its network is gone; --work names the folder of the runs")
+            raise InputError(
+                f"{place}-*: {len(places)} networks, one is needed; --work names the folder of runs"
+            )
         base = arm.partition("-")[0]
         found.append(Network(arm, base, run.seed, sets[0], places[0].parent, run.folder))
     return sorted(found, key=lambda one: (one.arm != one.base, one.arm, one.seed))
@@ -133,8 +135,8 @@ def measure(run: Network, options: Options, runs: Path, commit: str) -> str:
     with claimed(place) as mine:
         if not mine:
             return "another process is at it"
-        last = name_of(run, BINARIES[-1], options.epochs)
-        if (study / folder_name(last, run.seed)).is_dir():  # has the others, too
+        last = study / folder_name(name_of(run, BINARIES[-1], options.epochs), run.seed)
+        if is_made(last, options):  # has the others, too
             return "is there"
         model, description = load_model(run.work / MODEL)
         test = run.images().part("test")
@@ -144,7 +146,7 @@ def measure(run: Network, options: Options, runs: Path, commit: str) -> str:
             arm = name_of(run, variant.weights, variant.epochs)
             folder = study / folder_name(arm, run.seed)
             count += 1
-            if folder.is_dir():
+            if is_made(folder, options):
                 continue
             logits = outputs(variant, test.images, choose_device(options.device), options.views)
             chosen = balanced_choice(logits, description.class_counts, description.imbalance)
@@ -178,6 +180,18 @@ def measure(run: Network, options: Options, runs: Path, commit: str) -> str:
             )
     shutil.rmtree(place)
     return f"{count} files"
+
+
+def is_made(folder: Path, options: Options) -> bool:
+    """Whether a file has its folder; raises InputError where that is of other options."""
+    if not folder.is_dir():
+        return False
+    made = YAML(typ="safe", pure=True).load(folder / "params.yaml")["compressed"]
+    for name in ("views", "lr") if made["epochs"] else ("views",):
+        wanted = getattr(options, name)
+        if made[name] != wanted:
+            raise InputError(f"{folder}: is of {name} {made[name]}, not {wanted}; move it away")
+    return True
 
 
 def name_of(run: Network, weights: str, tuned: int) -> str:

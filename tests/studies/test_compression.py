@@ -14,12 +14,13 @@ from harmonic.evaluation.runs import read_runs
 from harmonic.learning.fit import MODEL
 from harmonic.model_file.safetensors_file import save_model
 from studies.__main__ import main
-from studies.compression.networks import chosen_runs
+from studies.compression.networks import Options, chosen_runs, is_made
 from studies.compression.page import over_seeds, page, scored
 from studies.data import overridden
 from studies.pages.reading import runs_of_studies
 from tests.deploy.conftest import describe, photograph, trained
 
+RESULTS = Path(__file__).parents[2] / "results"
 ARMS = {
     "cnn": {"conv": "plain", "options": {"width": 4}},
     "harmonic": {"options": {"width": 4}},
@@ -101,8 +102,19 @@ def test_runs_that_cannot_be_compared_are_refused(study: Path, tmp_path: Path) -
     for some, data, part in (
         ([], None, "no run of small"),
         ([*runs, *other], None, "are of data abc, def"),
-        ([*runs, *other], "def", "its network is gone"),
+        ([*runs, *other], "def", "0 networks, one is needed"),
     ):
         with pytest.raises(InputError, match=part):
             chosen_runs(some, "small", data, study / "work")
     assert main(["compress", "small", "--runs", str(tmp_path), "--commit", "0"]) == 1
+
+
+def test_files_made_with_other_options_are_refused() -> None:
+    place, options = RESULTS / "runs/small-compressed", Options(2, 3e-4, 1, "cpu")
+    assert is_made(place / "cnn-bfloat16-seed0", options)
+    assert not is_made(place / "cnn-bfloat16-seed9", options)
+    with pytest.raises(InputError, match="is of views 1, not 8; move it away"):
+        is_made(place / "cnn-bfloat16-seed0", replace(options, views=8))
+    (tuned,) = place.glob("cnn-ternary-tuned2-seed0")
+    with pytest.raises(InputError, match=r"is of lr 0.0003, not 0.001; move it away"):
+        is_made(tuned, replace(options, lr=1e-3))
