@@ -1,4 +1,7 @@
-"""The stages of the pipeline, a module each: `python -m stages.NAME`."""
+"""The stages of the pipeline, a module each: `python -m stages.NAME`.
+
+One that computes in floating point is named in `harness.exact.STAGES`.
+"""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""From a run that is planned to its folder.
+"""From a run that is planned to its folder; `trained` says what run.json keeps of a training.
 
 A run works in `<work>/<study>/<data>/<arm>-seed<n>-<digest of its parameters>/`, where a training
 that was killed goes on and one that is whole is not done again, and keeps its network there. Its

@@ -26,6 +26,7 @@ from studies.pages.reading import kept_answers, runs_of_studies, scores_of
 RESULTS = Path(__file__).parents[1] / "results"
 FOLDS = ("1c7c55aa07d5", "e64e0b7a6602", "1ab08a0490e9", "ec70c331d91b", "469adb6918a5")
 """Digests of the data of the five folds, in their order; their test sets are the whole data set."""
+STUDIES = ("small", "long", "full-100-mixed")
 SPLIT = {"val": 0.15, "seed": 0}
 SHARES = {"train": 1 - 0.15 - 0.2, "val": 0.15, "test": 0.2}
 
@@ -34,7 +35,7 @@ SHARES = {"train": 1 - 0.15 - 0.2, "val": 0.15, "test": 0.2}
 def answered() -> list[Run]:
     return [
         run
-        for run in read_runs([str(RESULTS / "runs" / study) for study in ("small", "long")])
+        for run in read_runs([str(RESULTS / "runs" / study) for study in STUDIES])
         if run.answers is not None
     ]
 
@@ -125,6 +126,18 @@ def test_a_falsified_operating_point_of_a_run_is_named(target, at):
         amount = 0.05 if run.metrics[f"{target}_{at}"] < 0.94 else -0.05
         (line,) = found_in(run, {f"{target}_{at}": amount})
         assert line.startswith(f"{target}_s")
+
+
+def test_what_run_json_says_of_a_training_is_in_its_history():
+    """Where the history is kept."""
+    kept = [run for run in answered() if (run.folder / "history.csv").is_file()]
+    assert len(kept) >= 10
+    for run in kept:
+        history = pd.read_csv(run.folder / "history.csv")
+        best = history.loc[history.val_balanced_accuracy.idxmax()]
+        assert (run.record["epochs"], run.record["best_epoch"]) == (len(history), best.epoch)
+        for name in ("val_balanced_accuracy", "val_macro_auc"):
+            assert run.record[name] == best[name], f"{run.name}: {name}"
 
 
 def test_no_two_runs_have_the_same_answers():

@@ -1,4 +1,4 @@
-"""Groups of runs side by side: what differs, how surely, and a verdict in words.
+"""Groups of runs side by side: what differs, how surely; `difference` has the verdict.
 
 Runs of one test set are grouped into arms; each arm is held against a reference over the seeds that
 both have. Every difference has an interval, or is not given.

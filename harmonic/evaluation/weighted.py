@@ -1,4 +1,4 @@
-"""Figures of merit of many weighted copies of one test set at once: what resampling needs.
+"""Every figure over all classes (STATISTICS), of many weighted copies of a test set at once.
 
 A resample of the images is a whole weight for each, so figures made of a confusion matrix need one
 matrix product for all resamples, and an AUC one sum over ranks. In all functions B is the number of

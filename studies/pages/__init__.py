@@ -10,6 +10,7 @@ PAGES = {
     "comparison.md": "pages.comparisons.comparison",
     "kinds.md": "pages.comparisons.kinds",
     "comparison_long.md": "pages.comparisons.comparison_long",
+    "comparison_mixed.md": "pages.comparisons.comparison_mixed",
     "accuracy.md": "pages.accuracy.page",
     "search.md": "pages.search.page",
     "hair_effect.md": "pages.hair_effect.page",

@@ -18,7 +18,7 @@ from harmonic.evaluation.runs import Run, runs_table
 from harmonic.markdown import markdown_table, with_interval
 from studies.pages.reading import by_arm, runs_of_studies, written_lesions
 
-PRESETS = ("small", "long", "full")
+PRESETS = ("small", "long", "full", "full-100-mixed")
 SINGLE = ("balanced_accuracy", "macro_auc", "weighted_precision", "weighted_recall")
 RESAMPLES = 2000
 HEADS = [

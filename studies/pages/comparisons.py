@@ -15,6 +15,7 @@ ARGUMENTS = {
     "comparison": "results/runs/small --arms cnn,harmonic",
     "kinds": f"results/runs/small --arms {KINDS}",
     "comparison_long": "results/runs/long",
+    "comparison_mixed": "results/runs/full-100-mixed",
 }
 
 
@@ -35,3 +36,4 @@ def compared(name: str, results: Path) -> dict[str, str | bytes]:
 comparison = partial(compared, "comparison")
 kinds = partial(compared, "kinds")
 comparison_long = partial(compared, "comparison_long")
+comparison_mixed = partial(compared, "comparison_mixed")
