@@ -9,6 +9,9 @@ long    what a processor core does in about half an hour: how far the better rec
         without a GPU
 search  learning rates for `small`, the same budget for every kind of network; runs end with the
         validation set, the test set is never read
+basis   what it is that helps: bases of the filters under AdamW and under SGD, at the budget of
+        `small`; each arm at the rate and decay that `basis-search` found for it
+basis-full  the same arms at the budget of `full`, mixed and for a hundred epochs: for a GPU
 """
 
 from dataclasses import dataclass
@@ -29,6 +32,8 @@ class Preset:
     seeds: tuple[int, ...]
     evaluated: bool = True
     """Whether a run ends with the test set; a search must not."""
+    search: str | None = None
+    """The preset in which each arm's learning rate and weight decay were searched."""
 
 
 KINDS: dict[str, Overrides] = {
@@ -96,6 +101,39 @@ def with_rates(arms: dict[str, Overrides]) -> dict[str, Overrides]:
     return found
 
 
+BASES: dict[str, Overrides] = {
+    "cnn": {"model": "cnn"},
+    "harmonic": {},
+    "random": {"train.transform": "random"},
+    "harmonic-level3": {"train.level": 3},
+    "random-level3": {"train.level": 3, "train.transform": "random"},
+    "harmonic-level2": {"train.level": 2},
+    "random-level2": {"train.level": 2, "train.transform": "random"},
+    "harmonic-dct4": {"train.transform": "dct4"},
+    "harmonic-l1": {"train.norm": "l1"},
+    "harmonic-first": {"train.batch_norm": "first"},
+}
+"""Coordinates in which kernels are learned. Hadamard, slant and Haar do not fit 3 × 3."""
+UNDER_SGD = ("cnn", "harmonic", "random", "harmonic-l1")
+"""By theory the first three are one under SGD; the fourth is not."""
+BASIS: dict[str, Overrides] = {
+    f"{name}-{optimizer}": BASES[name] | {"train.optimizer": optimizer}
+    for optimizer, names in (("adamw", tuple(BASES)), ("sgd", UNDER_SGD))
+    for name in names
+}
+BASIS_RATES = {
+    "adamw": (0.001, 0.002, 0.004, 0.008, 0.016),
+    "sgd": (0.0125, 0.025, 0.05, 0.1, 0.2),
+}
+BASIS_DECAYS = {"adamw": (0.005, 0.05), "sgd": (0.0001, 0.001)}
+"""Of AdamW the weights shrink by rate × decay a step; of SGD the decay joins the gradient."""
+BASIS_SEARCH: dict[str, Overrides] = {
+    f"{arm}-lr{rate:g}-decay{decay:g}": BASIS[arm] | {"lr": rate, "train.weight_decay": decay}
+    for arm, overrides in BASIS.items()
+    for rate in BASIS_RATES[overrides["train.optimizer"]]
+    for decay in BASIS_DECAYS[overrides["train.optimizer"]]
+}
+
 PRESETS: dict[str, Preset] = {
     "small": Preset(SMALL | NO_HAIR_REMOVAL, with_rates(KINDS | HAIR | SMALLER), seeds=(0, 1, 2)),
     "full": Preset(FULL | NO_HAIR_REMOVAL, with_rates(KINDS | HAIR | SMALLER), seeds=(0, 1, 2)),
@@ -114,5 +152,15 @@ PRESETS: dict[str, Preset] = {
         },
         seeds=(0,),
         evaluated=False,
+    ),
+    "basis": Preset(SMALL | NO_HAIR_REMOVAL, BASIS, seeds=(0, 1, 2, 3, 4), search="basis-search"),
+    "basis-search": Preset(
+        SMALL | NO_HAIR_REMOVAL | {"epochs": 3}, BASIS_SEARCH, seeds=(0,), evaluated=False
+    ),
+    "basis-full": Preset(
+        FULL | NO_HAIR_REMOVAL | {"epochs": 100, "train.mixup": 0.2, "train.cutmix": 1.0},
+        BASIS,
+        seeds=(0, 1, 2, 3, 4),
+        search="basis-search",
     ),
 }

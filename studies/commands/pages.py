@@ -13,7 +13,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         help="the pages of results/ from the folders of runs",
         description=f"Makes pages and plots anew; nothing is trained ({MADE_ELSEWHERE}).",
     )
-    parser.add_argument("pages", nargs="*", metavar="PAGE", help="all without")
+    parser.add_argument("pages", nargs="*", metavar="PAGE", help="without: all that are there")
     parser.add_argument("--results", type=Path, default=Path("results"), help="folder (results)")
     parser.set_defaults(run=run)
 
@@ -23,7 +23,7 @@ def run(options: argparse.Namespace) -> int:
     from studies.pages import PAGES, write_page
 
     failed = 0
-    for page in options.pages or PAGES:
+    for page in options.pages or [one for one in PAGES if (options.results / one).is_file()]:
         try:
             for name in write_page(page, options.results):
                 print(options.results / name)

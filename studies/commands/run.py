@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
     arms = options.arms.split(",") if options.arms else list(preset.arms)
     if options.folds < 0 or options.folds == 1:
         raise InputError(f"--folds {options.folds}: 0 (none) or at least 2")
-    runs = runs_of(options.preset, arms, options.seeds or preset.seeds, options.folds)
+    runs = runs_of(options.preset, arms, options.seeds or preset.seeds, options.folds, options.runs)
     if options.list:
         for line in listed(runs, options.runs):
             print(line)

@@ -13,6 +13,7 @@ PAGES = {
     "comparison_mixed.md": "pages.comparisons.comparison_mixed",
     "accuracy.md": "pages.accuracy.page",
     "search.md": "pages.search.page",
+    "basis.md": "pages.basis.page",
     "hair_effect.md": "pages.hair_effect.page",
     "pipeline.md": "pages.pipeline.page",
     "compression.md": "compression.page.page",

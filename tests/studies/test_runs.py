@@ -197,6 +197,30 @@ def test_the_rates_are_those_the_search_found() -> None:
         searched(search_runs()[1:])
 
 
+def test_an_arm_takes_what_its_search_found_best(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="random-sgd: 10 runs of its search are missing, random-"):
+        runs_of("basis", ["random-sgd"], [0], folds=0, kept=tmp_path)
+    for number, arm in enumerate(PRESETS["basis-search"].arms):
+        folder = tmp_path / "basis-search" / f"{arm}-seed0"
+        folder.mkdir(parents=True)
+        best = arm == "random-sgd-lr0.05-decay0.001"
+        score = 0.9 if best else 0.5 + number / 1000
+        (folder / "run.json").write_text(json.dumps({"val_balanced_accuracy": score}))
+    (one,) = runs_of("basis", ["random-sgd"], [0], folds=0, kept=tmp_path)
+    assert (one.overrides["lr"], one.overrides["train.weight_decay"]) == (0.05, 0.001)
+    assert one.overrides["train.transform"] == "random"
+
+
+def test_the_search_over_bases_asks_the_same_of_every_arm() -> None:
+    searched = PRESETS["basis-search"]
+    assert not searched.evaluated
+    for arm in PRESETS["basis"].arms:
+        asked = [found for name, found in searched.arms.items() if name.startswith(f"{arm}-lr")]
+        values = {(found["lr"], found["train.weight_decay"]) for found in asked}
+        assert len(asked) == len(values) == 10
+        assert {len({value[place] for value in values}) for place in (0, 1)} == {2, 5}
+
+
 def test_published_runs_are_of_the_presets_and_listed_as_there(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
