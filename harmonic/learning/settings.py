@@ -41,8 +41,8 @@ class Section(BaseModel):
     @classmethod
     def part_of(cls, whole: "Section", **others: Any) -> Self:
         """The section whose values `whole` has, a section of more fields, and `others`."""
-        shared = cls.model_fields.keys() & type(whole).model_fields.keys() - others.keys()
-        return cls(**{key: getattr(whole, key) for key in shared}, **others)
+        names = [key for key in cls.model_fields if key not in others and hasattr(whole, key)]
+        return cls(**{key: getattr(whole, key) for key in names}, **others)
 
 
 class Network(Section):

@@ -86,7 +86,7 @@ def test_a_good_archive_goes_through(project: Path, run: Callable[[str], int]) -
     table = pd.read_csv(project / "data/split.csv")
     assert table.split.value_counts().to_dict() == {"train": 7, "val": 7, "test": 7}
     left = [path for path in (project / ".partial").rglob("*") if path.is_file()]
-    assert {path.name for path in left} == {"lock"}
+    assert {path.name for path in left} == {"lock", "done"}
 
 
 def test_a_missing_archive(
