@@ -18,8 +18,9 @@ def commit_of(folder: Path) -> str | None:
 
 
 def clean_commit(folder: Path, code: Sequence[str]) -> str:
-    """The commit of the code that is about to run.
+    """The last commit that changed the code that is about to run.
 
+    Later ones, of results or pages, leave it as it is: unfinished work goes on.
     Raises InputError where one of the paths `code` differs from it: a run could not be traced to
     its code.
     """
@@ -27,8 +28,8 @@ def clean_commit(folder: Path, code: Sequence[str]) -> str:
     try:
         status = [*git, "status", "--porcelain", *code]
         changed = subprocess.run(status, capture_output=True, text=True, check=True).stdout
-        head = [*git, "rev-parse", "--short=12", "HEAD"]
-        commit = subprocess.run(head, capture_output=True, text=True, check=True).stdout.strip()
+        last = [*git, "log", "-1", "--format=%h", "--abbrev=12", "--", *code]
+        commit = subprocess.run(last, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         raise InputError("no git repository here: say which commit this is with --commit") from None
     if changed:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from ruamel.yaml import YAML
 
 from harmonic.data.classes import CLASSES
 from harmonic.data.lesions import known_pairs, lesion_groups
@@ -20,8 +21,11 @@ from harmonic.evaluation.contradictions import contradictions, determined
 from harmonic.evaluation.figures import checked_figure, range_of
 from harmonic.evaluation.predictions import KEPT_ROUNDING
 from harmonic.evaluation.runs import Run, read_runs
+from harmonic.nn.networks import build_network
 from studies.compression.page import over_seeds, scored
+from studies.leak.design import leak_design
 from studies.pages.reading import kept_answers, runs_of_studies, scores_of
+from studies.post_protocol.protocol import independent_draws
 
 RESULTS = Path(__file__).parents[1] / "results"
 FOLDS = ("1c7c55aa07d5", "e64e0b7a6602", "1ab08a0490e9", "ec70c331d91b", "469adb6918a5")
@@ -235,6 +239,49 @@ def test_every_number_of_every_run_has_a_range_and_lies_in_it():
         for name, value in numbers_in(path):
             assert range_of(name) is not None, f"{path}: {name}"
             checked_figure(name, value, str(path))
+
+
+def whole_data() -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+    """All images in the order of their names, with lesion groups and class numbers."""
+    whole = pd.concat([truth_of(fold) for fold in FOLDS]).sort_values("image", ignore_index=True)
+    groups = lesion_groups(whole.image.tolist(), whole.lesion_id, known_pairs())
+    return whole, groups, whole.dx.map(CLASSES.index).to_numpy()
+
+
+def test_who_has_a_sibling_in_training_is_what_the_design_of_the_leak_says():
+    whole, groups, labels = whole_data()
+    design = leak_design(groups, labels, seed=0)
+    expected = dict(zip(whole.image[design.test], design.has_sibling.astype(int), strict=True))
+    for path in (RESULTS / "runs/leak").glob("*/answers.csv.gz"):
+        kept = pd.read_csv(path)
+        assert dict(zip(kept.image, kept.sibling, strict=True)) == expected, path.parent.name
+
+
+def test_what_training_had_seen_is_what_the_draws_of_the_protocol_say():
+    whole, groups, _ = whole_data()
+    for run in runs_of_studies(RESULTS, "post-protocol", answers=False):
+        draws = independent_draws(groups, run.seed)
+        kept = pd.read_csv(run.folder / "answers.csv.gz").set_index("image")
+        kept = kept.loc[whole.image[draws.answered]]
+        assert (kept.part == draws.part).all(), run.name
+        assert (kept.in_test == draws.in_test).all(), run.name
+
+
+@cache
+def parameters_of(conv: str, level: int | str | None) -> int:
+    network = build_network("small", conv=conv, level=level, width=32, blocks=1)
+    return sum(weights.numel() for weights in network.parameters())
+
+
+def test_parameters_of_smaller_files_are_those_of_the_network():
+    for run in runs_of_studies(RESULTS, "small-compressed", answers=False):
+        params = YAML(typ="safe", pure=True).load(run.folder / "params.yaml")
+        weights, level = params["compressed"]["weights"], params["train"]["level"]
+        cut = weights == "progressive" or weights.startswith("level ")
+        if cut:  # a plain network becomes a harmonic one
+            level = weights if weights == "progressive" else int(weights.removeprefix("level "))
+        conv = "harmonic" if cut or params["model"] == "harmonic" else "plain"
+        assert run.record["parameters"] == parameters_of(conv, level), run.name
 
 
 def test_the_leak_has_the_figures_of_its_answers():

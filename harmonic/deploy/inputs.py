@@ -66,7 +66,8 @@ def find_images(words: Sequence[str]) -> list[Source]:
                 str(Path(place) / name)
                 for place, _, names in os.walk(word)
                 for name in names
-                if name.lower().endswith(SUFFIXES)
+                # A hidden file is another program's: a Mac's ._a.jpg, or what a kill left.
+                if name.lower().endswith(SUFFIXES) and not name.startswith(".")
             )
             nothing = f"folder {word}: holds no image ({', '.join(SUFFIXES)})"
             found += [Source(name) for name in inside] or [Source(word, nothing)]

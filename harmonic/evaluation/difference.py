@@ -85,7 +85,11 @@ class Difference:
     @property
     def against(self) -> str:
         """What the exact test has against a difference that the interval shows; "" for nothing."""
-        if not self.seems or self.p is None or self.p <= 1 - self.confidence:
+        if not self.seems:
+            return ""
+        if self.p is None:
+            return "without answers no exact test can be made"
+        if self.p <= 1 - self.confidence:
             return ""
         if math.isnan(self.p):
             return "no exact test can be made of it"

@@ -48,17 +48,19 @@ def read_figures(read: Read, name: str) -> dict[str, float]:
 
 
 def read_traits(read: Read, name: str) -> dict[str, str]:
-    """The parameters of a run, `train.level` for nested ones; empty without a params.yaml."""
+    """The parameters of a run, `train.level` for nested ones; empty without a params.yaml.
+
+    In a workspace those hold that dvc.lock records, as params.yaml may have changed since.
+    """
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
-    content = read("params.yaml")
-    if content is None:
-        return {}
-    try:
-        tree = YAML(typ="safe", pure=True).load(io.BytesIO(content))
-    except YAMLError:
-        raise InputError(f"run {name}: params.yaml is no YAML") from None
+    def loaded(file: str) -> Any:
+        try:
+            return YAML(typ="safe", pure=True).load(io.BytesIO(read(file) or b""))
+        except YAMLError:
+            raise InputError(f"run {name}: {file} is no YAML") from None
+
     found: dict[str, str] = {}
 
     def collect(prefix: str, branch: Any) -> None:
@@ -68,7 +70,13 @@ def read_traits(read: Read, name: str) -> dict[str, str]:
         else:
             found[prefix.rstrip(".")] = str(branch)
 
-    collect("", tree)
+    collect("", loaded("params.yaml") or {})
+    if found and (lock := loaded("dvc.lock")):
+        try:
+            for stage in lock["stages"].values():
+                collect("", stage.get("params", {}).get("params.yaml", {}))
+        except (AttributeError, KeyError, TypeError):
+            raise InputError(f"run {name}: dvc.lock is none of DVC's") from None
     return found
 
 

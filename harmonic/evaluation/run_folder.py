@@ -62,8 +62,9 @@ def write_run(
 
     `figures` is one flat document; `record` becomes run.json without the entries that are None.
     """
-    for left_of_a_kill in folder.parent.glob(f".{folder.name}.*"):
-        shutil.rmtree(left_of_a_kill)
+    for other in folder.parent.glob(f".{folder.name}.*"):
+        if not Path(f"/proc/{other.suffix[1:]}").exists():  # left of a kill
+            shutil.rmtree(other)
     unfinished = folder.with_name(f".{folder.name}.{os.getpid()}")
     unfinished.mkdir(parents=True)
     yaml, text = YAML(typ="safe", pure=True), io.StringIO()

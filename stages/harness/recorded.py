@@ -1,8 +1,8 @@
-"""Are data the bytes that dvc.lock records? DVC itself believes its cache.
+"""Are data the bytes that dvc.lock records, of these parameters? DVC itself believes its cache.
 
 DVC makes the entries of its cache read-only and reads none of them again, so an entry that was
 overwritten all the same (root is not held back) comes back from `dvc checkout` and `dvc repro` as
-if it were sound.
+if it were sound. And `dvc repro --single-item` runs a stage on what other parameters made.
 """
 
 import hashlib
@@ -10,8 +10,10 @@ import json
 import shlex
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from harmonic.errors import InputError
+from stages.harness.params import Params
 from stages.harness.pipeline import LOCK, parse_lock
 
 
@@ -30,6 +32,28 @@ def refuse_other_bytes(inputs: Iterable[Path]) -> None:
             raise InputError(
                 f"{path} is not what dvc.lock records{where}; rm -rf {words}; dvc repro {stage}"
             )
+
+
+def refuse_other_params(inputs: Iterable[Path], params: Params) -> None:
+    """InputError where an input was made with other parameters than there are now."""
+    stages = parse_lock(LOCK.read_text(encoding="utf-8")) if LOCK.is_file() else {}
+    for path in inputs:
+        for name, stage in stages.items():
+            if path.as_posix() not in stage.outs:
+                continue
+            for key, then in stage.params.items():
+                if found := other_value(key, then, params.value_of(key)):
+                    raise InputError(f"{path}: {found}; `dvc repro {name}` makes it anew")
+
+
+def other_value(key: str, then: Any, now: Any) -> str:
+    """What of a parameter, or a section of them, is not as it was; "" for nothing."""
+    if isinstance(then, dict) and isinstance(now, dict):
+        found = [
+            other_value(f"{key}.{one}", then.get(one), now.get(one)) for one in {**now, **then}
+        ]
+        return next(filter(None, found), "")
+    return "" if then == now else f"was made with {key}: {then}, params.yaml says {now}"
 
 
 def recorded_outs(text: str) -> dict[str, tuple[str, str]]:

@@ -44,13 +44,19 @@ def check_shadows(here: Path) -> None:
 
 def strangers(root: Path) -> Iterator[str]:
     """A line for each module or package in the top folder that is none of the project's own, and
-    for each compiled module of these that Python would not hold against its source (PEP 552)."""
+    for each compiled module in these without a source, or that Python would not hold against it
+    (PEP 552)."""
     for entry in sorted(root.iterdir()):
         name = module_name(entry)
         if name and name not in OWN:
             yield f"{entry} is no part of the project, but `import {name}` finds it; rename it"
     for package in sorted(OWN):
-        for compiled in sorted((root / package).rglob("*.pyc")):
+        for compiled in sorted((root / package).rglob("*")):
+            if compiled.suffix not in (".pyc", ".so"):
+                continue
+            if compiled.suffix != ".pyc" or compiled.parent.name != "__pycache__":
+                yield f"{compiled} has no source in the project, but Python runs it; remove it"
+                continue
             with compiled.open("rb") as file:
                 flags = file.read(8)[4:]
             if flags == b"\1\0\0\0":

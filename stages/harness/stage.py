@@ -33,7 +33,7 @@ from stages.harness.partial import (
 )
 from stages.harness.pipeline import dependencies, outputs, read_pipeline
 from stages.harness.reads import imported, unlisted, watch_opened
-from stages.harness.recorded import refuse_other_bytes
+from stages.harness.recorded import refuse_other_bytes, refuse_other_params
 
 LOGS = Path("logs")
 
@@ -130,6 +130,7 @@ def lead(
             )
     if "DVC_STAGE" in os.environ:
         refuse_other_bytes(inputs.values())
+        refuse_other_params(inputs.values(), params)
     own = outputs(read_pipeline()[name])
     for write, place in places.items():
         check_place(f"--{write} {place}", place, inputs.values(), own)

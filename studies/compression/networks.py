@@ -1,5 +1,7 @@
 """From the networks of a study to a folder for every smaller form of each, measured."""
 
+import hashlib
+import json
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -26,7 +28,7 @@ from harmonic.model_file.safetensors_file import load_model
 from harmonic.nn.binary import quantised_layers
 from stages.harness.params import load_params
 from stages.training import recipe_of
-from studies.data import claimed
+from studies.data import claimed, leaves
 
 BASES = ("harmonic", "cnn")
 FAMILIES = ("level", "binary", "ternary")
@@ -131,12 +133,13 @@ def measure(run: Network, options: Options, runs: Path, commit: str) -> str:
     A killed one goes on from the fine-tuning's last epoch.
     """
     study = runs / f"{run.run.parent.name}-compressed"
-    place = run.work / f"compressed-{options.epochs}-{options.lr:g}-{options.views}"
+    told = [commit, options.epochs, options.lr, options.views, options.device]
+    place = run.work / f"compressed-{hashlib.sha256(repr(told).encode()).hexdigest()[:8]}"
     with claimed(place) as mine:
         if not mine:
             return "another process is at it"
         last = study / folder_name(name_of(run, BINARIES[-1], options.epochs), run.seed)
-        if is_made(last, options):  # has the others, too
+        if is_made(last, run, options):  # has the others, too
             return "is there"
         model, description = load_model(run.work / MODEL)
         test = run.images().part("test")
@@ -146,7 +149,7 @@ def measure(run: Network, options: Options, runs: Path, commit: str) -> str:
             arm = name_of(run, variant.weights, variant.epochs)
             folder = study / folder_name(arm, run.seed)
             count += 1
-            if is_made(folder, options):
+            if is_made(folder, run, options):
                 continue
             logits = outputs(variant, test.images, choose_device(options.device), options.views)
             chosen = balanced_choice(logits, description.class_counts, description.imbalance)
@@ -182,15 +185,26 @@ def measure(run: Network, options: Options, runs: Path, commit: str) -> str:
     return f"{count} files"
 
 
-def is_made(folder: Path, options: Options) -> bool:
-    """Whether a file has its folder; raises InputError where that is of other options."""
+def is_made(folder: Path, run: Network, options: Options) -> bool:
+    """Whether a file has its folder.
+
+    Raises InputError where that is of other options, or of a network on other data or of other
+    parameters.
+    """
     if not folder.is_dir():
         return False
-    made = YAML(typ="safe", pure=True).load(folder / "params.yaml")["compressed"]
+    kept, params = (
+        YAML(typ="safe", pure=True).load(place / "params.yaml") for place in (folder, run.run)
+    )
+    made = kept.pop("compressed")
+    found = {"data": json.loads((folder / "run.json").read_text("utf-8"))["data"]} | leaves(kept)
+    wanted = {"data": run.data} | leaves(params)
     for name in ("views", "lr") if made["epochs"] else ("views",):
-        wanted = getattr(options, name)
-        if made[name] != wanted:
-            raise InputError(f"{folder}: is of {name} {made[name]}, not {wanted}; move it away")
+        key = f"compressed.{name}"
+        found[key], wanted[key] = made[name], getattr(options, name)
+    for name, value in wanted.items():
+        if found.get(name, value) != value:
+            raise InputError(f"{folder}: is of {name} {found[name]}, not {value}; move it away")
     return True
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 
 from harmonic.__main__ import main
 from harmonic.data.classes import CLASSES
+from harmonic.deploy.inputs import find_images
 from harmonic.evaluation.rules import decision_rules
 from harmonic.images.decode import encode_jpeg, read_rgb
 from harmonic.images.hair.folder import remove_hair_from_file
@@ -238,3 +239,10 @@ def test_names_and_sizes_that_no_photograph_has_get_a_line_of_their_own(
     assert sum(": error: " in line for line in answers) == 2
     assert "has 1 x 300 pixels; at least 28 a side are needed" in "".join(answers)
     assert "an empty word names no image" in "".join(answers)
+
+
+def test_hidden_files_of_a_folder_are_no_photographs(tmp_path: Path) -> None:
+    for name in ("a.png", "._a.png", ".unfinished-b.png", "more/c.JPG"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert [Path(one.name).name for one in find_images([str(tmp_path)])] == ["a.png", "c.JPG"]

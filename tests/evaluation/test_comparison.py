@@ -336,6 +336,7 @@ def test_a_run_without_the_figure_judged_is_refused(results, tmp_path):
         ("figures.json", b'{"mcc": "high"}', "figures.json: mcc is high"),
         ("answers.csv.gz", b"\x1f\x8b\x00", "no readable CSV"),
         ("params.yaml", b"a: [", "params.yaml is no YAML"),
+        ("dvc.lock", b"stages: [train]", "dvc.lock is none of DVC's"),
     ],
 )
 def test_a_file_of_a_run_that_is_none_is_told(results, tmp_path, name, content, words):
@@ -343,6 +344,17 @@ def test_a_file_of_a_run_that_is_none_is_told(results, tmp_path, name, content, 
     (tmp_path / "runs/small/wide-seed1" / name).write_bytes(content)
     with pytest.raises(InputError, match=words):
         read_runs([str(tmp_path / "runs")])
+
+
+def test_a_workspace_is_of_the_parameters_that_made_it(tmp_path):
+    """Those of dvc.lock, whatever params.yaml says since."""
+    folder = metrics_alone(tmp_path / "here", "cnn", 7, 0.5, "train: {width: 64, level: 2}\n")
+    params = "{model: harmonic, seed: 0, train: {width: 32}}"
+    lock = f"stages: {{train: {{cmd: x, params: {{params.yaml: {params}}}}}}}"
+    (tmp_path / "here/dvc.lock").write_text(lock)
+    (run,) = read_runs([folder])
+    assert (run.traits["model"], run.seed, run.traits["train.width"]) == ("harmonic", 0, "32")
+    assert run.traits["train.level"] == "2"
 
 
 def test_a_run_copied_elsewhere_takes_the_truth_that_is_named(results, tmp_path):

@@ -180,8 +180,12 @@ def test_seeds_that_all_say_the_same_and_test_sets_too_small_tell_nothing():
     small = difference([0.1, 0.11], differing=5)
     words = verdict(small, "balanced_accuracy", "cnn", "harmonic", 1)
     assert "too few to tell: at most 5 lesions answered differently, at least 6 needed" in words
-    assert difference([0.1, 0.11], differing=6).told
-    assert not difference([0.1, 0.11], differing=6, confidence=0.99).told
+    assert difference([0.1, 0.11], differing=6).seems
+    assert not difference([0.1, 0.11], differing=6, confidence=0.99).seems
+    # What six lesions could show, one of them may have made: that takes the answers.
+    words = verdict(difference([0.1, 0.11], differing=6), "balanced_accuracy", "a", "b", 1)
+    assert words.startswith("no difference can be shown")
+    assert "without answers no exact test can be made" in words
 
 
 def test_the_plot_colours_what_is_told_and_draws_no_interval_of_too_little():

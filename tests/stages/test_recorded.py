@@ -10,7 +10,13 @@ import pytest
 
 from harmonic.errors import InputError
 from reproduction.gate import damaged_cache
-from stages.harness.recorded import content_digest, recorded_outs, refuse_other_bytes
+from stages.harness.params import load_params
+from stages.harness.recorded import (
+    content_digest,
+    recorded_outs,
+    refuse_other_bytes,
+    refuse_other_params,
+)
 from tests.stages.clones import DVC, ROOT, call, environment
 
 PIPELINE = """
@@ -61,6 +67,25 @@ def test_digests_are_those_of_dvc(project: Path) -> None:
     assert recorded == {path: ("make", content_digest(project / path)) for path in ("out", "n.txt")}
     refuse_other_bytes([Path("out"), Path("n.txt"), Path("code")])
     assert list(damaged_cache(project)) == []
+
+
+def test_an_input_that_other_parameters_made_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when `dvc repro --single-item report` follows a change of the model."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(ROOT / "dvc.lock", tmp_path)
+    params = load_params(ROOT / "params.yaml")
+    inputs = [Path("models/model.safetensors"), Path("data/split.csv"), Path("new.csv")]
+    refuse_other_params(inputs, params)
+    changed = params.train.model_copy(update={"width": params.train.width + 1})
+    for update, words in (
+        ({"model": "cnn"}, "models/model.safetensors: was made with model: harmonic, params.yaml"),
+        ({"train": changed}, "was made with train.width: "),
+        ({"split": params.split.model_copy(update={"seed": 9})}, "data/split.csv: was made with"),
+    ):
+        with pytest.raises(InputError, match=words):
+            refuse_other_params(inputs, params.model_copy(update=update))
 
 
 def test_an_output_that_is_changed_in_place_leaves_the_cache_alone(project: Path) -> None:

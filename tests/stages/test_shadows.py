@@ -71,6 +71,15 @@ def test_compiled_code_that_is_not_held_against_its_source(project: Path) -> Non
         assert (f"{compiled} is run whatever its source says" in start(project)) == unchecked
 
 
+@pytest.mark.parametrize("name", ["metrics/__init__.pyc", "metrics.pyc", "files.abi3.so"])
+def test_compiled_code_without_a_source(project: Path, name: str) -> None:
+    """A package is imported before a module of its name, an extension before a source."""
+    place = project / "studies" / name
+    place.parent.mkdir(parents=True)
+    place.touch()
+    assert f"{name} has no source in the project, but Python runs it" in start(project)
+
+
 def test_a_file_in_pythonpath_that_hides_a_module(project: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()

@@ -14,7 +14,7 @@ from harmonic.evaluation.runs import read_runs
 from harmonic.learning.fit import MODEL
 from harmonic.model_file.safetensors_file import save_model
 from studies.__main__ import main
-from studies.compression.networks import Options, chosen_runs, is_made
+from studies.compression.networks import Network, Options, chosen_runs, is_made
 from studies.compression.page import over_seeds, page, scored
 from studies.data import overridden
 from studies.pages.reading import runs_of_studies
@@ -111,10 +111,16 @@ def test_runs_that_cannot_be_compared_are_refused(study: Path, tmp_path: Path) -
 
 def test_files_made_with_other_options_are_refused() -> None:
     place, options = RESULTS / "runs/small-compressed", Options(2, 3e-4, 1, "cpu")
-    assert is_made(place / "cnn-bfloat16-seed0", options)
-    assert not is_made(place / "cnn-bfloat16-seed9", options)
-    with pytest.raises(InputError, match="is of views 1, not 8; move it away"):
-        is_made(place / "cnn-bfloat16-seed0", replace(options, views=8))
-    (tuned,) = place.glob("cnn-ternary-tuned2-seed0")
-    with pytest.raises(InputError, match=r"is of lr 0.0003, not 0.001; move it away"):
-        is_made(tuned, replace(options, lr=1e-3))
+    run = Network("cnn", "cnn", 0, "161b30dfc2d4", Path(), RESULTS / "runs/small/cnn-seed0")
+    file, tuned = place / "cnn-bfloat16-seed0", place / "cnn-ternary-tuned2-seed0"
+    assert is_made(file, run, options)
+    assert is_made(tuned, run, options)
+    assert not is_made(place / "cnn-bfloat16-seed9", run, options)
+    for folder, network, wanted, words in (
+        (file, run, replace(options, views=8), "compressed.views 1, not 8"),
+        (tuned, run, replace(options, lr=1e-3), "compressed.lr 0.0003, not 0.001"),
+        (file, replace(run, data="0" * 12), options, "data 161b30dfc2d4, not 000000000000"),
+        (file, replace(run, run=run.run.with_name("cnn-seed1")), options, "seed 0, not 1"),
+    ):
+        with pytest.raises(InputError, match=f"is of {words}; move it away"):
+            is_made(folder, network, wanted)
