@@ -93,18 +93,25 @@ def test_a_file_that_python_would_import_by_mistake_is_named(clone: Path, name: 
     [
         ("stages/resize.py", "from harmonic.data import more", "harmonic/data/more.py"),
         ("stages/resize.py", "import benchmarks.more", "benchmarks/more.py"),
-        ("harmonic/data/metadata.py", "", f"harmonic/data/classes{EXTENSION_SUFFIXES[0]}"),
     ],
 )
 def test_an_import_that_dvc_yaml_does_not_list_is_named(
     clone: Path, file: str, line: str, new: str
 ) -> None:
-    """A new module, or one that comes before a listed one of the same name."""
+    """A new module, wherever it lies."""
     with (clone / file).open("a", encoding="utf-8") as text:
         text.write(f"{line}\n")
     (clone / new).parent.mkdir(exist_ok=True)
     (clone / new).touch()
     assert f"resize: imports {new}; put it among the deps in dvc.yaml" in list(
+        code_that_no_stage_lists(clone)
+    )
+
+
+def test_an_extension_that_comes_before_a_listed_module_is_named(clone: Path) -> None:
+    place = clone / f"harmonic/data/classes{EXTENSION_SUFFIXES[0]}"
+    place.touch()
+    assert f"{place} has no source in the project, but Python runs it; remove it" in list(
         code_that_no_stage_lists(clone)
     )
 
