@@ -89,4 +89,4 @@ def test_one_image_costs_little_more_than_its_libraries(trained: Path, tmp_path:
     predict = [sys.executable, "-m", "harmonic", "predict", "models/model.onnx"]
     start = [sys.executable, "-c", f"import {LIBRARIES}"]
     answered = processor_seconds([*predict, str(tmp_path / "one.jpg")], trained)
-    assert answered < 2 * processor_seconds(start, trained)
+    assert answered < 2.5 * processor_seconds(start, trained)

@@ -29,7 +29,7 @@ stages:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A DVC repository of one stage that was run, with this project's configuration."""
     folder = tmp_path_factory.mktemp("made")
     call(folder, "git", "init", "--quiet")
@@ -42,10 +42,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def project(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def project(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of it to break."""
     folder = tmp_path / "project"
-    shutil.copytree(made, folder)
+    shutil.copytree(repository, folder)
     monkeypatch.chdir(folder)
     return folder
 

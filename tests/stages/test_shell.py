@@ -65,7 +65,7 @@ def test_a_launcher_that_is_a_command_is_one_line_and_runs_nothing(clone: Path) 
     change_params(clone, train={"launcher": "python"})
     assert done.returncode != 0
     assert not (clone / "x").exists()
-    (line,) = [line for line in done.stderr.splitlines() if line.startswith("download: ")]
+    (line,) = [line for line in done.stderr.splitlines() if "train.launcher is" in line]
     assert "train.launcher is 'touch x; false; python'; it must be python, or torchrun" in line
     assert "Traceback" not in done.stderr
 

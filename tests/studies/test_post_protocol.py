@@ -79,7 +79,7 @@ def test_the_study_runs_resumes_and_sums_up(tmp_path, capsys, monkeypatch):
     from harmonic.learning import loop
     from harmonic.sample.archive import fetch_sample
 
-    fetch_sample(tmp_path / "raw", tmp_path / "unfinished", images=200, seed=0)
+    fetch_sample(tmp_path / "raw", tmp_path / "unfinished", images=105, seed=0)
 
     def study(name, *, stopped_after=None):
         results = tmp_path / name
@@ -93,7 +93,7 @@ def test_the_study_runs_resumes_and_sums_up(tmp_path, capsys, monkeypatch):
 
         with monkeypatch.context() as patched:
             patched.setattr(loop, "save_checkpoint", save_and_stop)
-            options = ["--draws", "1", "--epochs", "3", "--commit", "c0ffee"]
+            options = ["--draws", "1", "--epochs", "2", "--commit", "c0ffee"]
             options += ["--work", str(results / "work"), "--runs", str(results / "runs")]
             code = main(["post-protocol", "--archive", str(tmp_path / "raw"), *options])
         return code, results
@@ -104,7 +104,7 @@ def test_the_study_runs_resumes_and_sums_up(tmp_path, capsys, monkeypatch):
     assert "| lesions never trained on " in (whole / "post_protocol.md").read_text()
     assert b"<svg" in (whole / "post_protocol.svg").read_bytes()
 
-    code, broken = study("broken", stopped_after=2)
+    code, broken = study("broken", stopped_after=1)
     assert code == 130
     assert not (broken / "runs").exists()
     capsys.readouterr()
