@@ -113,12 +113,13 @@ def log_loss(labels: Labels, probabilities: Floats, weights: Floats) -> Floats:
 def weighted_auc(positive: NDArray[np.bool_], score: Floats, weights: Floats) -> Floats:
     """Weighted share of (positive, negative) pairs in the right order, ties half: (B,)."""
     order = np.argsort(score, kind="stable")
-    starts = np.nonzero(np.diff(score[order], prepend=-np.inf))[0]
-    by_score = weights[:, order]
-    negatives = np.add.reduceat(by_score * ~positive[order], starts, axis=1)
-    positives = np.add.reduceat(by_score * positive[order], starts, axis=1)
-    below = np.cumsum(negatives, axis=1) - negatives / 2
-    return (positives * below).sum(axis=1) / (positives.sum(axis=1) * negatives.sum(axis=1))
+    ranked, at, by_score = score[order], positive[order], weights[:, order]
+    first, after = (np.searchsorted(ranked, ranked[at], side) for side in ("left", "right"))
+    negatives = np.zeros((len(weights), len(score) + 1))  # of all scores before each place
+    np.cumsum(by_score * ~at, axis=1, out=negatives[:, 1:])
+    positives = by_score[:, at]
+    below = (negatives[:, first] + negatives[:, after]) / 2
+    return (positives * below).sum(axis=1) / (positives.sum(axis=1) * negatives[:, -1])
 
 
 def macro_auc(labels: Labels, probabilities: Floats, weights: Floats) -> Floats:
