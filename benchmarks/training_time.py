@@ -9,7 +9,7 @@ trains, with the network, batch size and recipe of params.yaml.
 import argparse
 import copy
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,11 @@ import torch
 from torch.profiler import ProfilerActivity, profile, record_function
 
 from harmonic.data.arrays import LabelledImages
-from harmonic.learning import learner as learner_module
 from harmonic.learning import training_set
 from harmonic.learning.device import choose_device
+from harmonic.learning.draws import Draws
 from harmonic.learning.learner import Learner, make_learner
-from harmonic.learning.loop import follow
+from harmonic.learning.loop import follower
 from harmonic.learning.processes import alone
 from harmonic.learning.randomness import generator
 from harmonic.markdown import markdown_table
@@ -34,8 +34,8 @@ from stages.harness.params import Params, load_params
 from stages.training import conv_of, network_options, recipe_of
 
 PARTS = {
-    "loading": [(training_set, "as_images"), (learner_module, "normalised")],
-    "augmentation": [(training_set, "draw_changes"), (training_set, "augment")],
+    "loading": [(training_set, "as_images")],
+    "augmentation": [(training_set, "draw"), (training_set, "augment")],
 }
 
 
@@ -70,7 +70,7 @@ def measure(params: Params, device: torch.device, steps: int) -> dict[str, float
     recipe = recipe_of(params)
     torch.manual_seed(0)
     model = build_network(params.train.network, conv=conv_of(params), **network_options(params))
-    images = noise_images((steps + 3) * recipe.batch_size, params.image_size)
+    images = noise_images(steps * recipe.batch_size, params.image_size)
     learner = make_learner(
         model.train(),
         images,
@@ -78,19 +78,17 @@ def measure(params: Params, device: torch.device, steps: int) -> dict[str, float
         recipe,
         alone(device),
     )
-    average = copy.deepcopy(learner.model)
-    random = generator(0)
-    rows = learner.data.batches(random)
-    for _ in range(3):
-        whole_step(learner, average, next(rows), random)
+    follow, random = follower(copy.deepcopy(learner.model), learner.model, 0.98), generator(0)
+    for draws in learner.data.epoch(random)[:3]:
+        whole_step(learner, follow, draws)
     activities = [ProfilerActivity.CPU]
     if device.type == "cuda":
         activities.append(ProfilerActivity.CUDA)
         torch.cuda.synchronize(device)
     with labelled_parts(), profile(activities=activities) as profiler:
         started = time.perf_counter()
-        for _ in range(steps):
-            whole_step(learner, average, next(rows), random)
+        for draws in learner.data.epoch(random):
+            whole_step(learner, follow, draws)
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         seconds = time.perf_counter() - started
@@ -106,13 +104,11 @@ def measure(params: Params, device: torch.device, steps: int) -> dict[str, float
     return found | {"whole": 1000 * seconds / steps}
 
 
-def whole_step(
-    learner: Learner, average: torch.nn.Module, rows: torch.Tensor, random: torch.Generator
-) -> None:
+def whole_step(learner: Learner, follow: Callable[[int], None], draws: Draws) -> None:
     with record_function("step"):
-        learner.step(rows, random, 1e-4)
+        learner.step(draws, 1e-4)
     with record_function("averaged weights"):
-        follow(average, learner.model, 0.98, 1000)
+        follow(1000)
 
 
 def main() -> None:

@@ -6,8 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from harmonic.learning.batches import as_images, normalised, predict_logits
-from harmonic.learning.device import memory_format_for
+from harmonic.learning.batches import as_images, normaliser, predict_logits
 from harmonic.model_file.description import calibration_of
 from harmonic.model_file.safetensors_file import load_model
 from harmonic.nn.attribution import grad_cam
@@ -28,7 +27,6 @@ class TorchPredictor:
 
     def explained(self, pixels: NDArray[np.uint8], class_number: int) -> NDArray[np.float32]:
         """Where one prepared image (size, size, 3) speaks for a class: (size, size) in [0, 1]."""
-        layout = memory_format_for(self.model, CPU)
-        images = as_images(torch.from_numpy(np.array(pixels))[None])
-        images = normalised(images, self.statistics, layout)
+        normalise = normaliser(self.model, self.statistics, CPU)
+        images = normalise(as_images(torch.from_numpy(np.array(pixels))[None]))
         return grad_cam(self.model, images, torch.tensor([class_number]))[0].numpy()

@@ -1,6 +1,6 @@
 """Images on the device, from uint8 to normalised batches, and a network's answers for them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -31,16 +31,17 @@ def as_images(pixels: Tensor) -> Tensor:
     return pixels.permute(0, 3, 1, 2).float().div(255)
 
 
-def normalised(
-    images: Tensor, statistics: ChannelStatistics, memory_format: torch.memory_format
-) -> Tensor:
-    """Zero mean and unit deviation a channel, over the training images.
+def normaliser(
+    model: nn.Module, statistics: ChannelStatistics, device: torch.device
+) -> Callable[[Tensor], Tensor]:
+    """What gives images (B, 3, H, W) zero mean and unit deviation a channel, as in training.
 
-    memory_format: of the result; see `memory_format_for`.
+    The results lie in memory as the model wants them; see `memory_format_for`.
     """
-    mean = torch.tensor(statistics.mean, device=images.device).view(1, 3, 1, 1)
-    std = torch.tensor(statistics.std, device=images.device).view(1, 3, 1, 1)
-    return ((images - mean) / std.clamp(min=1e-3)).contiguous(memory_format=memory_format)
+    mean = torch.tensor(statistics.mean, device=device).view(1, 3, 1, 1)
+    std = torch.tensor(statistics.std, device=device).view(1, 3, 1, 1).clamp(min=1e-3)
+    memory_format = memory_format_for(model, device)
+    return lambda images: ((images - mean) / std).contiguous(memory_format=memory_format)
 
 
 def batches(
@@ -83,12 +84,12 @@ def predict_logits(
     The model is put in eval mode. `progress` is the title of a progress bar; none without.
     """
     model.eval()
-    memory_format = memory_format_for(model, device)
+    normalise = normaliser(model, statistics, device)
     found = []
     starts = range(0, len(pixels), PREDICTED)
     for start in tqdm(starts, desc=progress, unit="batch", disable=None if progress else True):
         batch = torch.from_numpy(np.array(pixels[start : start + PREDICTED])).to(device)
-        images = normalised(as_images(batch), statistics, memory_format)
+        images = normalise(as_images(batch))
         logits = [model(view).double() for view in views(images, view_count)]
         found.append(torch.stack(logits).mean(dim=0).cpu())
     return torch.cat(found).numpy()

@@ -1,13 +1,15 @@
 """One optimizer step, from row numbers to changed weights."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from harmonic.data.arrays import LabelledImages
-from harmonic.learning.batches import normalised
-from harmonic.learning.device import compile_in_place, forward_precision, memory_format_for
+from harmonic.learning.batches import normaliser
+from harmonic.learning.device import compile_in_place, forward_precision
+from harmonic.learning.draws import Draws
 from harmonic.learning.objective import Loss, make_loss, make_optimizer, set_rate
 from harmonic.learning.processes import Processes
 from harmonic.learning.settings import Recipe
@@ -25,21 +27,23 @@ class Learner:
     loss: Loss
     data: TrainingSet
     statistics: ChannelStatistics
+    normalise: Callable[[Tensor], Tensor]
+    """As images are for the model; see `harmonic.learning.batches.normaliser`."""
     recipe: Recipe
     processes: Processes
 
-    def step(self, rows: Tensor, random: torch.Generator, rate: float) -> Tensor:
-        """Learn from the images of some rows, together with the other processes.
+    def step(self, draws: Draws, rate: float) -> Tensor:
+        """Learn from the images of a batch, together with the other processes.
 
         Returns this process's part of their loss, left on the device.
         """
         set_rate(self.optimizer, rate)
-        images, targets, whole = self.data.batch(rows, random, self.processes.share(len(rows)))
-        memory_format = memory_format_for(self.model, images.device)
+        size = len(draws.rows)
+        images, targets, whole = self.data.batch(draws, self.processes.share(size))
         with forward_precision(self.recipe.precision, images.device):
-            logits = self.model(normalised(images, self.statistics, memory_format))
+            logits = self.model(self.normalise(images))
         loss = self.loss.total(logits.float(), targets) / self.loss.weight(whole)
-        if self.processes.parts(len(rows)) < self.processes.count:
+        if self.processes.parts(size) < self.processes.count:
             loss = loss / self.processes.count  # each has worked out the whole batch
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -65,4 +69,6 @@ def make_learner(
         compile_in_place(model, device)
     loss = make_loss(torch.from_numpy(training.class_counts()).to(device), recipe)
     data = on_device(training, recipe, device)
-    return Learner(model, make_optimizer(model, recipe), loss, data, statistics, recipe, processes)
+    normalise = normaliser(model, statistics, device)
+    optimizer = make_optimizer(model, recipe)
+    return Learner(model, optimizer, loss, data, statistics, normalise, recipe, processes)

@@ -105,6 +105,7 @@ def run_epochs(
     processes, recipe = learner.processes, learner.recipe
     with processes.leaders_file(checkpoint) as file:
         progress = load_checkpoint(file, learner.model, average, learner.optimizer)
+    follow = follower(average, learner.model, schedule.ema)
     first_epoch = len(progress.history)
     images = len(learner.data.pixels)
     steps_an_epoch = math.ceil(images / recipe.batch_size)
@@ -133,12 +134,12 @@ def run_epochs(
             learner.model.train()
             first, last = epoch * steps_an_epoch, (epoch + 1) * steps_an_epoch - 1
             losses = []
-            for step, rows in enumerate(learner.data.batches(random), first):
+            for step, draws in enumerate(learner.data.epoch(random), first):
                 momentum = schedule.momentum_at(step, steps)
                 if momentum is not None:
                     set_momentum(learner.optimizer, momentum)
-                losses.append(learner.step(rows, random, schedule.rate_at(step, steps)))
-                follow(average, learner.model, schedule.ema, step)
+                losses.append(learner.step(draws, schedule.rate_at(step, steps)))
+                follow(step)
                 bar.update()
             epoch_losses = processes.add_up(torch.stack(losses)).cpu()
             if len(wrong := torch.nonzero(~torch.isfinite(epoch_losses))):
@@ -166,19 +167,24 @@ def run_epochs(
     return Trained(state, progress.history, progress.best_epoch, first_epoch, speed)
 
 
-@torch.no_grad()
-def follow(average: nn.Module, model: nn.Module, decay: float, step: int) -> None:
-    """One step of the exponential moving average of weights and batch norm statistics.
+def follower(average: nn.Module, model: nn.Module, decay: float) -> Callable[[int], None]:
+    """What lets `average` follow a model, step by step: weights and batch norm statistics.
 
-    The decay rises towards `decay` so that the first steps do not weigh in for long.
+    It is an exponential moving average; its decay rises towards `decay` so that the first steps do
+    not weigh in for long.
     """
-    now = min(decay, (1 + step) / (10 + step))
-    pairs = zip(average.state_dict().values(), model.state_dict().values(), strict=True)
-    for kept, new in pairs:
-        if kept.is_floating_point():
-            kept.lerp_(new, 1 - now)
-        else:
-            kept.copy_(new)
+    pairs = list(zip(average.state_dict().values(), model.state_dict().values(), strict=True))
+    averages, weights = zip(*[one for one in pairs if one[0].is_floating_point()], strict=True)
+    counters = [one for one in pairs if not one[0].is_floating_point()]
+
+    @torch.no_grad()
+    def follow(step: int) -> None:
+        torch._foreach_lerp_(averages, weights, 1 - min(decay, (1 + step) / (10 + step)))
+        if counters:
+            kept, new = zip(*counters, strict=True)
+            torch._foreach_copy_(kept, new)
+
+    return follow
 
 
 def validate(

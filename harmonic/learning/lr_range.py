@@ -37,11 +37,11 @@ def sweep_rates(
     learner.model.train()
     random = generator(recipe.seed, 0)
     torch.manual_seed(derived_seed(recipe.seed, 0, 1))
-    endless = (rows for _ in count() for rows in learner.data.batches(random))
+    endless = (draws for _ in count() for draws in learner.data.epoch(random))
     rates = np.geomspace(lowest, highest, steps)
     losses: list[float] = []
     for rate in tqdm(rates, desc="find_lr", unit="step", disable=None):
-        loss = float(learner.step(next(endless), random, float(rate)))
+        loss = float(learner.step(next(endless), float(rate)))
         if not np.isfinite(loss):
             break
         losses.append(loss)

@@ -134,7 +134,7 @@ class Recipe(Step):
     seed: Seed
     batch_size: Annotated[int, whole(2, 65_536, "images")]
     moves: Literal["rotations", "crops", "none"] = "rotations"
-    """rotations: as zoom and shift say. crops: see `harmonic.learning.augment.crop_matrices`."""
+    """rotations: as zoom and shift say. crops: see `harmonic.learning.draws.affine_matrices`."""
     loss: Literal["softmax", "sigmoid"] = "softmax"
     nesterov: bool = True
     """Of optimizer=sgd."""

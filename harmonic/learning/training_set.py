@@ -1,6 +1,5 @@
 """The training images on the device, and batches of them, changed and mixed."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,8 +8,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from harmonic.data.arrays import LabelledImages
-from harmonic.learning.augment import augment, draw_changes, draw_mix
+from harmonic.learning.augment import augment, mixed_targets
 from harmonic.learning.batches import as_images, batches
+from harmonic.learning.draws import Draws, draw
 from harmonic.learning.randomness import generator
 from harmonic.learning.settings import Recipe
 
@@ -25,33 +25,27 @@ class TrainingSet:
     """float32 (N, classes), one-hot."""
     recipe: Recipe
 
-    def batches(self, random: torch.Generator) -> Iterator[Tensor]:
-        """The row numbers of each batch of an epoch."""
+    def epoch(self, random: torch.Generator) -> list[Draws]:
+        """Every batch of an epoch, drawn on the CPU and brought to the device at once."""
         odds = None
         if self.recipe.imbalance == "resampling":
             odds = (self.targets @ (1 / self.targets.sum(dim=0).clamp(min=1))).cpu()
-        return batches(len(self.targets), self.recipe.batch_size, random, odds)
+        order = batches(len(self.targets), self.recipe.batch_size, random, odds)
+        _, height, width, _ = self.pixels.shape
+        draws = draw(order, height, width, self.recipe, random)
+        return draws.each(lambda one: one.to(self.pixels.device)).split(self.recipe.batch_size)
 
-    def batch(
-        self, rows: Tensor, random: torch.Generator, share: Tensor | None = None
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Augmented and mixed images (S, 3, H, W), about [0, 1], of a share of a batch of rows.
+    def batch(self, draws: Draws, share: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Augmented and mixed images (S, 3, H, W), about [0, 1], of a share of a batch.
 
-        Also their targets (S, classes), and those of the whole batch (B, classes). What is drawn
-        and mixed is the same however the batch is shared out.
+        Also their targets (S, classes), and those of the whole batch (B, classes).
         """
-        height, width = self.pixels.shape[1:3]
-        changes = draw_changes(len(rows), height, width, self.recipe, random, self.recipe.moves)
-        mix = draw_mix(len(rows), height, width, self.recipe, random)
-        whole = self.targets[rows.to(self.pixels.device)]
-        if mix is not None:
-            whole = mix.targets(whole)
+        whole = mixed_targets(self.targets[draws.rows], draws)
         targets = whole
         if share is not None:
-            rows, changes, targets = rows[share], changes.of(share), whole[share.to(whole.device)]
-            mix = None if mix is None else mix.of(share)
-        images = augment(as_images(self.pixels[rows.to(self.pixels.device)]), changes)
-        return images if mix is None else mix.images(images), targets, whole
+            share = share.to(whole.device)
+            draws, targets = draws.each(lambda one: one[share]), whole[share]
+        return augment(as_images(self.pixels[draws.rows]), draws), targets, whole
 
 
 def on_device(images: LabelledImages, recipe: Recipe, device: torch.device) -> TrainingSet:
@@ -68,9 +62,8 @@ def first_batch(images: LabelledImages, recipe: Recipe, columns: int = 8) -> np.
 
     uint8 (rows · H, columns · W, 3); drawn on the CPU, so the same on every machine.
     """
-    random = generator(recipe.seed, 0)
     data = on_device(images, recipe, torch.device("cpu"))
-    batch, _, _ = data.batch(next(data.batches(random)), random)
+    batch, _, _ = data.batch(data.epoch(generator(recipe.seed, 0))[0])
     shown = (batch[: columns**2].clamp(0, 1) * 255).round().byte()
     shown = functional.pad(shown, (0, 0, 0, 0, 0, 0, 0, -len(shown) % columns))
     return (

@@ -9,8 +9,7 @@ from torch import nn
 
 from harmonic.data.arrays import LabelledImages
 from harmonic.data.classes import CLASSES
-from harmonic.learning.batches import as_images, normalised
-from harmonic.learning.device import memory_format_for
+from harmonic.learning.batches import as_images, normaliser
 from harmonic.model_file.description import Description
 from harmonic.nn.attribution import grad_cam
 from harmonic.nn.filters import filter_bank
@@ -76,9 +75,8 @@ def confident_cases(
     """The surest mistakes and, of each class, the surest right answer, with their evidence."""
     rows = confident_mistakes(test.labels, test.groups, natural)
     rows += confident_hits(test.labels, natural)
-    memory_format = memory_format_for(model, torch.device("cpu"))
-    pixels = torch.from_numpy(test.images[rows])
-    inputs = normalised(as_images(pixels), description.statistics(), memory_format)
+    normalise = normaliser(model, description.statistics(), torch.device("cpu"))
+    inputs = normalise(as_images(torch.from_numpy(test.images[rows])))
     truths, answers = test.labels[rows], natural[rows].argmax(axis=1)
     for_answer = grad_cam(model, inputs, torch.from_numpy(answers)).numpy()
     for_truth = grad_cam(model, inputs, torch.from_numpy(truths)).numpy()

@@ -7,6 +7,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from torch import nn
 
 from harmonic.__main__ import main
 from harmonic.deploy.export import TOLERANCE, export_onnx, largest_difference
@@ -87,11 +88,8 @@ def test_the_bytes_depend_on_the_network_alone(tmp_path: Path) -> None:
 def test_numpy_normalises_and_turns_as_torch_does() -> None:
     pixels = np.stack([photograph(seed, 32, 32) for seed in range(3)])
     description = describe()
-    expected = batches.normalised(
-        batches.as_images(torch.from_numpy(pixels)),
-        description.statistics(),
-        torch.contiguous_format,
-    )
+    normalise = batches.normaliser(nn.Identity(), description.statistics(), torch.device("cpu"))
+    expected = normalise(batches.as_images(torch.from_numpy(pixels)))
     found = normalised(pixels, description)
     assert found.dtype == np.float32
     assert np.array_equal(found, expected.numpy())

@@ -11,7 +11,7 @@ from harmonic.errors import InputError
 from harmonic.learning import loop
 from harmonic.learning.batches import channel_statistics
 from harmonic.learning.checkpoint import save_checkpoint
-from harmonic.learning.loop import Trained, follow, train
+from harmonic.learning.loop import Trained, follower, train
 from harmonic.learning.processes import alone
 from harmonic.learning.settings import Recipe, Schedule
 from harmonic.nn.networks import build_network
@@ -190,7 +190,7 @@ def test_the_average_follows_weights_and_statistics_and_copies_counters() -> Non
         model.weight.fill_(3.0)
         model.running_mean.fill_(5.0)  # type: ignore[union-attr]
         model.num_batches_tracked.fill_(7)  # type: ignore[union-attr]
-    follow(average, model, decay=0.5, step=1000)
+    follower(average, model, decay=0.5)(1000)
     assert average.weight.tolist() == [2.0, 2.0]
     assert average.running_mean.tolist() == [2.5, 2.5]  # type: ignore[union-attr]
     assert int(average.num_batches_tracked) == 7  # type: ignore[arg-type]

@@ -1,20 +1,24 @@
 """Mixup, CutMix and random erasing: what is taken over is what the target says."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from harmonic.data.arrays import LabelledImages
-from harmonic.learning.augment import augment, draw_changes, draw_mix
+from harmonic.learning.augment import augment, mixed_targets
 from harmonic.learning.batches import channel_statistics
+from harmonic.learning.draws import Draws, draw
 from harmonic.learning.loop import train
 from harmonic.learning.processes import alone
 from harmonic.learning.randomness import generator
-from harmonic.learning.settings import Augmentation, Mixing, Recipe, Schedule
+from harmonic.learning.settings import Recipe, Schedule
 from harmonic.nn.networks import build_network
+from tests.learning.conftest import RECIPE
 
 COUNT, SIDE = 101, 20
+STILL = {"moves": "none", "colour": 0.0}
 
 
 def flat_images() -> torch.Tensor:
@@ -22,61 +26,78 @@ def flat_images() -> torch.Tensor:
     return torch.arange(float(COUNT)).view(-1, 1, 1, 1).expand(-1, 3, SIDE, SIDE)
 
 
+def drawn(count: int, random: torch.Generator, **changed: Any) -> Draws:
+    recipe = RECIPE.model_copy(update=STILL | changed)
+    return draw([torch.arange(count)], SIDE, SIDE, recipe, random)
+
+
 @pytest.mark.parametrize(
     "mixing",
-    [Mixing(mixup=0.4, cutmix=0), Mixing(mixup=0, cutmix=1.0), Mixing(mixup=0.4, cutmix=1.0)],
+    [{"mixup": 0.4}, {"cutmix": 1.0}, {"mixup": 0.4, "cutmix": 1.0}],
 )
-def test_targets_are_mixed_as_the_pixels_are(mixing: Mixing) -> None:
-    mix = draw_mix(COUNT, SIDE, SIDE, mixing, generator(0))
-    assert mix is not None
-    images = mix.images(flat_images())
-    targets = mix.targets(torch.eye(COUNT))
+def test_targets_are_mixed_as_the_pixels_are(mixing: dict[str, float]) -> None:
+    draws = drawn(COUNT, generator(0), **mixing)
+    images = augment(flat_images(), draws)
+    targets = mixed_targets(torch.eye(COUNT), draws)
     assert targets.sum(1) == pytest.approx(torch.ones(COUNT).numpy(), abs=1e-6)
     # The mean pixel of image n, whose partner is COUNT - 1 - n, follows from the target.
     expected = targets @ torch.arange(float(COUNT))
     assert images.mean(dim=(1, 2, 3)).numpy() == pytest.approx(expected.numpy(), abs=1e-3)
-    assert ((mix.share >= 0) & (mix.share <= 1)).all()
-    assert mix.share.std() > 0.1
+    assert draws.partners is not None
+    assert ((draws.partners >= 0) & (draws.partners <= 1)).all()
+    assert draws.partners.std() > 0.1
 
 
 def test_mixup_blends_every_pixel_and_cutmix_none() -> None:
-    partner = flat_images().flip(0)[:, :, :1, :1]
+    images = flat_images()
+    partner = images.flip(0)[:, :, :1, :1]
     blended, cut = (
-        mix.images(flat_images())
-        for mix in (
-            draw_mix(COUNT, SIDE, SIDE, mixing, generator(0))
-            for mixing in (Mixing(mixup=1.0, cutmix=0), Mixing(mixup=0, cutmix=1.0))
-        )
-        if mix is not None
+        augment(images, drawn(COUNT, generator(0), **mixing)).round(decimals=3)
+        for mixing in ({"mixup": 1.0}, {"cutmix": 1.0})
     )
     assert (blended == blended[:, :, :1, :1]).all()
-    assert ((cut == flat_images()) | (cut == partner)).all()
-    whole = ((cut == flat_images()).flatten(1).all(1) | (cut == partner).flatten(1).all(1)).float()
+    assert ((cut == images) | (cut == partner)).all()
+    whole = ((cut == images).flatten(1).all(1) | (cut == partner).flatten(1).all(1)).float()
     assert whole.mean() < 0.2
 
 
-def test_without_mixing_no_random_number_is_drawn() -> None:
+def test_what_is_off_draws_no_random_number() -> None:
+    """Mixing of this batch or not, the next number is the same as that of augmentation alone."""
+    after = []
+    for changed in ({}, {"mixup": 0.0, "cutmix": 0.0, "erasing": 0.0}):
+        random = generator(0)
+        draws = drawn(8, random, **changed)
+        assert draws.erased is draws.boxes is draws.blended is draws.partners is None
+        after.append(torch.rand(1, generator=random))
+    drawn_more = generator(0)
+    torch.rand(3 * 8, generator=drawn_more)
+    assert after[0] == after[1] == torch.rand(1, generator=drawn_more)
+
+
+def test_a_batch_is_drawn_alike_whatever_follows_it() -> None:
+    """An epoch is drawn at once; its first batch must not depend on how many come after it."""
+    recipe = RECIPE.model_copy(update={"erasing": 0.3, "mixup": 0.4, "cutmix": 1.0})
+    rows = [torch.arange(16), torch.arange(16, 32), torch.arange(32, 37)]
+    whole = draw(rows, SIDE, SIDE, recipe, generator(0)).split(16)
     random = generator(0)
-    before = random.get_state()
-    assert draw_mix(8, SIDE, SIDE, Mixing(mixup=0, cutmix=0), random) is None
-    assert torch.equal(random.get_state(), before)
+    for batch, of_it in zip(whole, rows, strict=True):
+        expected = draw([of_it], SIDE, SIDE, recipe, random)
+        for name, one in vars(batch).items():
+            torch.testing.assert_close(one, getattr(expected, name), msg=name)
 
 
 def test_opposite_images_can_be_mixed_apart_from_the_rest() -> None:
-    mix = draw_mix(COUNT, SIDE, SIDE, Mixing(mixup=0.4, cutmix=1.0), generator(0))
-    assert mix is not None
+    draws = drawn(COUNT, generator(0), mixup=0.4, cutmix=1.0)
     part = torch.tensor([3, 10, COUNT - 1 - 10, COUNT - 1 - 3])
-    found = mix.of(part).images(flat_images()[part])
-    assert torch.equal(found, mix.images(flat_images())[part])
+    found = augment(flat_images()[part], draws.each(lambda one: one[part]))
+    assert torch.equal(found, augment(flat_images(), draws)[part])
 
 
 def test_erasing_paints_over_as_many_images_as_asked_for() -> None:
     random = torch.rand(400, 3, SIDE, SIDE, generator=generator(1))
-    amounts = [
-        Augmentation(zoom=0.1, shift=0.05, colour=0.1, erasing=share) for share in (0.0, 0.4)
-    ]
     whole, erased = (
-        augment(random, draw_changes(400, SIDE, SIDE, amount, generator(2))) for amount in amounts
+        augment(random, drawn(400, generator(2), moves="rotations", colour=0.1, erasing=share))
+        for share in (0.0, 0.4)
     )
     changed = (whole != erased).any(dim=1)
     share = changed.flatten(1).any(1).float().mean()

@@ -4,62 +4,67 @@ import json
 import struct
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from harmonic.data.arrays import LabelledImages
 from harmonic.data.classes import CLASSES
 from harmonic.errors import InputError
-from harmonic.learning.augment import affine_matrices, augment, draw_changes, sampling_grid
+from harmonic.learning.augment import augment, sampling_grid
 from harmonic.learning.batches import (
     as_images,
     batches,
     channel_statistics,
-    normalised,
+    normaliser,
     predict_logits,
     views,
 )
 from harmonic.learning.device import choose_device, forward_precision
+from harmonic.learning.draws import Draws, draw
 from harmonic.learning.lr_range import sweep_rates
 from harmonic.learning.objective import make_optimizer
 from harmonic.learning.randomness import derived_seed, generator
-from harmonic.learning.settings import Augmentation, Recipe
+from harmonic.learning.settings import Recipe
 from harmonic.learning.training_set import on_device
 from harmonic.model_file.description import UNSEALED, Description, sealed
 from harmonic.model_file.safetensors_file import described_network, load_model, save_model
 from harmonic.nn.conv import HarmonicConv2d
 from harmonic.nn.networks import build_network
-from tests.learning.conftest import coloured
+from tests.learning.conftest import RECIPE, coloured
+
+NOTHING = {"zoom": 0.0, "shift": 0.0, "colour": 0.0}
 
 
-def changed_at_random(images: Tensor, amount: Augmentation, random: torch.Generator) -> Tensor:
-    return augment(images, draw_changes(*images.shape[::2], images.shape[3], amount, random))
+def drawn(images: Tensor, random: torch.Generator, **changed: Any) -> Draws:
+    """What is drawn for all images as one batch."""
+    recipe = RECIPE.model_copy(update=changed)
+    return draw([torch.arange(len(images))], *images.shape[2:], recipe, random)
+
+
+def changed_at_random(images: Tensor, random: torch.Generator, **changed: Any) -> Tensor:
+    return augment(images, drawn(images, random, **changed))
 
 
 def test_augmentation_of_nothing_is_a_rotation_or_reflection() -> None:
     """Without zoom, shift and colour a disc stays a disc, whatever the angle."""
     axis = torch.linspace(-1, 1, 33)
     disc = ((axis[:, None] ** 2 + axis[None] ** 2) < 0.5).float().expand(8, 3, 33, 33)
-    changed = changed_at_random(
-        disc, Augmentation(zoom=0, shift=0, colour=0, erasing=0), generator(0)
-    )
+    changed = changed_at_random(disc, generator(0), **NOTHING)
     assert changed.shape == disc.shape
     # At most the rim changes, by less than a pixel.
     assert (changed - disc).abs().mean() < 0.03
 
 
 def test_crops_stay_inside_and_keep_what_is_even() -> None:
-    amount = Augmentation(zoom=0, shift=0, colour=0, erasing=0)
-
     def cropped(images: Tensor) -> Tensor:
-        changes = draw_changes(len(images), 32, 32, amount, generator(0), "crops")
-        return augment(images, changes)
+        return changed_at_random(images, generator(0), moves="crops", **NOTHING)
 
     even = torch.full((16, 3, 32, 32), 0.5)
     assert torch.allclose(cropped(even), even)
@@ -72,24 +77,21 @@ def test_crops_stay_inside_and_keep_what_is_even() -> None:
 
 
 def test_without_moves_images_stay_as_they_are() -> None:
-    amount = Augmentation(zoom=0.3, shift=0.1, colour=0, erasing=0)
     images = torch.rand(4, 3, 32, 32, generator=generator(1))
-    kept = augment(images, draw_changes(4, 32, 32, amount, generator(0), "none"))
+    kept = changed_at_random(images, generator(0), moves="none", zoom=0.3, shift=0.1, colour=0.0)
     torch.testing.assert_close(kept, images, atol=1e-5, rtol=0)
 
 
 def test_the_sampling_grid_is_pytorchs() -> None:
-    matrices = affine_matrices(
-        5, Augmentation(zoom=0.2, shift=0.1, colour=0, erasing=0), generator(0)
-    )
+    matrices = drawn(torch.empty(5, 3, 20, 31), generator(0), zoom=0.2, shift=0.1).matrices
     expected = functional.affine_grid(matrices, [5, 3, 20, 31], align_corners=False)
     torch.testing.assert_close(sampling_grid(matrices, 20, 31), expected)
 
 
 def test_augmentation_changes_every_image_in_its_own_way_and_repeats_itself() -> None:
     image = torch.rand(1, 3, 32, 32, generator=generator(1)).expand(4, 3, 32, 32)
-    amount = Augmentation(zoom=0.1, shift=0.1, colour=0.1, erasing=0)
-    first, second = (changed_at_random(image, amount, generator(2)) for _ in range(2))
+    amounts = {"zoom": 0.1, "shift": 0.1, "colour": 0.1}
+    first, second = (changed_at_random(image, generator(2), **amounts) for _ in range(2))
     assert torch.equal(first, second)
     for one in range(4):
         for other in range(one):
@@ -98,9 +100,7 @@ def test_augmentation_changes_every_image_in_its_own_way_and_repeats_itself() ->
 
 def test_colour_is_changed_by_no_more_than_the_amount() -> None:
     grey = torch.full((64, 3, 8, 8), 0.5)
-    changed = changed_at_random(
-        grey, Augmentation(zoom=0, shift=0, colour=0.2, erasing=0), generator(3)
-    )
+    changed = changed_at_random(grey, generator(3), zoom=0.0, shift=0.0, colour=0.2)
     assert changed.min() >= 0.5 * 0.8 - 1e-5
     assert changed.max() <= 0.5 * 1.2 + 1e-5
     assert changed.std() > 0.01
@@ -119,7 +119,8 @@ def test_channel_statistics_are_mean_and_deviation() -> None:
     found = channel_statistics(images)
     assert found.mean == pytest.approx((images / 255).mean(axis=(0, 1, 2)), abs=1e-6)
     assert found.std == pytest.approx((images / 255).std(axis=(0, 1, 2)), abs=1e-6)
-    batch = normalised(as_images(torch.from_numpy(images)), found, torch.channels_last)
+    normalise = normaliser(nn.Identity(), found, torch.device("cpu"))
+    batch = normalise(as_images(torch.from_numpy(images)))
     assert batch.mean(dim=(0, 2, 3)).abs().max() < 1e-4
     assert (batch.std(dim=(0, 2, 3)) - 1).abs().max() < 0.01
 
@@ -137,7 +138,7 @@ def test_resampled_classes_come_equally_often(recipe: Recipe) -> None:
     images = replace(coloured(1000, 0, "train"), labels=counts)
     recipe = recipe.model_copy(update={"imbalance": "resampling"})
     data = on_device(images, recipe, torch.device("cpu"))
-    rows = torch.cat(list(data.batches(generator(0))))
+    rows = torch.cat([draws.rows for draws in data.epoch(generator(0))])
     assert len(rows) == 1000
     assert np.bincount(counts[rows]) / 1000 == pytest.approx(1 / 3, abs=0.05)
 
