@@ -9,7 +9,15 @@ if TYPE_CHECKING:
     from .nn import HarmonicConv2d, build_network, filter_bank, fold, harmonize, truncate
 
 __version__ = "0.1.0"
-__all__ = ["HarmonicConv2d", "build_network", "filter_bank", "fold", "harmonize", "truncate"]
+__all__ = [
+    "HarmonicConv2d",
+    "build_network",
+    "filter_bank",
+    "fold",
+    "harmonize",
+    "left_alone",
+    "truncate",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -3,6 +3,14 @@
 from .conv import HarmonicConv2d
 from .filters import filter_bank
 from .networks import build_network
-from .surgery import fold, harmonize, truncate
+from .surgery import fold, harmonize, left_alone, truncate
 
-__all__ = ["HarmonicConv2d", "build_network", "filter_bank", "fold", "harmonize", "truncate"]
+__all__ = [
+    "HarmonicConv2d",
+    "build_network",
+    "filter_bank",
+    "fold",
+    "harmonize",
+    "left_alone",
+    "truncate",
+]

@@ -94,6 +94,6 @@ def random_coefficients(kernel: Tensor, bank: Tensor, *, normalised: bool) -> Te
     filters = bank.flatten(1).to(kernel.device)
     length = filters.norm(dim=1, keepdim=True)
     unit = filters / length
-    gain = math.sqrt(unit.shape[1]) / float((unit @ unit.T).norm())
+    gain = math.sqrt(unit.shape[1]) / (unit @ unit.T).norm()
     coefficients = kernel.double().flatten(2) @ (unit * gain).T
     return coefficients if normalised else coefficients / length.flatten()

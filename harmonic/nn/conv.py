@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from .bank import BankedModule, nearest_coefficients, random_coefficients
 from .checks import boolean, integer
@@ -189,6 +189,9 @@ class HarmonicConv2d(BankedModule):
 
     def forward(self, input: Tensor) -> Tensor:
         """(N, C, H, W) or (C, H, W) to nn.Conv2d's output shape."""
+        if isinstance(input, fx.Proxy):  # one node of a traced graph, as nn.Conv2d is
+            name = input.tracer.path_of_module(self)
+            return input.tracer.create_proxy("call_module", name, (input,), {})
         geometry = Geometry.of(self)
         fits = input.dim() in (3, 4) and input.shape[-3] == self.in_channels
         fits = fits and computing_dtype(input) == computing_dtype(self.weight)

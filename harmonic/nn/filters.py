@@ -7,6 +7,8 @@ from .transforms import TRANSFORMS, dct2_waves, random_basis
 
 NORMS = ("ortho", "l1", "none")
 RANDOM = "random"
+LARGEST = 64 * 64
+"""Positions of a kernel; a bank has up to their square, of which 300 × 300 would take 65 GB."""
 
 
 def filter_bank(
@@ -37,8 +39,9 @@ def filter_bank(
     transform: a name of harmonic.nn.transforms.TRANSFORMS, or "random": `random_basis`, whose
         filters take the places (u, v) in order, so that level keeps as many as of any other.
 
-    Raises TypeError for a size or level that is no integer, ValueError for one below 1, an
-    unknown norm or transform, a size the transform has not, and for a bank left without filters.
+    Raises TypeError for a size or level that is no integer, ValueError for one below 1, a kernel of
+    more than LARGEST positions, an unknown norm or transform, a size the transform has not, and for
+    a bank left without filters.
     """
     kept = frequencies(kernel_size, level=level, dc=dc, basis_size=basis_size)
     one_of("norm", norm, NORMS)
@@ -75,6 +78,8 @@ def frequencies(
 ) -> list[tuple[int, int]]:
     """(u, v) of each filter of the bank with these arguments, in order; errors as `filter_bank`."""
     size = pair("kernel_size", kernel_size, least=1)
+    if size[0] * size[1] > LARGEST:
+        raise ValueError(f"{kernel_size=} has {size[0] * size[1]} positions; at most {LARGEST}")
     basis = size if basis_size is None else pair("basis_size", basis_size, least=1)
     if level is not None:
         level = integer("level", level, least=1)

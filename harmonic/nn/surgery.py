@@ -1,6 +1,7 @@
 """Changing a model's convolutions: to harmonic ones, to fewer frequencies, back to plain ones."""
 
 import copy
+import warnings
 from collections.abc import Callable, Hashable
 from typing import TypeGuard
 
@@ -25,6 +26,7 @@ def harmonize(
     norm: str = "ortho",
     transform: str = "dct2",
     batch_norm: str = "none",
+    only: Callable[[str, nn.Conv2d], bool] = lambda name, conv: True,
 ) -> nn.Module:
     """A copy of the model with every nn.Conv2d larger than 1 × 1 made harmonic.
 
@@ -32,32 +34,37 @@ def harmonize(
     what the model computes, with fewer levels the nearest kernels the bank can express. All
     arguments of the convolutions, dtype, device, training flag, requires_grad, modules used
     twice and hooks are kept; a weight that two convolutions share stays shared if both become
-    layers of one kind. Left alone, as they may compute something else, are subclasses of nn.Conv2d,
-    convolutions whose weight is not a parameter (weight or spectral normalisation, pruning) and
-    complex ones. Not kept are buffers and attributes that a convolution was given besides its own;
-    convolutions outside the module tree, as in a plain list, are not seen.
+    layers of one kind. What `left_alone` tells stays as it is, with a warning. Not kept are buffers
+    and attributes that a convolution was given besides its own; convolutions outside the module
+    tree, as in a plain list, are not seen.
 
     level, norm, transform: as in `filter_bank`.
     batch_norm: "none"; "first": the first convolution normalises its responses and keeps all
         frequencies, the recipe of arXiv 2001.06570; "all": every one normalises. A layer with
         batch norm starts from running mean 0 and each filter's squared length as variance, with
         which it computes in eval mode what the convolution did; it fits them as it trains.
+    only: whether a convolution, by its name, is to be made harmonic; the others stay.
 
-    Raises TypeError if model is no module, TypeError or ValueError for the other arguments.
+    Raises TypeError if model is no module, TypeError or ValueError for the other arguments, also
+    where "first" is asked for and the first convolution has to stay.
     """
     if level is not None:
         integer("level", level, least=1)
     one_of("norm", norm, NORMS)
     one_of("transform", transform, (*TRANSFORMS, RANDOM))
     one_of("batch_norm", batch_norm, BATCH_NORM)
-    first = True
+    staying = left_alone(model)
+    if staying:
+        told = "; ".join(f"{name}: {reason}" for name, reason in staying.items())
+        warnings.warn(f"harmonize leaves as they are {told}", stacklevel=2)
+    root = next((name for name, one in model.named_modules() if _is_spatial(one)), None)
+    if batch_norm == "first" and root in staying:
+        raise ValueError(f"batch_norm='first' needs the first convolution; {root} has to stay")
 
-    def convert(conv: nn.Module, ties: Ties) -> nn.Module | None:
-        nonlocal first
-        if not _is_ordinary(conv) or conv.kernel_size == (1, 1):
+    def convert(name: str, conv: nn.Module, ties: Ties) -> nn.Module | None:
+        if not _is_spatial(conv) or _reason_to_stay(conv) or not only(name, conv):
             return None
-        paper_root = first and batch_norm == "first"
-        first = False
+        paper_root = name == root and batch_norm == "first"
         normalises = paper_root or batch_norm == "all"
         layer = HarmonicConv2d(
             **arguments_of(conv),
@@ -80,6 +87,18 @@ def harmonize(
     return _replaced(model, convert)
 
 
+def left_alone(model: nn.Module) -> dict[str, str]:
+    """Which convolutions larger than 1 × 1 `harmonize` cannot convert, by name, and why.
+
+    Raises TypeError if model is no module.
+    """
+    found = {}
+    for name, conv in module("model", model).named_modules():
+        if _is_spatial(conv) and (reason := _reason_to_stay(conv)):
+            found[name] = reason
+    return found
+
+
 def fold(model: nn.Module) -> nn.Module:
     """A copy with every harmonic layer replaced by the nn.Conv2d it equals in eval mode.
 
@@ -90,7 +109,7 @@ def fold(model: nn.Module) -> nn.Module:
     Raises TypeError if model is no module.
     """
 
-    def convert(layer: nn.Module, ties: Ties) -> nn.Module | None:
+    def convert(name: str, layer: nn.Module, ties: Ties) -> nn.Module | None:
         if not _is_harmonic(layer):
             return None
         with torch.no_grad():
@@ -118,7 +137,7 @@ def truncate(model: nn.Module, level: int) -> nn.Module:
     """
     level = integer("level", level, least=1)
 
-    def convert(layer: nn.Module, ties: Ties) -> nn.Module | None:
+    def convert(name: str, layer: nn.Module, ties: Ties) -> nn.Module | None:
         if not _is_harmonic(layer) or (layer.level is not None and layer.level <= level):
             return None
         new = layer.like(level=level)
@@ -173,10 +192,16 @@ def _on_filters_of(wanted: HarmonicConv2d, layer: HarmonicConv2d) -> dict[str, T
     return found
 
 
-def _is_ordinary(module: nn.Module) -> TypeGuard[nn.Conv2d]:
-    if type(module) is not nn.Conv2d or "weight" not in module._parameters:
-        return False
-    return module.weight.is_floating_point()
+def _is_spatial(module: nn.Module) -> TypeGuard[nn.Conv2d]:
+    return isinstance(module, nn.Conv2d) and tuple(module.kernel_size) != (1, 1)
+
+
+def _reason_to_stay(conv: nn.Conv2d) -> str | None:
+    if "weight" not in conv._parameters:
+        return "its weight is computed anew each time (normalised, pruned, parametrised)"
+    if type(conv) is not nn.Conv2d:
+        return f"{type(conv).__name__} may compute something else than nn.Conv2d"
+    return None if conv.weight.is_floating_point() else f"its weight is {conv.weight.dtype}"
 
 
 def _is_harmonic(module: nn.Module) -> TypeGuard[HarmonicConv2d]:
@@ -184,31 +209,31 @@ def _is_harmonic(module: nn.Module) -> TypeGuard[HarmonicConv2d]:
 
 
 def _replaced(
-    model: nn.Module, convert: Callable[[nn.Module, Ties], nn.Module | None]
+    model: nn.Module, convert: Callable[[str, nn.Module, Ties], nn.Module | None]
 ) -> nn.Module:
     """A copy with modules exchanged; one module in two places stays one module in two places.
 
-    convert: gets each module of the copy, parents first, and what was tied before; returns its
+    convert: gets name and module, parents first, and what was tied before; returns the module's
     successor or None.
     """
     seen: dict[nn.Module, nn.Module] = {}
     ties: Ties = {}
 
-    def visit(old: nn.Module) -> nn.Module:
+    def visit(path: str, old: nn.Module) -> nn.Module:
         if old in seen:
             return seen[old]
-        new = convert(old, ties)
+        new = convert(path, old, ties)
         seen[old] = old if new is None else new
         if new is None:
             for name, child in old._modules.items():
                 if child is not None:
-                    old._modules[name] = visit(child)
+                    old._modules[name] = visit(f"{path}.{name}".lstrip("."), child)
         else:  # training flag, and hooks of every kind, which are the attributes named …_hook…
             new.training = old.training
             vars(new).update({name: one for name, one in vars(old).items() if "_hook" in name})
         return seen[old]
 
-    return visit(_copied(module("model", model)))
+    return visit("", _copied(module("model", model)))
 
 
 def _copied(model: nn.Module) -> nn.Module:

@@ -31,10 +31,10 @@ def use_moments(statistics: str, images: Tensor, filters: int, geometry: Geometr
     """
     one_of("statistics", statistics, STATISTICS)
     rows, columns = axes(geometry, images)
-    if rows.output < 1 or columns.output < 1:
-        return False  # no output: making the maps raises what F.conv2d raises
-    if (count := len(images) * rows.output * columns.output) < 2:
-        raise ValueError(f"batch norm needs more than 1 value per channel, not {count}")
+    if rows.output < 1 or columns.output < 1 or not len(images):
+        return False  # no output: the maps raise what F.conv2d raises, or take an empty batch
+    if len(images) * rows.output * columns.output == 1:
+        raise ValueError("batch norm needs more than 1 value per channel")
     if statistics == "auto":
         return images.numel() * (3 * filters - rows.kernel) > 1_200_000
     return statistics == "moments"
