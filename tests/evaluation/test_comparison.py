@@ -430,6 +430,16 @@ def test_intervals_over_seeds_are_wider_for_more_comparisons(tmp_path):
     assert float(two.pairs[0].verdict.split("balanced accuracy ")[1].split(" to ")[0]) < low
 
 
+def test_names_of_arms_and_runs_cannot_steer_a_terminal(tmp_path, draw, capsys):
+    for arm in ("plain", "esc\x1b[31m\u202ered\nline"):
+        a_run(tmp_path / arm, draw(lesions=40, seed=0), json.dumps(arm))
+    places = sorted(str(one) for one in tmp_path.iterdir())
+    assert main(["compare", *places, "--by", "model"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert all(line.isprintable() for line in lines)
+    assert any("esc\\x1b[31m\\u202ered\\nline" in line for line in lines)
+
+
 ODD_IDS = ("0001", "1", "01.0", "1e3", "NA", "nan", "None", "null", "inf", "True", "-", "N/A")
 
 
