@@ -9,6 +9,7 @@ from importlib import import_module
 from types import ModuleType
 
 from harmonic import commands
+from harmonic.errors import printable
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,7 +40,7 @@ def run_commands(
         print(f"{parser.prog}: interrupted", file=sys.stderr)
         return 130
     except (ValueError, OSError) as error:
-        print(f"{parser.prog}: {error}", file=sys.stderr)
+        print(f"{parser.prog}: {printable(error)}", file=sys.stderr)
         return 1
 
 

@@ -1,6 +1,15 @@
 """Tables in Markdown, as all pages have them; by hand, as `harmonic bench` has torch alone."""
 
+import re
 from collections.abc import Sequence
+from html import escape
+
+from harmonic.errors import printable
+
+
+def markdown_text(text: object) -> str:
+    """Text from outside as it stands on a page: no HTML, no link, no end of a line or cell."""
+    return escape(re.sub(r"[\\`|\[\]]", r"\\\g<0>", printable(text)), quote=False)
 
 
 def with_interval(value: float, low: float, high: float, form: str = ".3f") -> str:
@@ -12,7 +21,7 @@ def markdown_table(
     heads: Sequence[str], rows: Sequence[Sequence[object]], *, right: Sequence[str] = ()
 ) -> str:
     """Rows of cells below their heads; columns named in `right` are aligned to the right."""
-    table = [list(heads), *([str(cell) for cell in row] for row in rows)]
+    table = [list(heads), *([printable(cell) for cell in row] for row in rows)]
     widths = [max(len(head) + 2, *map(len, cells)) for head, *cells in zip(*table, strict=True)]
     sides = [">" if head in right else "<" for head in heads]
 

@@ -16,6 +16,9 @@ from harmonic.data.sources.kaggle import fetch_kaggle
 from harmonic.sample.archive import fetch_sample
 from stages.harness.stage import Stage, run_stage
 
+NO_ARCHIVE = "data/no-archive"
+"""The value of `archive` where none is meant: DVC refuses a dependency that is not there."""
+
 
 def sources(stage: Stage) -> dict[str, Callable[[Path, Path], None]]:
     """What fetches each source: a function of data/raw and of the folder of unfinished work."""
@@ -30,7 +33,10 @@ def sources(stage: Stage) -> dict[str, Callable[[Path, Path], None]]:
 
 
 def work(stage: Stage) -> None:
-    source = stage.params.source
+    source, archive = stage.params.source, stage.params.archive
+    if source != "archive" and archive != NO_ARCHIVE:
+        why = f"source is {source}, not archive"
+        print(f"download: warning: {archive!r} is not read, as {why}", file=sys.stderr)
     raw = stage.writes.raw
     sources(stage)[source](raw, stage.partial)
     print(f"download: {len(list((raw / 'images').iterdir()))} images from {source}")

@@ -8,6 +8,7 @@ import sys
 from dataclasses import fields
 from functools import partial
 
+from harmonic.errors import printable
 from harmonic.learning.device import choose_device
 from harmonic.report.files import RunFiles
 from harmonic.report.reading import read_contents
@@ -26,7 +27,7 @@ def work(stage: Stage) -> None:
     stage.writes.report.write_text(render_report(contents, figures), encoding="utf-8")
     stage.writes.card.write_text(render_card(contents), encoding="utf-8")
     for line in contents.doubts:
-        print(f"report: warning: {line}", file=sys.stderr)
+        print(f"report: warning: {printable(line)}", file=sys.stderr)
     print("report: open reports/report.html")
 
 

@@ -40,6 +40,7 @@ def work(stage: Stage) -> None:
 def assign_sets(
     stage: Stage, image_ids: np.ndarray, lesions: np.ndarray, dx: np.ndarray
 ) -> np.ndarray:
+    """The set of each image; `verify` asks too. Raises InputError where a class has too few."""
     settings = stage.params.split
     groups = lesions if settings.by == "lesion" else image_ids
     require_lesions(groups, dx)

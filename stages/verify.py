@@ -15,18 +15,24 @@ import pandas as pd
 
 from harmonic.data.inspection import inspect_images, inspection, match_files
 from harmonic.data.integrity import build_index, duplicates_across_groups, fingerprint
+from harmonic.data.lesions import doubtful_lesions, known_pairs, lesion_groups
 from harmonic.data.metadata import read_metadata
 from harmonic.data.originals import compare_with_originals, identity, read_manifest
 from stages.harness.partial import write_json
 from stages.harness.stage import Stage, run_stage
+from stages.split import assign_sets
 
 
 def work(stage: Stage) -> None:
     images = stage.reads.raw / "images"
     metadata = read_metadata(stage.reads.raw / "HAM10000_metadata.csv")
     unnamed = match_files(metadata.image_id, images)
+    lesions = lesion_groups(metadata.image_id, metadata.lesion_id, known_pairs())
+    image_ids, dx = metadata.image_id.to_numpy(dtype=str), metadata.dx.to_numpy(dtype=str)
+    # What the split would refuse, such as a class without images, is told before hours of work.
+    assign_sets(stage, image_ids, lesions, dx)
     inspected = inspect_images(metadata.image_id, images)
-    index = build_index(metadata, inspected)
+    index = build_index(metadata.assign(lesion_group=lesions), inspected)
     manifest = read_manifest()
     compared = compare_with_originals(index, inspected, manifest)
     duplicates = duplicates_across_groups(index, inspected)
@@ -50,19 +56,20 @@ def work(stage: Stage) -> None:
         f"({found['lesion_groups']} groups); {len(unnamed)} files without a row\n"
         f"verify: {found['identity']['verdict']}: {found['identity']['how']}"
     )
+    warnings = doubtful_lesions(metadata)
     relabelled = found["identity"]["known_ids"] - found["identity"]["label_matches"]
     if relabelled and found["identity"]["verdict"] != "other":
-        print(
-            f"verify: warning: {relabelled} images of HAM10000 come with another lesion id or "
-            "diagnosis than there (data/inspection.csv, same_label)",
-            file=sys.stderr,
+        warnings.append(
+            f"{relabelled} images of HAM10000 come with another lesion id or diagnosis than there "
+            "(data/inspection.csv, same_label)"
         )
     if len(duplicates):
-        print(
-            f"verify: warning: {len(duplicates)} images look like one of another lesion group "
-            "(data/duplicates.csv); a split by lesion may divide them",
-            file=sys.stderr,
+        warnings.append(
+            f"{len(duplicates)} images look like one of another lesion group "
+            "(data/duplicates.csv); a split by lesion may divide them"
         )
+    for warning in warnings:
+        print(f"verify: warning: {warning}", file=sys.stderr)
 
 
 WRITES = ["index", "inspection", "duplicates", "fingerprint"]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from harmonic.data.arrays import LabelledImages, data_digest, read_labelled_images
+from harmonic.data.metadata import read_table
 from harmonic.errors import InputError
 from harmonic.evaluation.run_folder import folder_name
 from harmonic.evaluation.scores import scores_of
@@ -81,7 +82,8 @@ def do(run: Planned, places: Places) -> str:
             return Outcome(record, fitted.history, told=told)
         figures, answers = evaluated(params, data, fitted)
         truth = truth_table(data.part("test"))
-        written = pd.read_csv(place / "split.csv", dtype=str).set_index("image_id").lesion_id
+        table = read_table(place / "split.csv", ("image_id", "lesion_id"))
+        written = table.set_index("image_id").lesion_id
         truth["lesion_id"] = written.loc[truth.image].to_numpy()  # known pairs not joined
         told = f"balanced accuracy {figures['balanced_accuracy']:.3f}"
         return Outcome(record, fitted.history, figures, answers, truth, told)

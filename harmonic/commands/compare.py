@@ -31,6 +31,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def run(options: argparse.Namespace) -> None:
+    from harmonic.errors import printable
     from harmonic.evaluation.run_files import files_read
     from harmonic.files import check_outputs, write_bytes, write_text
 
@@ -65,7 +66,8 @@ def run(options: argparse.Namespace) -> None:
         metrics=metrics,
         resamples=options.resamples,
     )
-    text = comparison_text(sections, metrics)
+    lines = comparison_text(sections, metrics).splitlines()  # arms and runs are named from outside
+    text = "".join(f"{printable(line)}\n" for line in lines)
     print(text, end="")
     if options.markdown is not None:
         write_text(options.markdown, text)

@@ -26,7 +26,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def run(options: argparse.Namespace) -> None:
-    from harmonic.errors import InputError
+    from harmonic.errors import InputError, printable
     from harmonic.files import check_outputs
 
     output: Path = options.output
@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> None:
                 "other storage; .onnx can be made of it"
             )
         save_stored(output, model, description, options.storage)
-        print(f"{output}: {output.stat().st_size} bytes, {options.storage}")
+        print(f"{printable(output)}: {output.stat().st_size} bytes, {options.storage}")
         return
 
     from harmonic.deploy.export import export_onnx
@@ -54,6 +54,6 @@ def run(options: argparse.Namespace) -> None:
     origin = hashlib.sha256(options.model.read_bytes()).hexdigest()
     difference = export_onnx(model, description, output, {"model_sha256": origin})
     print(
-        f"{output}: {output.stat().st_size} bytes, "
+        f"{printable(output)}: {output.stat().st_size} bytes, "
         f"logits of ONNX Runtime and torch differ by {difference:.1e} at most"
     )

@@ -80,20 +80,14 @@ def run(options: argparse.Namespace) -> int:
 
 def as_text(answer: "Answer") -> str:
     from harmonic.data.classes import CLASS_NAMES
+    from harmonic.errors import printable
 
     image = printable(answer.image)
     if answer.error or answer.probabilities is None:
-        return f"{image}: error: {printable(answer.error or '')}"
+        return f"{image}: error: {printable(answer.error)}"
     ranked = sorted(answer.probabilities.items(), key=lambda item: -item[1])
     figures = "  ".join(f"{name} {probability:.3f}" for name, probability in ranked)
     return f"{image}: {CLASS_NAMES[answer.prediction]}\n    {figures}"
-
-
-def printable(text: str) -> str:
-    """Without what would break a line, steer a terminal, or be in no encoding."""
-    return "".join(
-        sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text
-    )
 
 
 def explained(

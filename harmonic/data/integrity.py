@@ -9,7 +9,6 @@ import pandas as pd
 
 from harmonic.data.classes import CLASSES
 from harmonic.data.inspection import Inspected, bits_apart
-from harmonic.data.lesions import known_pairs, lesion_groups
 
 NEAR = 24
 """Of 256 bits. Scaled and recompressed, 400 of 400 originals stay within 16 bits of themselves; of
@@ -17,10 +16,9 @@ the 50 million pairs of different lesion groups of HAM10000, none comes as close
 
 
 def build_index(metadata: pd.DataFrame, inspected: list[Inspected]) -> pd.DataFrame:
-    """The index of the data set: one row per image, sorted by image_id, with its lesion group."""
+    """The index of the data set: the metadata, with a lesion_group, and the images' sizes."""
     columns = ["image_id", "lesion_id", "lesion_group", "dx", "dx_type", "age", "sex"]
     table = metadata.assign(
-        lesion_group=lesion_groups(metadata.image_id, metadata.lesion_id, known_pairs()),
         width=[found.width for found in inspected],
         height=[found.height for found in inspected],
     )

@@ -7,6 +7,9 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+MANY_IMAGES = 24
+"""Of one lesion; in HAM10000 none has more than six."""
+
 # Pairs of photographs that show one lesion under two lesion ids, found with fastdup and confirmed
 # by eye: Abhishek, Jain & Hamarneh, "Investigating the Quality of DermaMNIST and Fitzpatrick17k
 # Dermatological Image Datasets" (2025), newly_discovered_duplicates. ISIC_00 stands before each.
@@ -48,3 +51,17 @@ def lesion_groups(
     _, first_lesion = np.unique(group_of_lesion, return_index=True)
     names: np.ndarray = lesions[first_lesion][group_of_lesion][lesion_of_image]
     return names
+
+
+def doubtful_lesions(metadata: pd.DataFrame) -> list[str]:
+    """What speaks against ids of lesions, a line each: several diagnoses, dozens of images."""
+    lesions = metadata.groupby("lesion_id")
+    findings = {
+        "more than one diagnosis": lesions.dx.nunique() > 1,
+        f"{MANY_IMAGES} images or more": lesions.size() >= MANY_IMAGES,
+    }
+    return [
+        f"lesion {has.idxmax()} has {what} ({has.sum()} such lesions); is an id one lesion?"
+        for what, has in findings.items()
+        if has.any()
+    ]

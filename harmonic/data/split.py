@@ -36,7 +36,7 @@ def split_groups(
     for name in CLASSES:
         members = np.array(dx_of_group.index[dx_of_group == name], dtype=str)
         if 0 < len(members) < len(shares):
-            raise too_few(name, len(members), shares)
+            raise too_few({name: len(members)}, shares)
         shuffled = random.permutation(members)
         size = sizes[shuffled].to_numpy()
         target = {part: share * size.sum() for part, share in shares.items()}
@@ -110,16 +110,16 @@ def split_fold(
 
 
 def require_lesions(groups: np.ndarray, dx: np.ndarray) -> None:
-    """Raise InputError where a class has fewer lesions than there are SETS, or none at all."""
-    for name in CLASSES:
-        if (lesions := len(np.unique(groups[dx == name]))) < len(SETS):
-            raise too_few(name, lesions, SETS)
+    """Raise InputError naming all classes with fewer lesions than there are SETS, or none."""
+    lesions = {name: len(np.unique(groups[dx == name])) for name in CLASSES}
+    if few := {name: count for name, count in lesions.items() if count < len(SETS)}:
+        raise too_few(few, SETS)
 
 
-def too_few(name: str, lesions: int, sets: Collection[str]) -> InputError:
+def too_few(lesions: Mapping[str, int], sets: Collection[str]) -> InputError:
+    found = ", ".join(f"class {name} has {count} lesions" for name, count in lesions.items())
     return InputError(
-        f"class {name} has {lesions} lesions, fewer than the {len(sets)} sets "
-        f"{', '.join(sets)}: every set needs at least one"
+        f"{found}, fewer than the {len(sets)} sets {', '.join(sets)}: every set needs at least one"
     )
 
 

@@ -4,6 +4,7 @@ import io
 import os
 import stat
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,11 @@ from harmonic.images.resize import SMALLEST
 STANDARD_INPUT = "-"
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
 """What counts as an image in a folder; a file named itself may be called anything."""
+NOT_READ = (
+    *(".heic", ".heif", ".avif", ".webp", ".gif", ".jp2", ".j2k", ".jxl", ".jfif", ".psd"),
+    *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".dcm"),
+)
+"""Images too, which in a folder are not passed over without a word."""
 LARGEST_IMAGE_FILE = 2**28
 
 
@@ -62,17 +68,29 @@ def find_images(words: Sequence[str]) -> list[Source]:
         elif not word:
             found.append(Source(word, "an empty word names no image"))
         elif Path(word).is_dir():
-            inside = sorted(
-                str(Path(place) / name)
-                for place, _, names in os.walk(word)
-                for name in names
-                # A hidden file is another program's: a Mac's ._a.jpg, or what a kill left.
-                if name.lower().endswith(SUFFIXES) and not name.startswith(".")
-            )
-            nothing = f"folder {word}: holds no image ({', '.join(SUFFIXES)})"
-            found += [Source(name) for name in inside] or [Source(word, nothing)]
+            found += images_in(word)
         else:
             found.append(Source(word))
+    return found
+
+
+def images_in(folder: str) -> list[Source]:
+    """The images in a folder; last, a Source that says how many others of which kind are there."""
+    inside = sorted(
+        str(Path(place) / name)
+        for place, _, names in os.walk(folder)
+        for name in names
+        # A hidden file is another program's: a Mac's ._a.jpg, or what a kill left.
+        if not name.startswith(".")
+    )
+    found = [Source(name) for name in inside if name.lower().endswith(SUFFIXES)]
+    others = Counter(Path(name).suffix.lower() for name in inside)
+    kinds = [f"{others[suffix]} {suffix}" for suffix in NOT_READ if suffix in others]
+    if kinds or not found:
+        what = f"{', '.join(kinds)} not read" if kinds else "holds no image"
+        found.append(
+            Source(folder, f"folder {folder}: {what} (what is read: {', '.join(SUFFIXES)})")
+        )
     return found
 
 

@@ -15,6 +15,9 @@ from harmonic.errors import InputError
 from harmonic.evaluation.checks import checked_lesions, checked_pair, checked_probabilities
 from harmonic.evaluation.predictions import HEADER, PUBLISHED_TOLERANCE, check_ids
 
+TEXT_COLUMNS = frozenset({"image", "image_id", "lesion_id", "dx", "split", "answer", "value"})
+"""Where 0001 is not 1, and NA may be a name."""
+
 
 @dataclass(frozen=True)
 class Answers:
@@ -117,8 +120,8 @@ def answers_from(
     mine = known.loc[ids]
     if strange_dx := sorted(set(mine.dx.astype(str)) - set(CLASSES)):
         raise InputError(f"{name}: truth: dx {strange_dx[0]}; allowed are {', '.join(CLASSES)}")
-    if mine.lesion_id.isna().any():
-        raise InputError(f"{name}: truth: image {ids[mine.lesion_id.isna()][0]} has no lesion_id")
+    if (without := mine.lesion_id.fillna("") == "").any():
+        raise InputError(f"{name}: truth: image {ids[without][0]} has no lesion_id")
     others = None
     if natural is not None:
         others = _probabilities(natural, f"{name}: natural rule")
@@ -161,10 +164,18 @@ def test_set_of(answers: Answers) -> str:
 
 
 def csv_table(content: bytes, name: str) -> pd.DataFrame:
-    """The table in the bytes of a file, gzipped or not; raises InputError naming it for others."""
+    """The table in the bytes of a file, gzipped or not; raises InputError naming it for others.
+
+    TEXT_COLUMNS are str, "" where nothing stands; other columns are what pandas takes them for.
+    """
+    compression = "gzip" if content[:2] == b"\x1f\x8b" else None
+    as_text = {"dtype": str, "keep_default_na": False, "usecols": TEXT_COLUMNS.__contains__}
     try:
-        compression = "gzip" if content[:2] == b"\x1f\x8b" else None
-        return pd.read_csv(io.BytesIO(content), compression=compression)
+        table, text = (
+            pd.read_csv(io.BytesIO(content), compression=compression, **options)
+            for options in ({}, as_text)
+        )
+        return table.assign(**text)
     except (ValueError, OSError, EOFError) as error:
         raise InputError(f"{name}: no readable CSV table ({error})") from None
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from harmonic.data.classes import CLASSES
+from harmonic.data.metadata import numbered_rows
 from harmonic.errors import InputError
 from harmonic.evaluation.checks import ROW_SUM_TOLERANCE, checked_probabilities
 from harmonic.files import write_text
@@ -67,23 +68,23 @@ def read_predictions(
     try:
         opened = gzip.open if path.suffix == ".gz" else open
         with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
-            rows = [row for row in csv.reader(file) if row]
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+            rows = list(numbered_rows(file))
+    except (OSError, EOFError, ValueError) as error:
         raise InputError(f"{path}: cannot be read as a CSV table ({error})") from None
-    if not rows or tuple(rows[0]) != HEADER:
-        found = ",".join(rows[0])[:80] if rows else "nothing"
+    if not rows or tuple(rows[0][1]) != HEADER:
+        found = ",".join(rows[0][1])[:80] if rows else "nothing"
         raise InputError(f"{path}: header {found!r}; allowed is {','.join(HEADER)!r}")
     if len(rows) == 1:
         raise InputError(f"{path}: no row below the header; at least one image is needed")
     values = []
-    for line, row in enumerate(rows[1:], start=2):
+    for line, row in rows[1:]:
         if len(row) != len(HEADER):
             raise InputError(f"{path}: line {line} has {len(row)} fields; {len(HEADER)} needed")
         try:
             values.append([float(field) for field in row[1:]])
         except ValueError as error:
             raise InputError(f"{path}: line {line}: {error}") from None
-    image_ids = [row[0] for row in rows[1:]]
+    image_ids = [row[0] for _, row in rows[1:]]
     check_ids(image_ids, str(path))
     return image_ids, checked_probabilities(values, str(path), tolerance, image_ids)
 

@@ -10,6 +10,7 @@ import torch
 
 from harmonic.data.arrays import read_labelled_images
 from harmonic.errors import InputError
+from harmonic.evaluation.answers import csv_table
 from harmonic.evaluation.comparison import Pair, compare
 from harmonic.evaluation.rules import uncalibrated_rule
 from harmonic.evaluation.runs import read_runs, run_from
@@ -45,7 +46,7 @@ def read_contents(
         predictions=Predictions(test.labels, balanced, natural, uncalibrated),
         params=params,
         fingerprint=read_json(files.fingerprint),
-        split=pd.read_csv(files.split, dtype=str),
+        split=pd.read_csv(files.split, dtype=str, keep_default_na=False),
         history=read_history(files.history),
         lr_curve=pd.read_csv(files.lr_range / "curve.csv"),
         lr_suggestion=read_json(files.lr_range / "suggestion.json") | {"used_lr": params["lr"]},
@@ -54,7 +55,7 @@ def read_contents(
         tables={
             "per_class": pd.read_csv(files.per_class),
             "operating_points": pd.read_csv(files.operating_points),
-            "subgroups": pd.read_csv(files.subgroups, dtype={"value": str}),
+            "subgroups": csv_table(files.subgroups.read_bytes(), str(files.subgroups)),
         },
         hair_pairs=hair_pairs(files.raw / "images", files.hairless, data.image_ids.tolist()),
         cases=confident_cases(model, description, test, natural),

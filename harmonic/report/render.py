@@ -12,6 +12,7 @@ from harmonic.evaluation import plots
 from harmonic.evaluation.bootstrap import QUANTILES
 from harmonic.evaluation.metrics import BALANCED_METRICS
 from harmonic.evaluation.weighted import CALIBRATION_BINS
+from harmonic.markdown import markdown_text
 from harmonic.report.contents import ReportContents
 from harmonic.report.tables import (
     MEANINGS,
@@ -139,7 +140,10 @@ def rendered(name: str, **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["text"] = markdown_text
     environment.filters["shown"] = shown
+    if not environment.autoescape:
+        environment.filters["shown"] = lambda value: markdown_text(shown(value))
     return environment.get_template(name).render(**values)
 
 

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harmonic.errors import InputError
+from harmonic.errors import InputError, printable
 from harmonic.learning.launcher import check_launcher
 from harmonic.provenance import commit_of
 from stages.harness.exact import compute_exactly
@@ -92,7 +92,7 @@ def run_stage(
             with locked(name):
                 lead(name, work, params, inputs, places, opened)
     except InputError as error:
-        print(f"{who}: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"{who}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         if not follows:
@@ -101,7 +101,8 @@ def run_stage(
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
             raise
-        print(f"{who}: {error.strerror}: {error.filename or 'while writing'}", file=sys.stderr)
+        what = f"{error.strerror}: {error.filename or 'while writing'}"
+        print(f"{who}: {printable(what)}", file=sys.stderr)
         return 1
     return 0
 

@@ -25,9 +25,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def run(options: argparse.Namespace) -> None:
-    import pandas as pd
-
     from harmonic.data.arrays import data_digest
+    from harmonic.data.metadata import read_index
     from harmonic.errors import InputError
     from studies.data import all_images, overridden
     from studies.small_data.arms import ARMS
@@ -41,7 +40,7 @@ def run(options: argparse.Namespace) -> None:
     places, size = places_of(options), PRESETS[options.preset].image_size
     base = {"source": "archive", "archive": str(places.archive), "image_size": size}
     images, data = all_images(places.work, overridden(base))
-    index = pd.read_csv(images.with_name("index.csv"), dtype={"lesion_group": str})
+    index = read_index(images.with_name("index.csv"))
     splits = [
         published(index, options.gem, number) if options.gem else drawn(index, number)
         for number in range(3)

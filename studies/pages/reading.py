@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from harmonic.data.classes import CLASSES
 from harmonic.deploy.compression import Scores, scores_of_choice
 from harmonic.errors import InputError
+from harmonic.evaluation.answers import csv_table
 from harmonic.evaluation.runs import Run, read_runs
 
 
@@ -35,7 +36,7 @@ def truth_of(results: Path, digest: str) -> pd.DataFrame:
     place = results / "data" / f"{digest}.csv.gz"
     if not place.is_file():
         raise InputError(f"{place}: the truth of these data is not there")
-    return pd.read_csv(place, dtype=str)
+    return pd.read_csv(place, dtype=str, keep_default_na=False)
 
 
 def written_lesions(results: Path, run: Run) -> NDArray[np.str_]:
@@ -50,7 +51,7 @@ def kept_answers(results: Path, run: Run) -> pd.DataFrame:
     place = (run.folder or Path()) / "answers.csv.gz"
     if not place.is_file():
         raise InputError(f"{place} is not there")
-    table = pd.read_csv(place)
+    table = csv_table(place.read_bytes(), str(place))
     truth = truth_of(results, str(run.record["data"]))
     if missing := sorted(set(table.image) - set(truth.image)):
         raise InputError(f"{place}: image {missing[0]}: no truth for it")

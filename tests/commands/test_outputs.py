@@ -73,6 +73,16 @@ def test_a_heat_map_that_is_there_is_kept_unless_it_is_asked_for(
     assert "is the file photos/a-explained.png, which this command uses" in line
 
 
+def test_a_second_run_leaves_the_heat_map_of_another_image_of_this_name(
+    mine: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["predict", "model.safetensors", "photos/a.png", "--explain", "maps"]) == 0
+    before = contents(mine)
+    words = ["predict", "model.safetensors", "photos/more", "--explain", "maps"]
+    assert "a-explained.png: is there already" in refused(capsys, *words)
+    assert contents(mine) == before
+
+
 def test_no_two_pictures_have_one_name_on_any_file_system() -> None:
     images = ["a.png", "A.jpg", "x/a.png", "a-explained.png", "-", "--", "é" * 300, "é" * 299]
     found = picture_names(images)

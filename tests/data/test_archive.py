@@ -12,6 +12,7 @@ from harmonic.files import UNFINISHED
 
 METADATA = "HAM10000_metadata.csv"
 IMAGE = "HAM10000_images_part_1/ISIC_0024306.jpg"
+TABLE = b"image_id\nISIC_0024306\nISIC_0029306\nISIC_0000001\n"
 
 
 def make_zip(path: Path, members: dict[str, bytes]) -> Path:
@@ -32,7 +33,7 @@ def files_below(folder: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize("kind", ["zip", "folder"])
 def test_zip_and_folder_give_the_same(tmp_path: Path, kind: str) -> None:
     members = {
-        METADATA: b"table",
+        METADATA: TABLE,
         IMAGE: b"one",
         "HAM10000_images_part_2/ISIC_0029306.jpg": b"two",
         "ham10000_images_part_1/ISIC_0024306.jpg": b"one",
@@ -45,21 +46,21 @@ def test_zip_and_folder_give_the_same(tmp_path: Path, kind: str) -> None:
         archive = tmp_path / "folder"
     import_archives([archive], tmp_path / "raw")
     assert files_below(tmp_path / "raw") == {
-        METADATA: b"table",
+        METADATA: TABLE,
         "images/ISIC_0024306.jpg": b"one",
         "images/ISIC_0029306.jpg": b"two",
     }
 
 
 def test_an_interrupted_import_goes_on(tmp_path: Path) -> None:
-    archive = make_zip(tmp_path / "a.zip", {METADATA: b"table", IMAGE: b"one"})
+    archive = make_zip(tmp_path / "a.zip", {METADATA: TABLE, IMAGE: b"one"})
     raw = tmp_path / "raw"
     import_archives([archive], raw)
     (raw / METADATA).unlink()
     (raw / METADATA).with_name(UNFINISHED + METADATA).write_bytes(b"o")
     before = (raw / "images/ISIC_0024306.jpg").stat().st_mtime_ns
     import_archives([archive], raw)
-    assert files_below(raw) == {METADATA: b"table", "images/ISIC_0024306.jpg": b"one"}
+    assert files_below(raw) == {METADATA: TABLE, "images/ISIC_0024306.jpg": b"one"}
     assert (raw / "images/ISIC_0024306.jpg").stat().st_mtime_ns == before
 
 
@@ -67,12 +68,12 @@ def test_an_interrupted_import_goes_on(tmp_path: Path) -> None:
     ("members", "message"),
     [
         ({IMAGE: b"one"}, f"has no {METADATA}"),
-        ({METADATA: b"table"}, "has no image"),
-        ({METADATA: b"t", IMAGE: b"1", "../ISIC_0000001.jpg": b"x"}, "leaves the archive"),
-        ({METADATA: b"t", IMAGE: b"1", "/etc/ISIC_0000001.jpg": b"x"}, "leaves the archive"),
-        ({METADATA: b"t", IMAGE: b"1", "C:\\ISIC_0000001.jpg": b"x"}, "leaves the archive"),
-        ({METADATA: b"t", IMAGE: b"1", "two/ISIC_0024306.jpg": b"22"}, "two different files"),
-        ({METADATA: b"t", IMAGE: bytes(3_000_000)}, "a ratio of at most"),
+        ({METADATA: TABLE}, "has no image"),
+        ({METADATA: TABLE, IMAGE: b"1", "../ISIC_0000001.jpg": b"x"}, "leaves the archive"),
+        ({METADATA: TABLE, IMAGE: b"1", "/etc/ISIC_0000001.jpg": b"x"}, "leaves the archive"),
+        ({METADATA: TABLE, IMAGE: b"1", "C:\\ISIC_0000001.jpg": b"x"}, "leaves the archive"),
+        ({METADATA: TABLE, IMAGE: b"1", "two/ISIC_0024306.jpg": b"22"}, "two different files"),
+        ({METADATA: TABLE, IMAGE: bytes(3_000_000)}, "a ratio of at most"),
     ],
 )
 def test_a_bad_zip_is_refused_with_one_line(
@@ -92,7 +93,7 @@ def test_a_link_in_a_zip_is_refused(tmp_path: Path) -> None:
     info.external_attr = (stat.S_IFLNK | 0o777) << 16
     archive = tmp_path / "a.zip"
     with zipfile.ZipFile(archive, "w") as file:
-        file.writestr(METADATA, b"t")
+        file.writestr(METADATA, TABLE)
         file.writestr(info, "/etc/passwd")
     with pytest.raises(InputError, match="symbolic link"):
         import_archives([archive], tmp_path / "raw")
@@ -101,6 +102,7 @@ def test_a_link_in_a_zip_is_refused(tmp_path: Path) -> None:
 def test_a_link_in_a_folder_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
+    (folder / METADATA).write_bytes(TABLE)
     (folder / "ISIC_0000001.jpg").symlink_to("/etc/passwd")
     with pytest.raises(InputError, match="symbolic link"):
         import_archives([folder], tmp_path / "raw")
@@ -110,6 +112,7 @@ def test_a_link_in_a_folder_is_refused(tmp_path: Path) -> None:
 def test_a_name_twice_is_refused(tmp_path: Path) -> None:
     archive = tmp_path / "a.zip"
     with zipfile.ZipFile(archive, "w") as file:
+        file.writestr(METADATA, TABLE)
         for content in (b"1", b"2"):
             file.writestr(IMAGE, content)
     with pytest.raises(InputError, match="is in it twice"):
@@ -117,7 +120,7 @@ def test_a_name_twice_is_refused(tmp_path: Path) -> None:
 
 
 def test_two_images_of_one_name_and_size_are_told_apart(tmp_path: Path) -> None:
-    members = {METADATA: b"t", IMAGE: b"one", f"two/{Path(IMAGE).name}": b"eno"}
+    members = {METADATA: TABLE, IMAGE: b"one", f"two/{Path(IMAGE).name}": b"eno"}
     archive = make_zip(tmp_path / "a.zip", members)
     with zipfile.ZipFile(archive) as file:
         file.extractall(tmp_path / "folder")
@@ -128,7 +131,7 @@ def test_two_images_of_one_name_and_size_are_told_apart(tmp_path: Path) -> None:
 
 def test_a_member_gives_no_more_than_it_declares(tmp_path: Path) -> None:
     """A bomb that lies about its size: the directory says 100 bytes, the stream holds 3 MB."""
-    archive = make_zip(tmp_path / "a.zip", {METADATA: b"table", IMAGE: bytes(3_000_000)})
+    archive = make_zip(tmp_path / "a.zip", {METADATA: TABLE, IMAGE: bytes(3_000_000)})
     content = archive.read_bytes()
     size = (3_000_000).to_bytes(4, "little")
     archive.write_bytes(content.replace(size, (100).to_bytes(4, "little")))
@@ -140,9 +143,9 @@ def test_a_member_gives_no_more_than_it_declares(tmp_path: Path) -> None:
 def test_an_archive_too_large_for_the_disk_is_refused_before_unpacking(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    archive = make_zip(tmp_path / "a.zip", {METADATA: b"table", IMAGE: b"pixels"})
+    archive = make_zip(tmp_path / "a.zip", {METADATA: TABLE, IMAGE: b"pixels"})
     usage = type("Usage", (), {"free": 10})
-    monkeypatch.setattr("harmonic.data.sources.archive.shutil.disk_usage", lambda _: usage)
+    monkeypatch.setattr("harmonic.data.sources.members.shutil.disk_usage", lambda _: usage)
     with pytest.raises(InputError, match=r"are needed, 0.00 GB are free"):
         import_archives([archive], tmp_path / "raw")
     assert files_below(tmp_path / "raw") == {}
@@ -150,7 +153,7 @@ def test_an_archive_too_large_for_the_disk_is_refused_before_unpacking(
 
 @pytest.mark.parametrize("cut", [0, 10, -30])
 def test_a_truncated_zip_is_refused(tmp_path: Path, cut: int) -> None:
-    archive = make_zip(tmp_path / "a.zip", {METADATA: b"table", IMAGE: b"one"})
+    archive = make_zip(tmp_path / "a.zip", {METADATA: TABLE, IMAGE: b"one"})
     archive.write_bytes(archive.read_bytes()[:cut])
     with pytest.raises(InputError, match="not a whole zip file"):
         import_archives([archive], tmp_path / "raw")
@@ -159,7 +162,7 @@ def test_a_truncated_zip_is_refused(tmp_path: Path, cut: int) -> None:
 def test_a_damaged_member_is_named(tmp_path: Path) -> None:
     archive = tmp_path / "a.zip"
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as file:
-        file.writestr(METADATA, b"table")
+        file.writestr(METADATA, TABLE)
         file.writestr(IMAGE, b"pixels of the image")
     content = archive.read_bytes()
     archive.write_bytes(content.replace(b"pixels of", b"pixels 0f", 1))
@@ -169,7 +172,7 @@ def test_a_damaged_member_is_named(tmp_path: Path) -> None:
 
 
 def test_an_encrypted_zip_is_refused(tmp_path: Path) -> None:
-    archive = make_zip(tmp_path / "a.zip", {METADATA: b"table", IMAGE: b"one"})
+    archive = make_zip(tmp_path / "a.zip", {METADATA: TABLE, IMAGE: b"one"})
     content = bytearray(archive.read_bytes())
     for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         start = content.find(signature)
@@ -194,7 +197,7 @@ def patched(path: Path, old: bytes, new: bytes) -> Path:
 
 
 def test_odd_zip_files_are_refused_with_one_line(tmp_path: Path) -> None:
-    members = {METADATA: b"table" * 20, IMAGE: b"pixels" * 20}
+    members = {METADATA: TABLE, IMAGE: b"pixels" * 20}
     version = make_zip(tmp_path / "version.zip", members)
     content = bytearray(version.read_bytes())
     start = content.find(b"PK\x01\x02")

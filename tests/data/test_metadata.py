@@ -2,8 +2,12 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from harmonic.data.lesions import MANY_IMAGES, doubtful_lesions
 from harmonic.data.metadata import read_metadata
 from harmonic.errors import InputError
 
@@ -59,3 +63,64 @@ def test_a_missing_or_binary_file_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe\x00\x80" * 50)
     with pytest.raises(InputError, match="not a readable CSV"):
         read_metadata(path)
+
+
+@pytest.mark.parametrize(
+    "text", ["NA", "na", "N/A", "nan", "NaN", "Unknown", "none", "NULL", "?", "-", "_", "", " "]
+)
+def test_what_stands_for_no_lesion_is_no_id(tmp_path: Path, text: str) -> None:
+    """As one id it would make a single lesion of all photographs whose lesion is not known."""
+    with pytest.raises(InputError, match="line 3: lesion_id is"):
+        read_metadata(written(tmp_path, HEADER + ROWS.replace("HAM_1", text)))
+
+
+def test_ids_are_the_text_that_stands_there(tmp_path: Path) -> None:
+    text = HEADER + "".join(
+        f"{lesion},{image},nv,histo,,,NA\n"
+        for lesion, image in (("007", "NA"), ("1e3", "0001"), ("0x1F", "nan"), ("1_0", "-1"))
+    )
+    table = read_metadata(written(tmp_path, text))
+    assert table.image_id.tolist() == ["-1", "0001", "NA", "nan"]
+    assert table.lesion_id.tolist() == ["1_0", "1e3", "007", "0x1F"]
+    assert set(table.localization) == {"NA"}
+
+
+@given(
+    gaps=st.lists(st.sampled_from(["", "\n", "\r\n", " \n", ",,,,,,\n"]), min_size=6, max_size=6),
+    cells=st.lists(
+        st.sampled_from(["back", '"upper\nback"', '"a\r\n\nb"']), min_size=5, max_size=5
+    ),
+    wrong=st.integers(0, 4),
+)
+def test_the_line_named_is_the_line_of_the_file(
+    tmp_path_factory: pytest.TempPathFactory, gaps: list[str], cells: list[str], wrong: int
+) -> None:
+    rows = [
+        f"HAM_{n},ISIC_{n},{'wart' if n == wrong else 'nv'},histo,5,male,{cell}\n"
+        for n, cell in enumerate(cells)
+    ]
+    text = gaps[0] + HEADER + "".join(gap + row for gap, row in zip(gaps[1:], rows, strict=True))
+    path = tmp_path_factory.mktemp("lines") / "HAM10000_metadata.csv"
+    path.write_bytes(text.encode())
+    with pytest.raises(InputError) as caught:
+        read_metadata(path)
+    line = int(str(caught.value).partition(", line ")[2].partition(":")[0])
+    assert ",wart," in text.split("\n")[line - 1]
+
+
+def test_a_quote_that_is_never_closed_is_named_by_its_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"not a readable CSV table \(line 3: "):
+        read_metadata(written(tmp_path, HEADER + ROWS.replace("HAM_1", '"HAM_1')))
+
+
+def test_lesions_of_several_diagnoses_or_dozens_of_images_are_told() -> None:
+    def lesions(*ids: str) -> list[str]:
+        table = pd.DataFrame({"lesion_id": ids, "dx": "nv"})
+        table.loc[table.lesion_id == "two", "dx"] = ["nv", "mel", "nv"][: ids.count("two")]
+        return doubtful_lesions(table)
+
+    assert lesions(*["one"] * (MANY_IMAGES - 1), "other") == []
+    (line,) = lesions("one", "two", "two")
+    assert line.startswith("lesion two has more than one diagnosis (1 such lesions)")
+    (line,) = lesions(*["one"] * MANY_IMAGES, "other")
+    assert line.startswith(f"lesion one has {MANY_IMAGES} images or more")

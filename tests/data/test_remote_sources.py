@@ -221,7 +221,7 @@ def test_a_full_disk_is_seen_before_anything_is_fetched(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     usage = type("Usage", (), {"free": 1000})
-    monkeypatch.setattr("harmonic.data.sources.archive.shutil.disk_usage", lambda _: usage)
+    monkeypatch.setattr("harmonic.data.sources.members.shutil.disk_usage", lambda _: usage)
     line = refused(project, source, capsys)
     assert "0.00 GB are free" in line
     assert server.log == []

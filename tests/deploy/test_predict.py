@@ -241,6 +241,23 @@ def test_names_and_sizes_that_no_photograph_has_get_a_line_of_their_own(
     assert "an empty word names no image" in "".join(answers)
 
 
+def test_images_that_are_not_read_are_counted_and_end_in_status_1(
+    models: dict[str, Path], photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "good.jpg").write_bytes(next(photographs.iterdir()).read_bytes())
+    (tmp_path / "more").mkdir()
+    for name in ("a.heic", "more/b.HEIC", "c.webp", "d.jp2", "._e.heic", "notes.txt", "f.avif"):
+        (tmp_path / name).touch()
+    status, (good, others) = predict(capsys, models["onnx"], tmp_path)
+    assert status == 1
+    assert "prediction" in good
+    assert others["image"] == str(tmp_path)
+    assert "2 .heic, 1 .avif, 1 .webp, 1 .jp2 not read (what is read: .jpg, " in others["error"]
+    (tmp_path / "good.jpg").unlink()
+    status, (only,) = predict(capsys, models["onnx"], tmp_path)
+    assert (status, only["error"]) == (1, others["error"])
+
+
 def test_hidden_files_of_a_folder_are_no_photographs(tmp_path: Path) -> None:
     for name in ("a.png", "._a.png", ".unfinished-b.png", "more/c.JPG"):
         (tmp_path / name).parent.mkdir(exist_ok=True)

@@ -18,6 +18,7 @@ from harmonic.evaluation.pooling import pooled_answers
 from harmonic.evaluation.predictions import write_predictions
 from harmonic.evaluation.run_folder import folder_name, keep_truth, write_json, write_run
 from harmonic.evaluation.runs import read_runs, runs_table
+from studies.pages.reading import kept_answers
 
 NAMES = np.array(CLASSES)
 
@@ -118,10 +119,10 @@ def test_folders_are_grouped_by_what_differs(tmp_path, draw, capsys):
         compare(runs, by=["colour"])
 
 
-def a_run(folder, test, model="cnn", level=None, seed=0, fold=None, first=0):
+def a_run(folder, test, model="cnn", level=None, seed=0, fold=None, first=0, ids=None):
     (folder / "reports").mkdir(parents=True)
     (folder / "data").mkdir()
-    ids = image_ids(len(test.labels), first)
+    ids = image_ids(len(test.labels), first) if ids is None else ids
     found = probabilities(test.labels, 1.5, seed)
     write_predictions(folder / "reports" / "predictions.csv", ids, found)
     write_predictions(folder / "reports" / "predictions_natural.csv", ids, found)
@@ -427,6 +428,38 @@ def test_intervals_over_seeds_are_wider_for_more_comparisons(tmp_path):
     assert "[" not in one.pairs[0].verdict
     low = float(one.pairs[0].verdict.split("balanced accuracy ")[1].split(" to ")[0])
     assert float(two.pairs[0].verdict.split("balanced accuracy ")[1].split(" to ")[0]) < low
+
+
+def test_names_of_arms_and_runs_cannot_steer_a_terminal(tmp_path, draw, capsys):
+    for arm in ("plain", "esc\x1b[31m\u202ered\nline"):
+        a_run(tmp_path / arm, draw(lesions=40, seed=0), json.dumps(arm))
+    places = sorted(str(one) for one in tmp_path.iterdir())
+    assert main(["compare", *places, "--by", "model"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert all(line.isprintable() for line in lines)
+    assert any("esc\\x1b[31m\\u202ered\\nline" in line for line in lines)
+
+
+ODD_IDS = ("0001", "1", "01.0", "1e3", "NA", "nan", "None", "null", "inf", "True", "-", "N/A")
+
+
+@pytest.mark.parametrize("odd", [ODD_IDS, ()])
+def test_ids_of_images_and_lesions_are_text(tmp_path, draw, odd):
+    """0001 is not 1, and NA is a name, in a run's own files as in those kept in results/."""
+    test = draw(lesions=40, seed=0)
+    ids = [*odd, *(f"{number:04d}" for number in range(100, 100 + len(test.labels)))]
+    ids = ids[: len(test.labels)]
+    a_run(tmp_path / "run", test, ids=ids)
+    table = pd.DataFrame({"image": ids, "lesion_id": ids, "dx": NAMES[test.labels]})
+    keep_truth(tmp_path / "runs", "0123456789ab", table)
+    found = probabilities(test.labels, 1.5, 0)
+    answers = pd.DataFrame(found, columns=[name.upper() for name in CLASSES])
+    answers.insert(0, "image", ids)
+    kept(tmp_path / "runs", "odd", "cnn", 0, answers, balanced_accuracy=0.5)
+    own, in_results = read_runs([str(tmp_path / "run"), str(tmp_path / "runs")])
+    assert own.answers.image_ids.tolist() == in_results.answers.image_ids.tolist() == ids
+    assert in_results.answers.lesions.tolist() == ids
+    assert kept_answers(tmp_path, in_results).lesion_id.tolist() == ids
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,14 @@ def test_a_broken_file_is_refused_in_one_line_naming_it(tmp_path, text, message)
     assert "\n" not in str(refusal.value)
 
 
+def test_the_line_named_is_the_line_of_the_file(tmp_path):
+    path = tmp_path / "predictions.csv"
+    quoted = GOOD.replace("ISIC_1", '"two\nlines"').replace("\n", "\n\n", 1)
+    path.write_text(f"\n{quoted}\nISIC_2,0.4,0.6\n")
+    with pytest.raises(InputError, match="line 7 has 3 fields"):
+        read_predictions(path)
+
+
 def test_a_missing_file_and_one_that_is_no_text_are_refused(tmp_path):
     with pytest.raises(InputError, match="cannot be read"):
         read_predictions(tmp_path / "none.csv")

@@ -146,6 +146,22 @@ def test_the_card_shows_the_figures_of_the_report(contents):
     assert "drawn by a program" in render_card(of_the_sample(contents))
 
 
+def test_values_of_tables_are_text_on_the_card_and_on_the_page(contents):
+    bad = "<img src=x onerror=alert(1)>|[a](b)\n# new\x1b[31m"
+    tables = dict(contents.tables)
+    tables["subgroups"] = tables["subgroups"].assign(value=bad)
+    fingerprint = dict(contents.fingerprint) | {"identity": {"verdict": bad}}
+    spoilt = replace(contents, tables=tables, fingerprint=fingerprint, doubts=[bad])
+    card, plain = render_card(spoilt), render_card(replace(contents, doubts=["x"]))
+    assert "&lt;img src=x" in card
+    assert "<img" not in card
+    assert "<img src=x" not in render_report(spoilt, draw_figures(spoilt))
+    assert card.replace("\n", "").isprintable()
+    assert len(card.splitlines()) == len(plain.splitlines()) + 1  # the verdict's
+    rows = [line for line in card.splitlines() if "onerror" in line and line.startswith("|")]
+    assert len({row.count("|") - row.count("\\|") for row in rows}) == 1
+
+
 def of_the_sample(contents: ReportContents) -> ReportContents:
     return replace(contents, params={**contents.params, "source": "sample"})
 

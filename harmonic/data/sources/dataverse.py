@@ -7,7 +7,8 @@ Dataverse record shows.
 from collections.abc import Sequence
 from pathlib import Path
 
-from harmonic.data.sources.archive import METADATA, import_archives, require_free_disk
+from harmonic.data.sources.archive import METADATA, import_archives
+from harmonic.data.sources.members import require_free_disk
 from harmonic.data.sources.transfer import RemoteFile, bytes_at_hand, download
 from harmonic.files import write_bytes
 
@@ -36,5 +37,6 @@ def fetch_dataverse(
     kept = sum(bytes_at_hand(folder, file.name) for file in files)
     require_free_disk({folder: max(whole - kept, 0), raw: whole})  # JPEG does not shrink in a zip
     table, *archives = [download(file, folder, stall_seconds=stall_seconds) for file in files]
-    import_archives(archives, raw, table=False)
+    raw.mkdir(parents=True, exist_ok=True)
     write_bytes(raw / METADATA, table.read_bytes(), alone=True)
+    import_archives(archives, raw)

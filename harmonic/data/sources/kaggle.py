@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from harmonic.data.sources.archive import import_archives, require_free_disk
+from harmonic.data.sources.archive import import_archives
+from harmonic.data.sources.members import require_free_disk
 from harmonic.data.sources.transfer import size_of
 from harmonic.errors import InputError, one_line
 
