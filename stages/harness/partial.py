@@ -36,20 +36,30 @@ def stage_digest(stage: str, params: Params, inputs: Iterable[Path]) -> str:
 
 
 @contextmanager
-def locked(stage: str) -> Iterator[None]:
-    """Hold the stage's unfinished work alone; InputError where another process holds it.
+def claimed(folder: Path, *, wait: bool = False) -> Iterator[bool]:
+    """Hold a folder alone; False where another process holds it, unless `wait` for its end.
 
     The lock goes with the process, however it ends.
     """
-    folder = PARTIAL / stage
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except OSError:
+            yield False
+            return
+        yield True
+
+
+@contextmanager
+def locked(stage: str) -> Iterator[None]:
+    """Hold the stage's unfinished work alone; InputError where another process holds it."""
+    folder = PARTIAL / stage
+    with claimed(folder) as mine:
+        if not mine:
             raise InputError(
                 f"another run of this stage is at work in {folder.resolve()}; wait for it"
-            ) from None
+            )
         yield
 
 

@@ -27,8 +27,9 @@ from harmonic.model_file.description import Description
 from harmonic.model_file.safetensors_file import load_model
 from harmonic.nn.binary import quantised_layers
 from stages.harness.params import load_params
+from stages.harness.partial import claimed
 from stages.training import recipe_of
-from studies.data import claimed, leaves
+from studies.data import leaves
 
 BASES = ("harmonic", "cnn")
 FAMILIES = ("level", "binary", "ternary")

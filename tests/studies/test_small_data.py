@@ -1,5 +1,8 @@
 """The comparison with little data: no lesion on both sides, arms that differ as they say."""
 
+import json
+from argparse import Namespace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -36,9 +39,8 @@ from studies.small_data.tasks import (
     RATES,
     Preset,
     balanced_accuracy,
-    best_found,
-    run_tasks,
-    search_tasks,
+    final_runs,
+    search_runs,
 )
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
@@ -218,36 +220,36 @@ def test_a_killed_search_goes_on_and_the_runs_take_what_it_found(
     assert capsys.readouterr().out.count("is there") == 3
 
 
-def test_the_best_of_a_search_needs_the_whole_search() -> None:
-    split = drawn(synthetic_index(seed=0), 0)
-    tasks = list(search_tasks("small", ["plain", "ortho"], [split]))
-    assert len(tasks) == 2 * len(RATES) * len(DECAYS)
-    assert len({task.run.name for task in tasks}) == len(tasks)
-    assert all(set(task.training) == set(split.training) for task in tasks)
-    rows = pd.DataFrame(
-        {
-            "arm": [task.run.own["small_data.arm"] for task in tasks],
-            "split": split.name,
-            "lr": [task.run.overrides["lr"] for task in tasks],
-            "weight_decay": [task.run.overrides["train.weight_decay"] for task in tasks],
-            "val_balanced_accuracy": np.linspace(0, 1, len(tasks)),
-        }
-    )
-    assert best_found(rows, "ortho", split.name) == (RATES[-1], DECAYS[-1])
-    with pytest.raises(InputError, match="plain has 5 of 6 runs"):
-        best_found(rows.iloc[1:], "plain", split.name)
-    with pytest.raises(InputError, match="plain has 0 of 6 runs"):
-        best_found(rows, "plain", "gem0")
+def test_the_best_of_a_search_needs_the_whole_search(tmp_path: Path) -> None:
+    splits = [drawn(synthetic_index(seed=0), 0)]
+    search = search_runs("small", ["plain", "ortho"], splits[0])
+    assert len({run.name for run in search}) == 2 * len(RATES) * len(DECAYS)
+    assert all(set(run.rows["train"]) == set(splits[0].training) for run in search if run.rows)
+    options = Namespace(preset="small", seeds=[0], k=[5], runs=tmp_path)
+    labels = np.repeat(np.arange(7), 500)
+    with pytest.raises(InputError, match="plain: 6 runs of its search are missing, plain-drawn0-"):
+        final_runs(options, ["plain"], splits, labels)
+    for number, run in enumerate(search):
+        run.folder(tmp_path).mkdir(parents=True)
+        record = {"val_balanced_accuracy": number / 100}
+        (run.folder(tmp_path) / "run.json").write_text(json.dumps(record))
+    (best,) = final_runs(options, ["ortho"], splits, labels)
+    found = best.overrides["lr"], best.overrides["train.weight_decay"]
+    assert found == (RATES[-1], DECAYS[-1])
+    gems = [replace(splits[0], name="gem0")]  # another protocol's search does not count
+    with pytest.raises(InputError, match="plain: 6 runs of its search are missing"):
+        final_runs(options, ["plain"], gems, labels)
 
 
 def test_published_runs_are_those_that_the_study_plans() -> None:
     """What is there is found again by its name, and not run twice."""
     results = Path(__file__).resolve().parents[2] / "results/runs"
     splits = [Split(f"gem{n}", *4 * [np.arange(0)]) for n in range(3)]
-    tasks = list(search_tasks("small", ["plain", "ortho-first"], splits))
-    tasks += run_tasks("small", ["plain", "l1-first"], splits, [0], [80], np.arange(0), results)
-    assert len(tasks) == 12 + 6
-    assert all(is_finished(task.run, results) for task in tasks)
+    options = Namespace(preset="small", seeds=[0], k=[80], runs=results)
+    runs = search_runs("small", ["plain", "ortho-first"], splits[0])
+    runs += final_runs(options, ["plain", "l1-first"], splits, np.arange(0))
+    assert len(runs) == 12 + 6
+    assert all(is_finished(run, results) for run in runs)
 
 
 def test_balanced_accuracy_is_the_mean_recall() -> None:
