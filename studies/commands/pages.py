@@ -79,5 +79,5 @@ def compress(options: argparse.Namespace) -> None:
     settings = Options(options.epochs, options.lr, options.views, options.device)
     runs = read_runs([str(options.runs / options.preset)], answers=False)
     for one in chosen_runs(runs, options.preset, options.data, options.work):
-        print(f"{one.arm}-seed{one.seed}: ", end="", file=sys.stderr, flush=True)
+        print(f"{one.run.name}: ", end="", file=sys.stderr, flush=True)
         print(measure(one, settings, options.runs, commit), file=sys.stderr)
