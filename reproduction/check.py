@@ -27,7 +27,6 @@ from reproduction.environment import RECORD, describe, differences
 from stages.harness.exact import is_exact
 from stages.harness.params import load_params
 from stages.harness.pipeline import LOCK, parse_lock
-from stages.harness.stage import LOGS
 
 METRICS = "reports/metrics.json"
 
@@ -81,8 +80,7 @@ def judge(root: Path, clone: Path, last: str | None = None) -> bool:
         return not untrue
     print(f"reproduce: the first stage that parts is {parting.stage} ({parting.status}):")
     environment = differences(json.loads(committed(root, RECORD)), describe(clone))
-    log = json.loads(text_in(clone, f"{LOGS}/{parting.stage}.json"))
-    for line in explanation(parting, environment, log.get("unlisted_reads", [])):
+    for line in explanation(parting, environment):
         print(f"  {line}")
     return False
 

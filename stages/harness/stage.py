@@ -31,8 +31,7 @@ from stages.harness.partial import (
     stage_digest,
     write_json,
 )
-from stages.harness.pipeline import dependencies, outputs, read_pipeline
-from stages.harness.reads import imported, unlisted, watch_opened
+from stages.harness.pipeline import outputs, read_pipeline
 from stages.harness.recorded import refuse_other_bytes, refuse_other_params
 
 LOGS = Path("logs")
@@ -74,13 +73,13 @@ def run_stage(
     command line names. several: whether a launcher may have several processes do the work together;
     all but the first follow, in a folder that is thrown away.
     """
-    opened = watch_opened() if "DVC_STAGE" in os.environ else set()
     follows = several and is_follower()
     who = f"{name}, process {os.environ['RANK']}" if follows else name
     try:
         options = parse(name, work, [*reads, *writes], argv)
-        inputs = {read: getattr(options, read) for read in reads}
-        places = {write: getattr(options, write) for write in writes}
+        inputs, places = (
+            {one: getattr(options, one) for one in names} for names in (reads, writes)
+        )
         params = load_params(options.params)
         compute_exactly(name, params)
         if several:
@@ -90,7 +89,7 @@ def run_stage(
                 work(begun(name, params, inputs, places, Path(folder)))
         else:
             with locked(name):
-                lead(name, work, params, inputs, places, opened)
+                lead(name, work, params, inputs, places)
     except InputError as error:
         print(f"{who}: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
@@ -119,9 +118,7 @@ def begun(name: str, params: Params, inputs: Places, places: Places, folder: Pat
     return Stage(name, params, Namespace(**inputs), Namespace(**unfinished), partial)
 
 
-def lead(
-    name: str, work: Work, params: Params, inputs: Places, places: Places, opened: set[str]
-) -> None:
+def lead(name: str, work: Work, params: Params, inputs: Places, places: Places) -> None:
     """Do the work as the one process that writes: check the places, work, move, log."""
     for read, path in inputs.items():
         if not path.exists():
@@ -138,7 +135,6 @@ def lead(
     clear_done(stage.partial)
     started, clock = datetime.now(UTC), time.perf_counter()
     work(stage)
-    note_unlisted_reads(stage, opened)
     for write, place in places.items():
         move_into_place(getattr(stage.writes, write), place)
     write_log(stage, started, time.perf_counter() - clock)
@@ -160,19 +156,6 @@ def check_place(name: str, place: Path, inputs: Iterable[Path], own: Sequence[st
         raise InputError(f"{name}: is there already; remove it first, or give another place")
 
 
-def note_unlisted_reads(stage: Stage, opened: set[str]) -> None:
-    """Warn of files that the result may depend on without DVC knowing."""
-    listed = dependencies(read_pipeline()[stage.name], stage.params.archive)
-    inputs = map(str, vars(stage.reads).values())
-    if found := unlisted(opened | imported(), [*listed, *inputs]):
-        stage.log["unlisted_reads"] = found
-        print(
-            f"{stage.name}: warning: reads {', '.join(found)}, which dvc.yaml does not list; "
-            "DVC will not see a change there",
-            file=sys.stderr,
-        )
-
-
 def parse(name: str, work: Work, options: Sequence[str], argv: Sequence[str] | None) -> Namespace:
     parser = ArgumentParser(
         prog=f"python -m stages.{name}",
@@ -187,19 +170,20 @@ def parse(name: str, work: Work, options: Sequence[str], argv: Sequence[str] | N
 
 def write_log(stage: Stage, started: datetime, seconds: float) -> None:
     """logs/<stage>.json: when, how long, by which code and on what machine the stage ran."""
-    torch = {"torch": str(sys.modules["torch"].__version__)} if "torch" in sys.modules else {}
+    host = {
+        "machine": platform.machine(),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "cores": os.cpu_count(),
+    }
+    if torch := sys.modules.get("torch"):
+        host["torch"] = str(torch.__version__)
     record = {
         "stage": stage.name,
         "commit": commit_of(Path()),
         "started": started.isoformat(timespec="seconds"),
         "seconds": round(seconds, 2),
-        "host": {
-            "machine": platform.machine(),
-            "system": platform.platform(),
-            "python": platform.python_version(),
-            "cores": os.cpu_count(),
-            **torch,
-        },
+        "host": host,
         **stage.log,
     }
     unfinished = stage.partial / "log.json"

@@ -2,8 +2,6 @@
 
 import fcntl
 import json
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +11,6 @@ import pytest
 from harmonic.errors import InputError
 from stages.harness.params import load_params
 from stages.harness.partial import move_into_place, stage_digest
-from stages.harness.reads import unlisted
 from stages.harness.recorded import content_digest
 from stages.harness.stage import Stage, run_stage
 
@@ -205,26 +202,3 @@ def test_a_move_between_file_systems_is_whole_and_leaves_nothing_beside(
         assert not unfinished.exists()
     assert [path.name for path in place.parent.iterdir()] == ["place"]
     assert (place / "a" if kind == "folder" else place).read_text(encoding="utf-8") == "1"
-
-
-def test_a_file_that_is_read_but_not_listed_is_found(project: Path) -> None:
-    for name in ("listed/a", "b", "listed/harness/c.py", "logs/d", "__init__.py", "e.py"):
-        (project / name).parent.mkdir(parents=True, exist_ok=True)
-        (project / name).write_text("", encoding="utf-8")
-    opened = ["listed/a", str(project / "b"), "listed/harness/c.py", "logs/d", "__init__.py"]
-    opened += ["__pycache__/e.cpython-311.pyc", "/etc/hostname", "gone"]
-    assert unlisted(opened, ["listed"]) == ["b", "e.py"]
-
-
-def test_opened_files_are_seen_when_read_not_when_written(tmp_path: Path) -> None:
-    code = (
-        "from pathlib import Path; from stages.harness.reads import watch_opened;"
-        "opened = watch_opened(); Path(r'{0}/made').write_text('1');"
-        "print(any('made' in path for path in opened));"
-        "Path(r'{0}/made').read_text(); print(any('made' in path for path in opened))"
-    )
-    printed = subprocess.run(
-        [sys.executable, "-c", code.format(tmp_path)],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    ).stdout  # fmt: skip
-    assert printed.split() == ["False", "True"]
