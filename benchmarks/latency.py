@@ -19,6 +19,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from harmonic.deploy.export import export_onnx
@@ -35,16 +36,19 @@ BATCHES = (1, 64)
 def end_to_end(model: Path, image: Path, rounds: int) -> tuple[list[float], list[float]]:
     """Wall and processor seconds of each of `rounds` processes."""
     command = [sys.executable, "-m", "harmonic", "predict", str(model), str(image), "--json"]
-    wall, processor = [], []
+
+    def spent() -> np.ndarray:
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return np.array([time.perf_counter(), used.ru_utime + used.ru_stime])
+
+    turns = []
     for _ in range(rounds):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        started = time.perf_counter()
+        before = spent()
         done = subprocess.run(command, capture_output=True, text=True, check=False)
-        wall.append(time.perf_counter() - started)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        processor.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+        turns.append(spent() - before)
         if done.returncode:
             raise InputError(f"predict failed: {' '.join(done.stderr.splitlines()[-1:])}")
+    wall, processor = np.transpose(turns).tolist()
     return wall, processor
 
 
@@ -64,8 +68,8 @@ def measured(source: Path, image: Path, rounds: int) -> str:
             files[conv] = OnnxPredictor(folder / f"{conv}.onnx", threads=1)
         network = {batch: milliseconds(files, batch, rounds) for batch in BATCHES}
     rows = [
-        (batch, f"{times['plain']:.2f}", f"{times['harmonic']:.2f}", difference(times))
-        for batch, times in network.items()
+        (batch, f"{plain:.2f}", f"{harmonic:.2f}", f"{harmonic / plain - 1:+.1%}")
+        for batch, (plain, harmonic) in ((n, one.values()) for n, one in network.items())
     ]
     heads = ("images", "plain", "harmonic, folded", "difference")
     return (
@@ -78,10 +82,6 @@ def measured(source: Path, image: Path, rounds: int) -> str:
         f"The network alone ({description.network}, {description.image_size} pixels, one thread), "
         "median ms a call:\n\n" + markdown_table(heads, rows, right=heads)
     )
-
-
-def difference(times: dict[str, float]) -> str:
-    return f"{times['harmonic'] / times['plain'] - 1:+.1%}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -90,11 +90,7 @@ def rows(page: str, section: str = "") -> list[dict[str, str]]:
 
 
 def row(page: str, cells: Mapping[str, str], section: str = "") -> dict[str, str]:
-    """The only row of a page with these cells.
-
-    Raises:
-        InputError: naming the page and the cells, where there is no such row or there are several.
-    """
+    """The only row of a page with these cells; InputError where there is none, or several."""
     found = [one for one in rows(page, section) if cells.items() <= one.items()]
     if len(found) != 1:
         asked = ", ".join(f"{head} = {cell}" for head, cell in cells.items())

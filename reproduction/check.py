@@ -32,10 +32,7 @@ METRICS = "reports/metrics.json"
 
 
 def check(root: Path, last: str | None = None) -> int:
-    """Print a table, up to the stage `last`; 0 where everything is as recorded, 1 where not.
-
-    The clone is kept, to be looked at, where not all is well.
-    """
+    """Print a table, up to a stage; 0 where all is as recorded, else 1, and the clone is kept."""
     if run(["git", "status", "--porcelain", "--untracked-files=no"], root):
         print("reproduce: files here differ from the last commit; the commit is what is checked")
     if last is not None and last not in parse_lock(committed(root, LOCK)):

@@ -29,10 +29,7 @@ Environment = dict[str, Any]
 
 
 def pins(root: Path) -> dict[str, str]:
-    """The version of every package that the requirements pin.
-
-    Raises InputError naming a line that pins nothing, or a package that is pinned twice.
-    """
+    """The version of every pinned package; InputError for what pins nothing, or twice."""
     found: dict[str, str] = {}
     for file in ("requirements.txt", "constraints.txt"):
         for line in requirements(root, file):

@@ -139,7 +139,7 @@ def damaged_cache(root: Path) -> Iterator[str]:
 
     with Repo(str(root)) as repo:
         cache = Path(repo.cache.local.path)
-    for path, (stage, digest) in recorded_outs(text_of(root, LOCK)).items():
+    for path, (stage, digest) in recorded_outs(parse_lock(text_of(root, LOCK))).items():
         for entry in damaged_entries(cache, digest):
             mend = f"rm -rf {shlex.join([str(entry), path])}; dvc repro {stage}"
             yield f"{stage}: the cache's copy of {path} is damaged; {mend}"

@@ -88,10 +88,7 @@ def in_sets(data: LabelledImages, rows: Rows) -> LabelledImages:
 
 
 def overridden(overrides: dict[str, Any]) -> Tree:
-    """The tree of params.yaml with values changed by dotted key.
-
-    Raises InputError for a key that params.yaml does not have, or a value it does not allow.
-    """
+    """The tree of params.yaml, changed by dotted key; InputError for what it does not allow."""
     params: Tree = YAML(typ="safe", pure=True).load(REPOSITORY / "params.yaml")
     for key, value in overrides.items():
         *sections, last = key.split(".")
@@ -134,15 +131,12 @@ def digest_of(params: Tree, stages: Sequence[str]) -> str:
 
 @cache
 def file_digest(path: Path, size: int, changed_at: int) -> str:
-    """Of a file that has not changed since, it is worked out only once."""
+    """Worked out once for a file that has not changed since."""
     return content_digest(path)
 
 
 def run_stages(folder: Path, params: Tree, stages: Iterable[str]) -> None:
-    """Run stages in a folder that is laid out like the repository.
-
-    Raises InputError with the stage's own last line where one fails.
-    """
+    """Run stages in a folder laid out like the repository; InputError with the last line of one."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("harmonic", "stages", "dvc.yaml"):
         link(folder / name, REPOSITORY / name)

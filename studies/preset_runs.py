@@ -33,10 +33,7 @@ def runs(options: Namespace, _: object) -> list[Planned]:
 def runs_of(
     preset: str, arms: Sequence[str], seeds: Sequence[int], folds: int, kept: Path = RUNS
 ) -> list[Planned]:
-    """Every run asked for: all arms of one seed before the next seed, so that pairs come early.
-
-    kept: the folder of runs, in which the search is that the preset relies on.
-    """
+    """Every run asked for, an arm after the other, then seeds; a search is looked up in `kept`."""
     chosen = PRESETS[preset]
     for arm in arms:
         if arm not in chosen.arms:
@@ -61,10 +58,7 @@ def searched(search: str, arm: str, kept: Path) -> Overrides:
 
 
 def best_of(tried: Sequence[Planned], arm: str, kept: Path, command: str) -> Overrides:
-    """Rate and decay of the best run of an arm's search, on validation; of equals the first.
-
-    Raises InputError where runs of the search are missing.
-    """
+    """Rate and decay of the best run of an arm's search, on validation; of equals the first."""
     records = {one.name: one.folder(kept) / "run.json" for one in tried}
     if missing := [one.arm for one in tried if not records[one.name].is_file()]:
         raise InputError(

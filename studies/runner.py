@@ -158,11 +158,7 @@ def do(run: Planned, places: Places) -> str:
 
 
 def is_finished(run: Planned, runs: Path, digest: str | None = None) -> bool:
-    """Whether the run has its folder.
-
-    Raises InputError where that folder is of other parameters or, with `digest`, of other data: a
-    result is never taken for another's, nor written over.
-    """
+    """Whether the run has its folder; InputError where that is of other parameters or data."""
     folder = run.folder(runs)
     if not folder.exists():
         return False
@@ -180,10 +176,7 @@ def is_finished(run: Planned, runs: Path, digest: str | None = None) -> bool:
 
 
 def work_folder(run: Planned, places: Places, digest: str) -> Path:
-    """Where the run does its unfinished work: none of other parameters or other code has the same.
-
-    What a change of the code makes stale stays there until someone removes it.
-    """
+    """Where the run does its unfinished work: other parameters or other code have another."""
     told = [places.commit, run.params(places.archive), run.own]
     own = hashlib.sha256(json.dumps(told, sort_keys=True, default=dict).encode()).hexdigest()[:8]
     return places.work / run.study / digest / f"{run.name}-{own}"

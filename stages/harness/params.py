@@ -153,10 +153,7 @@ class Params(Section):
 
 
 def load_params(path: Path) -> Params:
-    """Read and check a params.yaml, YAML 1.2 as for DVC: `1e-4` is a number.
-
-    Raises InputError naming the key, the value and what is allowed; of several, the first.
-    """
+    """Read and check a params.yaml (YAML 1.2: `1e-4` is a number); InputError names the key."""
     try:
         tree = YAML(typ="safe", pure=True).load(path)
     except FileNotFoundError:

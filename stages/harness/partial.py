@@ -37,10 +37,7 @@ def stage_digest(stage: str, params: Params, inputs: Iterable[Path]) -> str:
 
 @contextmanager
 def claimed(folder: Path, *, wait: bool = False) -> Iterator[bool]:
-    """Hold a folder alone; False where another process holds it, unless `wait` for its end.
-
-    The lock goes with the process, however it ends.
-    """
+    """Hold a folder until this process ends; False where another does, unless `wait` for it."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
         try:
@@ -64,10 +61,7 @@ def locked(stage: str) -> Iterator[None]:
 
 
 def move_into_place(unfinished: Path, place: Path) -> None:
-    """Move a whole file or folder to its place; what was there before goes first.
-
-    Raises InputError where a folder stands in the place of a file.
-    """
+    """Move a whole file or folder to its place, in place of what was there."""
     place.parent.mkdir(parents=True, exist_ok=True)
     if place.is_dir():
         if not unfinished.is_dir():

@@ -73,10 +73,7 @@ def is_comparable(arm: str) -> bool:
 
 
 def chosen_runs(runs: Sequence[Run], preset: str, data: str | None, work: Path) -> list[Network]:
-    """Networks of a preset on one data set that are worth comparing, whole ones first.
-
-    Raises InputError where there is none, where data sets would be mixed, or a network is gone.
-    """
+    """A preset's networks on one data set, whole ones first; InputError if mixed or gone."""
     chosen = [run for run in runs if run.fold is None and is_comparable(run.traits["arm"])]
     chosen = [run for run in chosen if data in (None, run.record.get("data"))]
     if not chosen:
@@ -127,10 +124,7 @@ def files_of(
 
 
 def measure(network: Network, options: Options, runs: Path, commit: str) -> str:
-    """Write a folder for each file of one network; returns what happened, in a few words.
-
-    A killed one goes on from the fine-tuning's last epoch.
-    """
+    """Write a folder for each file of a network; says what happened. A killed one goes on."""
     run = network.run
     study, digest = f"{run.traits['study']}-compressed", str(run.record["data"])
     told = [commit, options.epochs, options.lr, options.views, options.device]
@@ -185,11 +179,7 @@ def measure(network: Network, options: Options, runs: Path, commit: str) -> str:
 
 
 def is_made(folder: Path, run: Run, options: Options) -> bool:
-    """Whether a file of a run's network has its folder.
-
-    Raises InputError where that is of other options, or of a network on other data or of other
-    parameters.
-    """
+    """Whether a file has its folder; InputError where that is of other options, data or network."""
     if not folder.is_dir():
         return False
     (made,) = read_runs([str(folder)], answers=False)

@@ -48,10 +48,7 @@ def scored(runs: list[Run], results: Path, resamples: int) -> pd.DataFrame:
 
 
 def over_seeds(rows: pd.DataFrame) -> pd.DataFrame:
-    """A row a way of storing: means over the seeds that have a float32 network to be held against.
-
-    Intervals are over lesions, of the mean of the seeds; `change_seeds` are the single changes.
-    """
+    """A row a way of storing: means over the seeds that have a float32 network to compare with."""
     whole = rows[(rows.weights == WHOLE) & ~rows.trained][["model", "seed", "bytes", "scores"]]
     rows = rows.merge(whole, on=["model", "seed"], suffixes=("", "_whole"))
     if rows.empty:

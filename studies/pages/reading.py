@@ -63,10 +63,7 @@ class Pairs:
 
 
 def paired(first: Sequence[Run], second: Sequence[Run], names: str, least: int = 1) -> Pairs:
-    """Two arms, seed by seed.
-
-    Raises InputError where fewer than `least` seeds have answers of both, or test images differ.
-    """
+    """Two arms, seed by seed; InputError for fewer than `least` seeds, or other test images."""
     of_second = {run.seed: run for run in second}
     runs = sorted(
         ((run, of_second[run.seed]) for run in first if run.seed in of_second),

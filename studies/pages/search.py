@@ -17,10 +17,7 @@ from studies.presets import PRESETS
 
 
 def searched(runs: Sequence[Run]) -> pd.DataFrame:
-    """Validation scores, one row per kind and one column per learning rate.
-
-    Raises InputError where runs of the search are missing.
-    """
+    """Validation scores, one row per kind and one column per learning rate; all, or InputError."""
     table = runs_table(runs, ["lr"])
     if missing := sorted(set(PRESETS["search"].arms) - set(table.arm)):
         raise InputError(
