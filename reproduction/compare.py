@@ -58,12 +58,10 @@ def verdict(name: str, then: Recorded, now: Recorded, made: set[str], tolerated:
         f"parameter {key}: {then.params.get(key, 'none')} → {now.params.get(key, 'none')}"
         for key in changed(then.params, now.params)
     ]
-    if then.command != now.command:
-        changes.append("the command in dvc.yaml")
+    changes += ["the command in dvc.yaml"] * (then.command != now.command)
+    status = STALE if changes else SAME
     if outs:
         status = WITHIN if tolerated and not changes else DIFFERENT
-    else:
-        status = STALE if changes else SAME
     return Verdict(name, status, outs, changes, [path for path in deps if path in made])
 
 

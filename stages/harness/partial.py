@@ -49,15 +49,15 @@ def claimed(folder: Path, *, wait: bool = False) -> Iterator[bool]:
 
 
 @contextmanager
-def locked(stage: str) -> Iterator[None]:
-    """Hold the stage's unfinished work alone; InputError where another process holds it."""
+def locked(stage: str) -> Iterator[Path]:
+    """Hold the folder of a stage's unfinished work; InputError where another process holds it."""
     folder = PARTIAL / stage
     with claimed(folder) as mine:
         if not mine:
             raise InputError(
                 f"another run of this stage is at work in {folder.resolve()}; wait for it"
             )
-        yield
+        yield folder
 
 
 def move_into_place(unfinished: Path, place: Path) -> None:

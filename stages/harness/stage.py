@@ -23,7 +23,6 @@ from harmonic.provenance import commit_of
 from stages.harness.exact import compute_exactly
 from stages.harness.params import Params, load_params
 from stages.harness.partial import (
-    PARTIAL,
     clear_done,
     locked,
     mark_done,
@@ -84,12 +83,14 @@ def run_stage(
         compute_exactly(name, params)
         if several:
             check_launcher(params.train.launcher)
-        if follows:
-            with tempfile.TemporaryDirectory() as folder:
-                work(begun(name, params, inputs, places, Path(folder)))
-        else:
-            with locked(name):
-                lead(name, work, params, inputs, places)
+        with tempfile.TemporaryDirectory() if follows else locked(name) as folder:
+            if not follows:
+                check(name, params, inputs, places)
+            partial = Path(folder) / stage_digest(name, params, inputs.values())
+            partial.mkdir(parents=True, exist_ok=True)
+            unfinished = {one: partial / place.name for one, place in places.items()}
+            stage = Stage(name, params, Namespace(**inputs), Namespace(**unfinished), partial)
+            work(stage) if follows else lead(stage, work, places)
     except InputError as error:
         print(f"{who}: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
@@ -110,16 +111,8 @@ def is_follower() -> bool:
     return os.environ.get("RANK", "").lstrip("0") != ""
 
 
-def begun(name: str, params: Params, inputs: Places, places: Places, folder: Path) -> Stage:
-    """The stage with its unfinished work in `folder`, under the digest of what it depends on."""
-    partial = folder / stage_digest(name, params, inputs.values())
-    partial.mkdir(parents=True, exist_ok=True)
-    unfinished = {write: partial / place.name for write, place in places.items()}
-    return Stage(name, params, Namespace(**inputs), Namespace(**unfinished), partial)
-
-
-def lead(name: str, work: Work, params: Params, inputs: Places, places: Places) -> None:
-    """Do the work as the one process that writes: check the places, work, move, log."""
+def check(name: str, params: Params, inputs: Places, places: Places) -> None:
+    """InputError where an input is not there or not what dvc.lock records, or a place is taken."""
     for read, path in inputs.items():
         if not path.exists():
             raise InputError(
@@ -131,7 +124,10 @@ def lead(name: str, work: Work, params: Params, inputs: Places, places: Places) 
     own = outputs(read_pipeline()[name])
     for write, place in places.items():
         check_place(f"--{write} {place}", place, inputs.values(), own)
-    stage = begun(name, params, inputs, places, PARTIAL / name)
+
+
+def lead(stage: Stage, work: Work, places: Places) -> None:
+    """Do the work as the one process that writes: work, move, log."""
     clear_done(stage.partial)
     started, clock = datetime.now(UTC), time.perf_counter()
     work(stage)

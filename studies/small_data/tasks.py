@@ -177,14 +177,10 @@ def measured(
     """Balanced accuracy on the test set, and on its images that are `clean`."""
     test = data.part("test")
     found = logits_of(fitted, test.images).argmax(axis=1)
-    return Outcome(
-        {
-            "balanced_accuracy": balanced_accuracy(test.labels, found),
-            "clean_balanced_accuracy": balanced_accuracy(test.labels[clean], found[clean]),
-            "test_images": len(test.labels),
-        }
-    )
-
-
-def balanced_accuracy(labels: NDArray[np.int64], found: NDArray[np.int64]) -> float:
-    return round(float(balanced_accuracy_score(labels, found)), 5)
+    parts = {"": np.ones(len(found), dtype=bool), "clean_": clean}
+    figures = {
+        f"{name}balanced_accuracy": balanced_accuracy_score(test.labels[rows], found[rows])
+        for name, rows in parts.items()
+    }
+    rounded = {name: round(float(figure), 5) for name, figure in figures.items()}
+    return Outcome(rounded | {"test_images": len(found)})

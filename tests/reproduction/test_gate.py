@@ -37,9 +37,7 @@ def change(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
 
 
-def test_a_clone_without_data_is_judged_by_what_it_has(
-    clone: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_clone_without_data_is_judged_by_what_it_has(clone: Path, capsys) -> None:
     """The committed record may be older than the code while one works; the gate tells it."""
     gate(clone)
     before = capsys.readouterr().err
@@ -55,9 +53,7 @@ def test_a_clone_without_data_is_judged_by_what_it_has(
     assert "gate: split:" not in found.removeprefix(before)
 
 
-def test_code_that_every_stage_shares_is_compared_with_the_record(
-    clone: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_code_that_every_stage_shares_is_compared_with_the_record(clone: Path, capsys) -> None:
     """Parameters that mean something else, classes in another order: no stage's own file."""
     with (clone / "stages/harness/params.py").open("a", encoding="utf-8") as file:
         file.write("tree = {}\n")

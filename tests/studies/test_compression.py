@@ -61,9 +61,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-def test_the_page_holds_every_form_of_every_network(
-    study: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_page_holds_every_form_of_every_network(study: Path, capsys) -> None:
     places = ["--runs", str(study / "runs"), "--work", str(study / "work")]
     words = ["compress", "small", *places, "--commit", "c0ffee"]
     assert main(words) == 0

@@ -38,7 +38,6 @@ from studies.small_data.tasks import (
     PRESETS,
     RATES,
     Preset,
-    balanced_accuracy,
     final_runs,
     search_runs,
 )
@@ -180,7 +179,7 @@ def test_ortho_starts_from_the_very_kernels_of_plain() -> None:
 
 @pytest.mark.slow
 def test_a_killed_search_goes_on_and_the_runs_take_what_it_found(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch, capsys
 ) -> None:
     fetch_sample(tmp_path / "raw", tmp_path / "unfinished", images=300, seed=0)
     options = {"width": 4, "blocks": 1}
@@ -250,12 +249,6 @@ def test_published_runs_are_those_that_the_study_plans() -> None:
     runs += final_runs(options, ["plain", "l1-first"], splits, np.arange(0))
     assert len(runs) == 12 + 6
     assert all(is_finished(run, results) for run in runs)
-
-
-def test_balanced_accuracy_is_the_mean_recall() -> None:
-    assert balanced_accuracy(np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1])) == pytest.approx(
-        (2 / 3 + 1) / 2, abs=1e-5
-    )
 
 
 def runs_of(gains: dict[str, tuple[float, float]], counts: tuple[int, ...] = (80,)) -> pd.DataFrame:
