@@ -71,10 +71,7 @@ Measure = Callable[[Params, Fitted, LabelledImages, Path], Outcome]
 
 @dataclass(frozen=True)
 class Planned:
-    """One run: the values in which it differs from the pipeline's training, and what it measures.
-
-    Without `rows` and `measure` it is trained on the pipeline's split and reads no test set.
-    """
+    """One run: in what it differs from the pipeline's training, and what it measures then."""
 
     study: str
     arm: str
@@ -98,6 +95,7 @@ class Planned:
     watch: Callable[[Params, LabelledImages], Callable[..., Mapping[str, float]]] | None = None
     """Gives what `fit` is to find out after each epoch."""
     measure: Measure | None = None
+    """None where the test set is not to be read."""
 
     @property
     def name(self) -> str:
@@ -175,6 +173,15 @@ def is_finished(run: Planned, runs: Path, digest: str | None = None) -> bool:
     return True
 
 
+def listed(run: Planned, runs: Path) -> str:
+    """Whether the run has its folder, on whatever data, and its name."""
+    try:
+        said = "there  " if is_finished(run, runs) else "missing"
+    except InputError as error:
+        said = f"other   ({error})"
+    return f"{said} {run.study} {run.name}"
+
+
 def work_folder(run: Planned, places: Places, digest: str) -> Path:
     """Where the run does its unfinished work: other parameters or other code have another."""
     told = [places.commit, run.params(places.archive), run.own]
@@ -224,10 +231,7 @@ def trained(
 def logits_of(fitted: Fitted, images: NDArray[np.uint8], views: int = 1) -> NDArray[np.float64]:
     """The trained network's logits of uint8 images (N, H, W, 3)."""
     statistics, device = fitted.description.statistics(), fitted.processes.device
-    found: NDArray[np.float64] = predict_logits(
-        fitted.network, images, statistics, device, view_count=views
-    )
-    return found
+    return predict_logits(fitted.network, images, statistics, device, view_count=views)
 
 
 def answers_table(test: LabelledImages, probabilities: NDArray[np.float64]) -> pd.DataFrame:

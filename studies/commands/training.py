@@ -1,7 +1,6 @@
 """python -m studies run | leak | post-protocol | small-data: every command that trains."""
 
 import argparse
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -118,12 +117,11 @@ def add_places(parser: argparse.ArgumentParser) -> None:
 
 def run(module: str, options: argparse.Namespace) -> int:
     """Do the runs that a study's module makes of the options, each as if it were the only one."""
-    from studies.runner import do
+    from studies.runner import do, listed
 
     find = import_module(module).runs
     if getattr(options, "list", False):
-        for line in listed(find(options, None), options.runs):
-            print(line)
+        print(*(listed(one, options.runs) for one in find(options, None)), sep="\n")
         return 0
     places = places_of(options)
     runs, failed = find(options, places), 0
@@ -153,15 +151,3 @@ def commit_of_code(options: argparse.Namespace) -> str:
     from studies.data import REPOSITORY
 
     return options.commit or clean_commit(REPOSITORY, CODE)
-
-
-def listed(runs: Sequence, folder: Path) -> Iterator[str]:
-    """One line per run: whether it has its folder, on whatever data."""
-    from studies.runner import is_finished
-
-    for one in runs:
-        try:
-            said = "there  " if is_finished(one, folder) else "missing"
-        except InputError as error:
-            said = f"other   ({error})"
-        yield f"{said} {one.study} {one.name}"

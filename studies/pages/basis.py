@@ -12,13 +12,7 @@ from harmonic.evaluation.plots.differences import forest_plot
 from harmonic.evaluation.runs import Run, runs_table
 from harmonic.evaluation.weighted import STATISTICS
 from harmonic.markdown import markdown_table, with_interval
-from studies.pages.reading import (
-    by_arm,
-    commits_of,
-    mean_and_deviation,
-    paired,
-    runs_of_study,
-)
+from studies.pages.reading import by_arm, commits_of, mean_and_deviation, paired, runs_of_study
 
 FIGURE = "balanced_accuracy"
 

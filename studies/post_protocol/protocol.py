@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from sklearn.metrics import precision_score, recall_score
+from sklearn.metrics import recall_score
 from torch import nn
 
 from harmonic.data.arrays import LabelledImages
@@ -106,17 +106,14 @@ def independent_draws(groups: NDArray[np.str_], draw: int) -> Draws:
     return Draws(np.sort(training), answered, np.isin(answered, test), part)
 
 
-def micro_averages(
+def micro_average(
     labels: NDArray[np.int64], answers: NDArray[np.int64], random: torch.Generator
-) -> tuple[float, float]:
-    """The post's precision and recall, averaged over all answers: of as many test images as there
-    are, drawn with replacement and with equal class frequencies."""
+) -> float:
+    """The post's precision, and its recall, of all answers together: of as many test images as
+    there are, drawn with replacement and with equal class frequencies."""
     odds = torch.from_numpy(1 / np.bincount(labels)[labels])
     rows = torch.multinomial(odds, len(labels), True, generator=random).numpy()
-    return (
-        float(precision_score(labels[rows], answers[rows], average="micro")),
-        float(recall_score(labels[rows], answers[rows], average="micro")),
-    )
+    return float((labels[rows] == answers[rows]).mean())
 
 
 def balanced_accuracy(labels: NDArray[np.int64], answers: NDArray[np.int64]) -> float:
@@ -136,8 +133,8 @@ def watch(
     def measured(network: nn.Module, epoch: int) -> Mapping[str, float]:
         logits = predict_logits(network, test.images, statistics, device, view_count=1)
         answers, random = logits.argmax(axis=1), generator(number, epoch, 1)
-        averages = micro_averages(labels[draws.in_test], answers[draws.in_test], random)
-        found = dict(zip(("precision", "recall"), averages, strict=True))
+        average = micro_average(labels[draws.in_test], answers[draws.in_test], random)
+        found = {"precision": average, "recall": average}
         for part in PARTS:
             rows = draws.part == part
             found[part] = balanced_accuracy(labels[rows], answers[rows])

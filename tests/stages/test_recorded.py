@@ -18,7 +18,7 @@ from stages.harness.recorded import (
     refuse_other_bytes,
     refuse_other_params,
 )
-from tests.stages.clones import DVC, ROOT, call, environment
+from tests.stages.clones import DVC, ROOT, call, environment, tried
 
 PIPELINE = """
 stages:
@@ -138,10 +138,7 @@ def test_a_stage_refuses_what_a_damaged_cache_gave_back(clone: Path) -> None:
     index.unlink()
     call(clone, DVC, "repro", "verify")
     split = [DVC, "repro", "--single-item", "--force", "split"]
-    done = subprocess.run(
-        split,
-        cwd=clone, capture_output=True, text=True, env=environment(), check=False,
-    )  # fmt: skip
+    done = tried(clone, *split)
     assert done.returncode != 0
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("split: ")]
     command = line.split("; ", 1)[1]
