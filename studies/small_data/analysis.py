@@ -30,15 +30,11 @@ SCORES = {"published test": "balanced_accuracy", "clean test": CLEAN}
 
 def finished(runs: Sequence[Run]) -> pd.DataFrame:
     """One row per run, with what the study says of it as columns; arms as ARMS has them."""
-    own = ["arm", "split", "images_per_class"]
-    keys = [*(f"small_data.{key}" for key in own), "lr", "train.weight_decay"]
-    rows = runs_table(runs, keys)
-    said = rows[[f"params.{key}" for key in keys]]
-    rows = rows.drop(columns=["arm", *said]).assign(
-        **dict(zip([*own, "lr", "weight_decay"], (said[key] for key in said), strict=True))
-    )
-    numbers = {"images_per_class": int, "lr": float, "weight_decay": float}
-    return rows.astype(numbers)
+    own = {f"small_data.{name}": name for name in ("arm", "split", "images_per_class")}
+    names = own | {"lr": "lr", "train.weight_decay": "weight_decay"}
+    rows = runs_table(runs, list(names)).drop(columns="arm")
+    rows = rows.rename(columns={f"params.{key}": name for key, name in names.items()})
+    return rows.astype({"images_per_class": int, "lr": float, "weight_decay": float})
 
 
 def paired(rows: pd.DataFrame, first: str, second: str, score: str) -> pd.Series:
