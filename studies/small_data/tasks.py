@@ -8,7 +8,7 @@ images a class some are trained on.
 import math
 from argparse import Namespace
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -23,7 +23,7 @@ from harmonic.data.arrays import LabelledImages
 from harmonic.errors import InputError
 from harmonic.learning.fit import Fitted
 from stages.harness.params import Params
-from studies.data import Images, images_of, overridden
+from studies.data import images_of, overridden
 from studies.preset_runs import best_of
 from studies.presets import Overrides
 from studies.runner import Measure, Outcome, Places, Planned, logits_of
@@ -79,26 +79,22 @@ def runs(options: Namespace, places: Places) -> list[Planned]:
         for number in range(3)
     ]
     if options.what == "search":
-        return search_runs(options.preset, arms, splits[0], images)
-    return final_runs(options, arms, splits, images.read().labels, images)
+        found = search_runs(options.preset, arms, splits[0])
+    else:
+        found = final_runs(options, arms, splits, images.read().labels)
+    return [replace(run, images=images) for run in found]
 
 
-def search_runs(
-    preset: str, arms: Sequence[str], split: Split, images: Images | None = None
-) -> list[Planned]:
+def search_runs(preset: str, arms: Sequence[str], split: Split) -> list[Planned]:
     """Every learning rate and weight decay for every arm, on one split, without its test."""
     return [
-        planned(preset, arm, split, 0, {"lr": lr, "train.weight_decay": decay}, images)
+        planned(preset, arm, split, 0, {"lr": lr, "train.weight_decay": decay})
         for lr, decay, arm in product(RATES, DECAYS, arms)
     ]
 
 
 def final_runs(
-    options: Namespace,
-    arms: Sequence[str],
-    splits: Sequence[Split],
-    labels: NDArray[np.int64],
-    images: Images | None = None,
+    options: Namespace, arms: Sequence[str], splits: Sequence[Split], labels: NDArray[np.int64]
 ) -> list[Planned]:
     """Every arm on every split with every seed; rate and decay are those the search found best.
 
@@ -113,12 +109,9 @@ def final_runs(
         for arm in arms
     }
     return [
-        planned(
-            *(options.preset, arm, split, seed, found[arm], images),
-            training=split.first(count, labels), count=count,
-        )
+        planned(options.preset, arm, split, seed, found[arm], split.first(count, labels), count)
         for count, seed, split, arm in product(options.k, options.seeds, splits, arms)
-    ]  # fmt: skip
+    ]
 
 
 def planned(
@@ -127,8 +120,6 @@ def planned(
     split: Split,
     seed: int,
     found: Overrides,
-    images: Images | None,
-    *,
     training: NDArray[np.int64] | None = None,
     count: int = TRAINING,
 ) -> Planned:
@@ -164,7 +155,6 @@ def planned(
         shared=GEMS,
         recipe=AS_GEM,
         schedule={"epochs": max(1, epochs), "chosen_by": None},
-        images=images,
         rows={"train": training, "val": split.validation, "test": split.test},
         change=change,
         measure=measure,
