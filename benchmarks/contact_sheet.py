@@ -24,12 +24,12 @@ SIZE = (120, 90)
 def contact_sheet(raw: Path, index: Path) -> Image.Image:
     """One row per class in the order of CLASSES, the first COLUMNS images by id."""
     table = read_index(index)
-    rows = []
-    for name in CLASSES:
-        chosen = table.image_id[table.dx == name].iloc[:COLUMNS]
-        images = [Image.fromarray(read_rgb(raw / "images" / f"{each}.jpg")) for each in chosen]
-        rows.append(np.hstack([np.asarray(image.resize(SIZE)) for image in images]))
-    return Image.fromarray(np.vstack(rows))
+
+    def photograph(image_id: str) -> np.ndarray:
+        return np.asarray(Image.fromarray(read_rgb(raw / f"images/{image_id}.jpg")).resize(SIZE))
+
+    chosen = [table.image_id[table.dx == name].iloc[:COLUMNS] for name in CLASSES]
+    return Image.fromarray(np.vstack([np.hstack([*map(photograph, ids)]) for ids in chosen]))
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -31,23 +32,18 @@ def phantoms(count: int, seed: int) -> Iterator[tuple[str, Pixels]]:
 
 def stored(images: Path, count: int | None, ids: set[str] | None) -> Iterator[tuple[str, bytes]]:
     """Names and contents of the .jpg files of a folder or zip, by name; evenly many if limited."""
-    if images.is_dir():
-        files = {path.stem: path.read_bytes for path in images.rglob("*.jpg")}
-        yield from evenly(files, count, ids)
-        return
-    with zipfile.ZipFile(images) as archive:
-        members = [name for name in archive.namelist() if name.endswith(".jpg")]
-        files = {Path(name).stem: partial(archive.read, name) for name in members}
-        yield from evenly(files, count, ids)
-
-
-def evenly(
-    files: dict[str, Callable[[], bytes]], count: int | None, ids: set[str] | None
-) -> Iterator[tuple[str, bytes]]:
-    names = sorted(files.keys() & (ids or files.keys()))
-    if count is not None and count < len(names):
-        names = [names[n * len(names) // count] for n in range(count)]
-    yield from ((name, files[name]()) for name in names)
+    with ExitStack() as stack:
+        files: dict[str, Callable[[], bytes]]
+        if images.is_dir():
+            files = {path.stem: path.read_bytes for path in images.rglob("*.jpg")}
+        else:
+            archive = stack.enter_context(zipfile.ZipFile(images))
+            members = [name for name in archive.namelist() if name.endswith(".jpg")]
+            files = {Path(name).stem: partial(archive.read, name) for name in members}
+        names = sorted(files.keys() & (ids or files.keys()))
+        if count is not None and count < len(names):
+            names = [names[n * len(names) // count] for n in range(count)]
+        yield from ((name, files[name]()) for name in names)
 
 
 def decoded(content: bytes) -> Pixels:

@@ -11,8 +11,8 @@ import copy
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -49,18 +49,10 @@ def noise_images(count: int, size: int) -> LabelledImages:
 @contextmanager
 def labelled_parts() -> Iterator[None]:
     """Let the profiler see the functions of PARTS by the part's name."""
-
-    def labelled(part: str, function: Any) -> Any:
-        def call(*arguments: Any) -> Any:
-            with record_function(part):
-                return function(*arguments)
-
-        return call
-
     with ExitStack() as patches:
         for part, functions in PARTS.items():
             for module, name in functions:
-                function = labelled(part, getattr(module, name))
+                function = record_function(part)(getattr(module, name))
                 patches.enter_context(patch.object(module, name, function))
         yield
 
@@ -71,26 +63,19 @@ def measure(params: Params, device: torch.device, steps: int) -> dict[str, float
     torch.manual_seed(0)
     model = build_network(params.train.network, conv=conv_of(params), **network_options(params))
     images = noise_images(steps * recipe.batch_size, params.image_size)
-    learner = make_learner(
-        model.train(),
-        images,
-        ChannelStatistics((0.5,) * 3, (0.2,) * 3),
-        recipe,
-        alone(device),
-    )
+    statistics = ChannelStatistics((0.5,) * 3, (0.2,) * 3)
+    learner = make_learner(model.train(), images, statistics, recipe, alone(device))
     follow, random = follower(copy.deepcopy(learner.model), learner.model, 0.98), generator(0)
     for draws in learner.data.epoch(random)[:3]:
         whole_step(learner, follow, draws)
-    activities = [ProfilerActivity.CPU]
-    if device.type == "cuda":
-        activities.append(ProfilerActivity.CUDA)
-        torch.cuda.synchronize(device)
+    activities = [ProfilerActivity.CPU, *[ProfilerActivity.CUDA] * (device.type == "cuda")]
+    finish = partial(torch.cuda.synchronize, device) if device.type == "cuda" else lambda: None
+    finish()
     with labelled_parts(), profile(activities=activities) as profiler:
         started = time.perf_counter()
         for draws in learner.data.epoch(random):
             whole_step(learner, follow, draws)
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
+        finish()
         seconds = time.perf_counter() - started
     totals = {event.key: event for event in profiler.key_averages()}
 

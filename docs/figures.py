@@ -19,9 +19,8 @@ RESULTS = ROOT / "results"
 
 
 @cache
-def runs_of(preset: str) -> tuple[Run, ...]:
-    """All runs of a preset, whatever their arm, seed and fold."""
-    return tuple(read_runs([str(RESULTS / "runs" / preset)]))
+def runs_of(preset: str) -> list[Run]:
+    return read_runs([str(RESULTS / "runs" / preset)])
 
 
 def of_arm(preset: str, arm: str) -> list[Run]:
@@ -53,14 +52,9 @@ def metric(preset: str, arm: str, name: str) -> float:
 
 
 def published() -> list[dict[str, Any]]:
-    """The single longer runs of the pipeline: model, epochs, commit, command, metrics.
-
-    The metrics have their intervals beside them, as `_low` and `_high`.
-    """
-    return [
-        {**run.record, "model": run.traits["arm"], "metrics": run.metrics}
-        for run in runs_of("pipeline")
-    ]
+    """The single longer runs of the pipeline: what run.json says, model, and metrics."""
+    runs = runs_of("pipeline")
+    return [{**run.record, "model": run.traits["arm"], "metrics": run.metrics} for run in runs]
 
 
 def text_of(page: str, section: str = "") -> str:
@@ -96,11 +90,7 @@ def rows(page: str, section: str = "") -> list[dict[str, str]]:
 
 
 def row(page: str, cells: Mapping[str, str], section: str = "") -> dict[str, str]:
-    """The only row of a page with these cells.
-
-    Raises:
-        InputError: naming the page and the cells, where there is no such row or there are several.
-    """
+    """The only row of a page with these cells; InputError where there is none, or several."""
     found = [one for one in rows(page, section) if cells.items() <= one.items()]
     if len(found) != 1:
         asked = ", ".join(f"{head} = {cell}" for head, cell in cells.items())

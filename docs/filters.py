@@ -70,11 +70,7 @@ def squares(figure: Figure, corner: tuple[float, float], side: float, values: Te
 
 
 def write(
-    figure: Figure,
-    place: tuple[float, float],
-    text: str,
-    size: float = 9.5,
-    align: str = "center",
+    figure: Figure, place: tuple[float, float], text: str, size: float = 9.5, align: str = "center"
 ) -> None:
     x, y = place
     figure.text(x / WIDTH, y / HEIGHT, text, size=size, color=INK, ha=align, va="center")

@@ -21,26 +21,10 @@ from harmonic.errors import InputError
 from harmonic.files import write_text
 
 TEMPLATES = figures.ROOT / "docs" / "templates"
-NAMES = {
-    "studies": "studies",
-    "presets": "studies/presets.py",
-    "hair": "harmonic/images/hair/__init__.py",
-    "directional": "harmonic/images/hair/directional.py",
-    "run_all": "python -m studies run small --archive ZIP --arms harmonic,cnn --seeds 3,4",
-    "run_list": "python -m studies run small --list",
-    "run_pages": "python -m studies pages",
-    "run_leak": "python -m studies leak",
-    "run_post": "python -m studies post-protocol",
-    "run_leakage": "python -m studies pages leakage.svg",
-    "run_little": "python -m studies small-data",
-    "run_hair": "python -m benchmarks.hair",
-    "run_phantoms": "python -m benchmarks.contact_sheet",
-}
-"""What other rooms may rename: their commands, as the templates name them."""
-READERS: tuple[Callable[..., object], ...] = (
+READERS: list[Callable[..., object]] = [
     *(figures.between, figures.lines, figures.row, figures.rows, figures.words),
     *(figures.all_above, figures.earlier, figures.metric, figures.published),
-)
+]
 """What a template may ask."""
 NUMBERS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
 
@@ -78,15 +62,11 @@ FILTERS: list[Callable[..., str]] = [decimals, first_word, interval, minus, spel
 
 def environment() -> Environment:
     found = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+        loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
+    )  # fmt: skip
     found.filters.update({one.__name__: one for one in FILTERS})
     found.globals.update({reader.__name__: reader for reader in READERS})
-    found.globals.update(NAMES)
     found.globals["compare_small"] = figures.command("comparison.md").split(" --plot")[0]
     found.globals["kept"] = lambda level: len(filter_bank(3, level=level))
     return found
@@ -94,17 +74,16 @@ def environment() -> Environment:
 
 def filled(text: str) -> str:
     """Paragraphs broken anew at 100 characters, as figures differ in width; all else as it is."""
+
+    def broken(block: str) -> str:
+        bare = block.strip()
+        if not bare or bare.startswith(("|", "#", "- ")):
+            return block
+        lines = textwrap.fill(bare, 100, break_long_words=False, break_on_hyphens=False)
+        return block.replace(bare, lines)
+
     pieces = text.split("```")
-    for place, piece in enumerate(pieces[::2]):
-        blocks = piece.split("\n\n")
-        for number, block in enumerate(blocks):
-            if block.strip() and not block.lstrip("\n").startswith(("|", "#", "- ")):
-                broken = textwrap.fill(
-                    block.strip(), 100, break_long_words=False, break_on_hyphens=False
-                )
-                before, after = block.partition(block.strip())[::2]
-                blocks[number] = before + broken + after
-        pieces[2 * place] = "\n\n".join(blocks)
+    pieces[::2] = ["\n\n".join(map(broken, piece.split("\n\n"))) for piece in pieces[::2]]
     return "```".join(pieces)
 
 

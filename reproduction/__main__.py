@@ -19,21 +19,17 @@ def main() -> int:
     checking.add_argument("stage", nargs="?", help="the last stage to run; all without it")
     commands.add_parser("gate", help="compare dvc.lock with code and parameters, running nothing")
     commands.add_parser("record", help=f"write {RECORD}: dvc.lock was made on this machine")
-    arguments = parser.parse_args()
-    root = Path.cwd()
+    arguments, root = parser.parse_args(), Path.cwd()
     try:
         if arguments.command == "check":
             return check(root, arguments.stage)
-        if arguments.command == "gate":
-            return gate(root)
-        write_record(root)
+        return gate(root) if arguments.command == "gate" else write_record(root)
     except InputError as error:
         print(f"{arguments.command}: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"{arguments.command}: interrupted", file=sys.stderr)
         return 130
-    return 0
 
 
 if __name__ == "__main__":

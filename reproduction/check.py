@@ -27,16 +27,12 @@ from reproduction.environment import RECORD, describe, differences
 from stages.harness.exact import is_exact
 from stages.harness.params import load_params
 from stages.harness.pipeline import LOCK, parse_lock
-from stages.harness.stage import LOGS
 
 METRICS = "reports/metrics.json"
 
 
 def check(root: Path, last: str | None = None) -> int:
-    """Print a table, up to the stage `last`; 0 where everything is as recorded, 1 where not.
-
-    The clone is kept, to be looked at, where not all is well.
-    """
+    """Print a table, up to a stage; 0 where all is as recorded, else 1, and the clone is kept."""
     if run(["git", "status", "--porcelain", "--untracked-files=no"], root):
         print("reproduce: files here differ from the last commit; the commit is what is checked")
     if last is not None and last not in parse_lock(committed(root, LOCK)):
@@ -55,36 +51,31 @@ def check(root: Path, last: str | None = None) -> int:
 
 def judge(root: Path, clone: Path, last: str | None = None) -> bool:
     """Compare what was made in `clone` with what HEAD of `root` records; print what was found."""
-    then = parse_lock(committed(root, LOCK))
+    then, now = parse_lock(committed(root, LOCK)), parse_lock(text_in(clone, LOCK))
     if last is not None:
         then = needed_for(then, last)
-    now = parse_lock(text_in(clone, LOCK))
-    metrics = [json.loads(text) for text in (committed(root, METRICS), text_in(clone, METRICS))]
+    recorded, made = (
+        json.loads(text) for text in (committed(root, METRICS), text_in(clone, METRICS))
+    )
     exact = is_exact(load_params(clone / "params.yaml"))
-    apart = [] if exact else metrics_apart(*metrics)
+    apart = [] if exact else metrics_apart(recorded, made)
     within = bool(apart) and all(metric.within() for metric in apart)
     verdicts = compare(then, now, tolerated=read_tolerances()["stages"] if within else ())
-    print(f"\n{table(verdicts)}")
-    for metric in apart:
-        print(f"  {metric}")
+    print(f"\n{table(verdicts)}", *(f"  {metric}" for metric in apart), sep="\n")
     # DVC keeps no copy of the metrics, so git may have others than dvc.lock records.
-    recorded, made = metrics
     untrue = changed(recorded, made) if exact and "evaluate" in then else []
     for name in untrue:
         was, figure = recorded.get(name, "is not there"), made.get(name, "none")
         print(f"reproduce: {METRICS} says {name} {was}; made was {figure}")
     parting = first_parting(verdicts)
-    if parting is None:
-        if not untrue:
-            mode = "to the byte" if exact else "data to the byte, metrics within tolerance"
-            print(f"reproduce: the commit makes what dvc.lock says: {mode}")
-        return not untrue
-    print(f"reproduce: the first stage that parts is {parting.stage} ({parting.status}):")
-    environment = differences(json.loads(committed(root, RECORD)), describe(clone))
-    log = json.loads(text_in(clone, f"{LOGS}/{parting.stage}.json"))
-    for line in explanation(parting, environment, log.get("unlisted_reads", [])):
-        print(f"  {line}")
-    return False
+    if parting is not None:
+        print(f"reproduce: the first stage that parts is {parting.stage} ({parting.status}):")
+        environment = differences(json.loads(committed(root, RECORD)), describe(clone))
+        print(*(f"  {line}" for line in explanation(parting, environment)), sep="\n")
+    elif not untrue:
+        mode = "to the byte" if exact else "data to the byte, metrics within tolerance"
+        print(f"reproduce: the commit makes what dvc.lock says: {mode}")
+    return parting is None and not untrue
 
 
 def text_in(clone: Path, path: str | Path) -> str:

@@ -58,12 +58,10 @@ def verdict(name: str, then: Recorded, now: Recorded, made: set[str], tolerated:
         f"parameter {key}: {then.params.get(key, 'none')} → {now.params.get(key, 'none')}"
         for key in changed(then.params, now.params)
     ]
-    if then.command != now.command:
-        changes.append("the command in dvc.yaml")
+    changes += ["the command in dvc.yaml"] * (then.command != now.command)
+    status = STALE if changes else SAME
     if outs:
         status = WITHIN if tolerated and not changes else DIFFERENT
-    else:
-        status = STALE if changes else SAME
     return Verdict(name, status, outs, changes, [path for path in deps if path in made])
 
 
@@ -97,19 +95,12 @@ def table(verdicts: Sequence[Verdict]) -> str:
     )
 
 
-def explanation(
-    parting: Verdict, environment: Sequence[str], unlisted_reads: Sequence[str]
-) -> list[str]:
+def explanation(parting: Verdict, environment: Sequence[str]) -> list[str]:
     """Why the first stage that parts does so, as far as records tell; a line each."""
-    found = [
-        *parting.changes,
-        *(f"it reads {path}, which dvc.yaml does not list" for path in unlisted_reads),
-        *(f"input {path}" for path in parting.inputs),
-        *environment,
-    ]
+    found = [*parting.changes, *(f"input {path}" for path in parting.inputs), *environment]
     return found or [
         "nothing that is recorded differs: code, parameters, inputs, packages and machine are the "
-        "same, so it depends on something unlisted or on chance"
+        "same, so it reads a file that dvc.yaml does not list, or depends on chance"
     ]
 
 

@@ -29,10 +29,7 @@ Environment = dict[str, Any]
 
 
 def pins(root: Path) -> dict[str, str]:
-    """The version of every package that the requirements pin.
-
-    Raises InputError naming a line that pins nothing, or a package that is pinned twice.
-    """
+    """The version of every pinned package; InputError for what pins nothing, or twice."""
     found: dict[str, str] = {}
     for file in ("requirements.txt", "constraints.txt"):
         for line in requirements(root, file):
@@ -97,10 +94,11 @@ def code_digests(root: Path) -> dict[str, str]:
     return {file: file_md5(root / file) for file in sorted(shared_code(root))}
 
 
-def write_record(root: Path) -> None:
+def write_record(root: Path) -> int:
     """Describe this machine as the one on which the present dvc.lock was made."""
     record = {"dvc.lock": file_md5(root / LOCK), "code": code_digests(root), **describe(root)}
     write_text(root / RECORD, json.dumps(record, indent=2, sort_keys=True) + "\n")
+    return 0
 
 
 def differences(then: Environment, now: Environment) -> list[str]:
@@ -110,7 +108,5 @@ def differences(then: Environment, now: Environment) -> list[str]:
         | {name: fact for name, fact in one.items() if name not in NO_FACTS}
         for one in (then, now)
     )
-    return [
-        f"{name}: {before.get(name, 'none')} → {after.get(name, 'none')}"
-        for name in changed(before, after)
-    ]
+    names = changed(before, after)
+    return [f"{one}: {before.get(one, 'none')} → {after.get(one, 'none')}" for one in names]

@@ -8,7 +8,7 @@ names the files.
 import json
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from pathlib import Path
 from typing import Any
 
@@ -84,35 +84,32 @@ def records_that_contradict(root: Path) -> Iterator[str]:
     for name in pipeline.keys() ^ lock.keys():
         where = LOCK if name in pipeline else "dvc.yaml"
         yield f"{name}: is not in {where}; run dvc repro"
-    made = {path: digest for stage in lock.values() for path, digest in stage.outs.items()}
+    made = recorded_outs(lock)
     for name, stage in lock.items():
         for path, digest in stage.deps.items():
-            if made.get(path, digest) != digest:
+            if path in made and made[path][1] != digest:
                 yield f"{name}: was run with another {path} than dvc.lock records; run dvc repro"
 
 
 def records_of_another_pipeline(root: Path) -> Iterator[str]:
     """Stages that dvc.yaml describes with other paths or parameters than dvc.lock records.
 
-    `dvc status` looks at what dvc.yaml lists: of a dependency that was taken off the list, or of a
-    frozen stage, it says nothing.
+    `dvc status` says nothing of a dependency that was taken off the list, or of a frozen stage.
     """
-    lock = parse_lock(text_of(root, LOCK))
-    archive = load_params(root / "params.yaml").archive
+    lock, archive = parse_lock(text_of(root, LOCK)), load_params(root / "params.yaml").archive
     for name, stage in read_pipeline(root).items():
         if stage.get("frozen"):
             yield f"{name}: is frozen, so DVC never runs it; take `frozen` out of dvc.yaml"
         if name not in lock:
             continue
-        recorded = lock[name]
-        listed = {
-            "dependencies": dependencies(stage, archive) ^ recorded.deps.keys(),
-            "parameters": set(stage.get("params", [])) ^ recorded.params.keys(),
-            "outputs": set(outputs(stage)) ^ recorded.outs.keys(),
+        pairs: dict[str, tuple[Set[str], Set[str]]] = {
+            "dependencies": (dependencies(stage, archive), lock[name].deps.keys()),
+            "parameters": (set(stage.get("params", [])), lock[name].params.keys()),
+            "outputs": (set(outputs(stage)), lock[name].outs.keys()),
         }
-        for what, paths in listed.items():
-            for path in sorted(paths):
-                old = path in {**recorded.deps, **recorded.params, **recorded.outs}
+        for what, (listed, recorded) in pairs.items():
+            for path in sorted(listed ^ recorded):
+                old = path in recorded
                 where = "dvc.lock, not in dvc.yaml" if old else "dvc.yaml, not in dvc.lock"
                 yield f"{name}: {path} is among the {what} of {where}; run dvc repro"
 
@@ -139,7 +136,7 @@ def damaged_cache(root: Path) -> Iterator[str]:
 
     with Repo(str(root)) as repo:
         cache = Path(repo.cache.local.path)
-    for path, (stage, digest) in recorded_outs(text_of(root, LOCK)).items():
+    for path, (stage, digest) in recorded_outs(parse_lock(text_of(root, LOCK))).items():
         for entry in damaged_entries(cache, digest):
             mend = f"rm -rf {shlex.join([str(entry), path])}; dvc repro {stage}"
             yield f"{stage}: the cache's copy of {path} is damaged; {mend}"

@@ -56,8 +56,7 @@ def direct_imports(root: Path, file: Path, *, whole: bool = True) -> Iterator[Pa
         else:
             parts = file.relative_to(root).parts
             package = parts[: len(parts) - node.level] if node.level else ()
-            module = ".".join([*package, *([node.module] if node.module else [])])
-            yield from module_files(root, module, names)
+            yield from module_files(root, ".".join(filter(None, [*package, node.module])), names)
 
 
 @cache

@@ -7,15 +7,14 @@ each set of parameters that they depend on:
     split-<digest>/    split
 """
 
-import fcntl
 import hashlib
 import json
 import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,8 @@ from harmonic.data.classes import CLASSES
 from harmonic.errors import InputError
 from harmonic.files import write_text
 from stages.harness.params import checked_params
+from stages.harness.partial import claimed
+from stages.harness.pipeline import read_pipeline
 from stages.harness.recorded import content_digest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -38,13 +39,56 @@ SPLIT_STAGES = ("split",)
 
 Tree = dict[str, Any]
 """What a params.yaml holds."""
+Rows = Mapping[str, NDArray[np.int64]]
+"""Row numbers of images, by the name of their set."""
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images that runs share."""
+
+    place: Path
+    """The folder of images.npy, index.csv and split.csv."""
+    digest: str
+
+    def read(self) -> LabelledImages:
+        return read_labelled_images(self.place / "images.npy", self.place / "split.csv")
+
+    def divided(self, name: str, sets: NDArray[np.str_]) -> "Images":
+        """The same, with the digest of a study's own `sets`, kept in `<name>.csv` beside them."""
+        data, table = self.read(), self.place / f"{name}.csv"
+        columns = {"image_id": data.image_ids, "lesion_id": data.groups}
+        split = pd.DataFrame({**columns, "dx": np.array(CLASSES)[data.labels], "split": sets})
+        write_text(table, split.to_csv(index=False, lineterminator="\n"))
+        return Images(self.place, data_digest(self.place / "images.npy", table))
+
+
+def images_of(work: Path, params: Tree) -> Images:
+    """Images and split for these parameters, made where they are not there yet."""
+    images = work / f"images-{digest_of(params, IMAGE_STAGES)}"
+    split = work / f"split-{digest_of(params, (*IMAGE_STAGES, *SPLIT_STAGES))}"
+    with claimed(images, wait=True):
+        if not (images / "data/images.npy").exists():
+            run_stages(images, params, IMAGE_STAGES)
+    with claimed(split, wait=True):
+        if not (split / "data/split.csv").exists():
+            link(split / "data/index.csv", images / "data/index.csv")
+            link(split / "data/images.npy", images / "data/images.npy")
+            run_stages(split, params, SPLIT_STAGES)
+    place = split / "data"
+    return Images(place, data_digest(place / "images.npy", place / "split.csv"))
+
+
+def in_sets(data: LabelledImages, rows: Rows) -> LabelledImages:
+    """The images of some rows in each set; an image that is in two sets comes twice."""
+    chosen = np.concatenate(list(rows.values()))
+    sets = np.repeat(list(rows), [len(some) for some in rows.values()])
+    fields = {name: values[chosen] for name, values in vars(data).items()}
+    return LabelledImages(**fields | {"sets": sets})
 
 
 def overridden(overrides: dict[str, Any]) -> Tree:
-    """The tree of params.yaml with values changed by dotted key.
-
-    Raises InputError for a key that params.yaml does not have, or a value it does not allow.
-    """
+    """The tree of params.yaml, changed by dotted key; InputError for what it does not allow."""
     params: Tree = YAML(typ="safe", pure=True).load(REPOSITORY / "params.yaml")
     for key, value in overrides.items():
         *sections, last = key.split(".")
@@ -58,13 +102,6 @@ def overridden(overrides: dict[str, Any]) -> Tree:
     return params
 
 
-def value_of(params: Tree, key: str) -> Any:
-    value: Any = params
-    for part in key.split("."):
-        value = value[part]
-    return value
-
-
 def leaves(params: Tree, section: str = "") -> dict[str, Any]:
     """Every value by its dotted key."""
     found: dict[str, Any] = {}
@@ -74,49 +111,39 @@ def leaves(params: Tree, section: str = "") -> dict[str, Any]:
     return found
 
 
-def pipeline() -> dict[str, Any]:
-    stages: dict[str, Any] = YAML(typ="safe", pure=True).load(REPOSITORY / "dvc.yaml")["stages"]
-    return stages
-
-
 def digest_of(params: Tree, stages: Sequence[str]) -> str:
     """12 hex digits over all that dvc.yaml lists for these stages: parameters, code, archive."""
-    listed = [pipeline()[stage] for stage in stages]
-    keys = sorted({key for stage in listed for key in stage.get("params", [])})
+    listed = [read_pipeline(REPOSITORY)[stage] for stage in stages]
+    keys = {key for stage in listed for key in stage.get("params", [])}
     deps = {dep for stage in listed for dep in stage["deps"]}
     code = sorted(dep for dep in deps if dep.startswith(("harmonic/", "stages/")))
+    checked, archive = checked_params(params, "studies"), Path(params["archive"])
+    found = archive.stat()
     record = {
-        "params": [[key, value_of(params, key)] for key in keys],
+        "params": [[key, checked.value_of(key)] for key in sorted(keys)],
         "code": [[dep, content_digest(REPOSITORY / dep)] for dep in code],
-        "archive": archive_digest(Path(params["archive"])),
+        "archive": file_digest(archive, found.st_size, found.st_mtime_ns)
+        if archive.is_file()
+        else content_digest(archive),
     }
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def archive_digest(path: Path) -> str:
-    """Digest of the archive; of a file that has not changed since, it is worked out only once."""
-    found = path.stat()
-    known = path.is_file()
-    return file_digest(path, found.st_size, found.st_mtime_ns) if known else content_digest(path)
-
-
 @cache
 def file_digest(path: Path, size: int, changed_at: int) -> str:
+    """Worked out once for a file that has not changed since."""
     return content_digest(path)
 
 
 def run_stages(folder: Path, params: Tree, stages: Iterable[str]) -> None:
-    """Run stages in a folder that is laid out like the repository.
-
-    Raises InputError with the stage's own last line where one fails.
-    """
+    """Run stages in a folder laid out like the repository; InputError with the last line of one."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("harmonic", "stages", "dvc.yaml"):
         link(folder / name, REPOSITORY / name)
     with (folder / "params.yaml").open("w") as file:
         YAML(typ="safe", pure=True).dump(params, file)
     for stage in stages:
-        program, *arguments = shlex.split(pipeline()[stage]["cmd"])
+        program, *arguments = shlex.split(read_pipeline(REPOSITORY)[stage]["cmd"])
         program = sys.executable if program == "python" else program
         done = subprocess.run(
             [program, *arguments],
@@ -130,71 +157,9 @@ def run_stages(folder: Path, params: Tree, stages: Iterable[str]) -> None:
             raise InputError(f"{' '.join(last) or stage} (in {folder}, status {done.returncode})")
 
 
-def prepared_data(work: Path, params: Tree) -> Path:
-    """The folder that holds `images.npy`, `index.csv` and `split.csv` for these parameters."""
-    images = work / f"images-{digest_of(params, IMAGE_STAGES)}"
-    split = work / f"split-{digest_of(params, (*IMAGE_STAGES, *SPLIT_STAGES))}"
-    with held(images):
-        if not (images / "data/images.npy").exists():
-            run_stages(images, params, IMAGE_STAGES)
-    with held(split):
-        if not (split / "data/split.csv").exists():
-            link(split / "data/index.csv", images / "data/index.csv")
-            link(split / "data/images.npy", images / "data/images.npy")
-            run_stages(split, params, SPLIT_STAGES)
-    return split / "data"
-
-
-def all_images(work: Path, params: Tree) -> tuple[Path, LabelledImages]:
-    """The array of all images for these parameters, and the images with labels and lesions."""
-    place = prepared_data(work, params)
-    return place / "images.npy", read_labelled_images(place / "images.npy", place / "split.csv")
-
-
-def digest_with_sets(
-    images: Path, data: LabelledImages, sets: NDArray[np.str_], table: Path
-) -> str:
-    """The digest of data that a study divides by itself; `table` becomes their split.csv."""
-    columns = {"image_id": data.image_ids, "lesion_id": data.groups}
-    names = np.array(CLASSES)[data.labels]
-    split = pd.DataFrame(columns | {"dx": names, "split": sets})
-    write_text(table, split.to_csv(index=False, lineterminator="\n"))
-    return data_digest(images, table)
-
-
-def in_sets(data: LabelledImages, rows: Mapping[str, NDArray[np.int64]]) -> LabelledImages:
-    """The images of some rows in each set; an image that is in two sets comes twice."""
-    chosen = np.concatenate(list(rows.values()))
-    sets = np.repeat(list(rows), [len(some) for some in rows.values()])
-    fields = {name: values[chosen] for name, values in vars(data).items()}
-    return LabelledImages(**fields | {"sets": sets})
-
-
 def link(place: Path, target: Path) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
     if place.is_symlink() and place.readlink() != target.resolve():
         place.unlink()  # of another clone, whose code is another
     if not place.is_symlink():
         place.symlink_to(target.resolve())
-
-
-@contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """Wait until no other process prepares this folder, then hold it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-@contextmanager
-def claimed(folder: Path) -> Iterator[bool]:
-    """Whether this process got the run; False where another one is at it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            yield False
-            return
-        yield True

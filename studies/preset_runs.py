@@ -1,115 +1,93 @@
 """The runs of a preset: trained and evaluated as the pipeline's stages do it."""
 
 import json
+from argparse import Namespace
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 
-import pandas as pd
-
-from harmonic.data.arrays import LabelledImages, data_digest, read_labelled_images
+from harmonic.data.arrays import LabelledImages
 from harmonic.data.metadata import read_table
 from harmonic.errors import InputError
-from harmonic.evaluation.run_folder import folder_name
 from harmonic.evaluation.scores import scores_of
-from harmonic.learning.batches import predict_logits
 from harmonic.learning.fit import Fitted
 from harmonic.model_file.description import calibration_of
 from stages.harness.params import Params
-from stages.training import plan_of
-from studies import runner
-from studies.data import link, overridden, prepared_data
+from studies.data import overridden
 from studies.presets import PRESETS, Overrides
-from studies.runner import Outcome, Places, Planned, answers_table, trained, truth_table
+from studies.runner import Outcome, Planned, answers_table, logits_of, truth_table
 
 RUNS = Path("results/runs")
+
+
+def runs(options: Namespace, _: object) -> list[Planned]:
+    """The runs that the command asks for."""
+    if options.folds < 0 or options.folds == 1:
+        raise InputError(f"--folds {options.folds}: 0 (none) or at least 2")
+    preset = PRESETS[options.preset]
+    arms, seeds = options.arms or list(preset.arms), options.seeds or preset.seeds
+    return runs_of(options.preset, arms, seeds, options.folds, options.runs)
 
 
 def runs_of(
     preset: str, arms: Sequence[str], seeds: Sequence[int], folds: int, kept: Path = RUNS
 ) -> list[Planned]:
-    """Every run asked for: all arms of one seed before the next seed, so that pairs come early.
-
-    kept: the folder of runs, in which the search is that the preset relies on.
-    """
+    """Every run asked for, an arm after the other, then seeds; a search is looked up in `kept`."""
     chosen = PRESETS[preset]
     for arm in arms:
         if arm not in chosen.arms:
             raise InputError(f"--arms {arm} is not in {preset}; it has {', '.join(chosen.arms)}")
     found = {arm: searched(chosen.search, arm, kept) if chosen.search else {} for arm in arms}
-    runs = []
+    planned = []
     for seed, fold, arm in product(seeds, range(folds) if folds else (None,), arms):
         overrides = chosen.base | chosen.arms[arm] | found[arm] | {"seed": seed}
         if fold is not None:
             overrides |= {"split.folds": folds, "split.fold": fold}
         overridden(overrides)  # what is not allowed is told before anything runs
-        runs.append(Planned(preset, arm, seed, fold, overrides))
-    return runs
+        measure = evaluated if chosen.evaluated else None
+        planned.append(Planned(preset, arm, seed, overrides, fold, measure=measure))
+    return planned
 
 
 def searched(search: str, arm: str, kept: Path) -> Overrides:
-    """The learning rate and weight decay of the arm's best run in a search, on validation.
+    """The learning rate and weight decay that a preset found best for an arm."""
+    arms = {name: one for name, one in PRESETS[search].arms.items() if name.startswith(f"{arm}-lr")}
+    tried = [Planned(search, name, 0, overrides) for name, overrides in arms.items()]
+    return best_of(tried, arm, kept, f"studies run {search}")
 
-    Of equals the first. Raises InputError where runs of the arm are missing.
-    """
-    scores, missing = {}, []
-    for name in (one for one in PRESETS[search].arms if one.startswith(f"{arm}-lr")):
-        record = kept / search / folder_name(name, 0) / "run.json"
-        if record.is_file():
-            scores[name] = json.loads(record.read_text("utf-8"))["val_balanced_accuracy"]
-        else:
-            missing.append(name)
-    if missing:
+
+def best_of(tried: Sequence[Planned], arm: str, kept: Path, command: str) -> Overrides:
+    """Rate and decay of the best run of an arm's search, on validation; of equals the first."""
+    records = {one.name: one.folder(kept) / "run.json" for one in tried}
+    if missing := [one.arm for one in tried if not records[one.name].is_file()]:
         raise InputError(
             f"{arm}: {len(missing)} runs of its search are missing, {missing[0]} the first; "
-            f"`python -m studies run {search}` does them"
+            f"`python -m {command}` does them"
         )
-    best = PRESETS[search].arms[max(scores, key=scores.__getitem__)]
+    scores = [
+        json.loads(record.read_text("utf-8"))["val_balanced_accuracy"]
+        for record in records.values()
+    ]
+    best = tried[scores.index(max(scores))].overrides
     return {name: best[name] for name in ("lr", "train.weight_decay")}
 
 
-def do(run: Planned, places: Places) -> str:
-    """Do one run of a preset unless its folder is there; returns what happened, in a few words."""
-    place = prepared_data(places.work, run.params(places.archive))
-    digest = data_digest(place / "images.npy", place / "split.csv")
-
-    def work(params: Params, folder: Path) -> Outcome:
-        data = read_labelled_images(place / "images.npy", place / "split.csv")
-        link(folder / "data", place)
-        fitted, record = trained(params, plan_of(params), data, folder, digest)
-        if not PRESETS[run.study].evaluated:
-            told = f"balanced accuracy on validation {record['val_balanced_accuracy']:.3f}"
-            return Outcome(record, fitted.history, told=told)
-        figures, answers = evaluated(params, data, fitted)
-        truth = truth_table(data.part("test"))
-        table = read_table(place / "split.csv", ("image_id", "lesion_id"))
-        written = table.set_index("image_id").lesion_id
-        truth["lesion_id"] = written.loc[truth.image].to_numpy()  # known pairs not joined
-        told = f"balanced accuracy {figures['balanced_accuracy']:.3f}"
-        return Outcome(record, fitted.history, figures, answers, truth, told)
-
-    return runner.do(run, places, digest, work)
-
-
-def evaluated(
-    params: Params, data: LabelledImages, fitted: Fitted
-) -> tuple[dict[str, float], pd.DataFrame]:
+def evaluated(params: Params, fitted: Fitted, data: LabelledImages, place: Path) -> Outcome:
     """All figures of the trained network on the test set, and its answers."""
-    description, device = fitted.description, fitted.processes.device
-    validation, test = data.part("val"), data.part("test")
-    views = params.evaluate.views
-    logits = [
-        predict_logits(
-            fitted.network, part.images, description.statistics(), device, view_count=views
-        )
-        for part in (validation, test)
-    ]
+    description, validation, test = fitted.description, data.part("val"), data.part("test")
+    on_validation, on_test = (
+        logits_of(fitted, part.images, params.evaluate.views) for part in (validation, test)
+    )
     found = scores_of(
-        *(validation, logits[0], test, logits[1]),
+        *(validation, on_validation, test, on_test),
         class_counts=description.class_counts,
         imbalance=description.imbalance,
         temperature=calibration_of(description, "a fitted network").temperature,
         resamples=params.evaluate.resamples,
         seed=params.evaluate.seed,
     )
-    return found.figures, answers_table(test, found.balanced)
+    truth = truth_table(test)
+    table = read_table(place / "split.csv", ("image_id", "lesion_id"))
+    written = table.set_index("image_id").lesion_id
+    truth["lesion_id"] = written.loc[truth.image].to_numpy()  # known pairs not joined
+    return Outcome(found.figures, answers_table(test, found.balanced), truth)

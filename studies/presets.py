@@ -101,17 +101,13 @@ def with_rates(arms: dict[str, Overrides]) -> dict[str, Overrides]:
     return found
 
 
-BASES: dict[str, Overrides] = {
-    "cnn": {"model": "cnn"},
-    "harmonic": {},
-    "random": {"train.transform": "random"},
-    "harmonic-level3": {"train.level": 3},
-    "random-level3": {"train.level": 3, "train.transform": "random"},
-    "harmonic-level2": {"train.level": 2},
-    "random-level2": {"train.level": 2, "train.transform": "random"},
+COSINES = ("harmonic", "harmonic-level3", "harmonic-level2")
+BASES: dict[str, Overrides] = KINDS | {
     "harmonic-dct4": {"train.transform": "dct4"},
-    "harmonic-l1": {"train.norm": "l1"},
-    "harmonic-first": {"train.batch_norm": "first"},
+    **{
+        kind.replace("harmonic", "random"): KINDS[kind] | {"train.transform": "random"}
+        for kind in COSINES
+    },
 }
 """Coordinates in which kernels are learned. Hadamard, slant and Haar do not fit 3 × 3."""
 UNDER_SGD = ("cnn", "harmonic", "random", "harmonic-l1")

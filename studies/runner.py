@@ -1,4 +1,4 @@
-"""From a run that is planned to its folder; `trained` says what run.json keeps of a training.
+"""From a run that is planned to its folder: every study's runs are trained here, in one way.
 
 A run works in `<work>/<study>/<data>/<arm>-seed<n>-<digest of its parameters>/`, where a training
 that was killed goes on and one that is whole is not done again, and keeps its network there. Its
@@ -9,7 +9,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,25 +18,29 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 from ruamel.yaml import YAML
+from torch import nn
 
 from harmonic.data.arrays import LabelledImages
 from harmonic.data.classes import CLASSES
 from harmonic.errors import InputError
 from harmonic.evaluation.predictions import HEADER
 from harmonic.evaluation.run_folder import folder_name, keep_truth, write_json, write_run
+from harmonic.learning.batches import predict_logits
 from harmonic.learning.fit import CHECKPOINT, Fitted, fit
 from harmonic.learning.settings import Plan
 from stages.harness.exact import compute_exactly, device_of
 from stages.harness.params import Params, checked_params
-from studies.data import Tree, claimed, leaves, overridden
+from stages.harness.partial import claimed
+from stages.training import plan_of
+from studies.data import Images, Rows, Tree, images_of, in_sets, leaves, link, overridden
 from studies.presets import Overrides
 
 MACHINE = "machine.json"
 """What a training says of its machine and its speed, in the folder of its work."""
-
-
 BESIDE = ("archive", "download", "find_lr", "compress", "report")
 """Parameters that no figure of a run depends on."""
+TOLD = ("balanced_accuracy", "precision", "unseen")
+"""Figures that are said when a run has ended, of those that it has."""
 
 
 @dataclass(frozen=True)
@@ -50,19 +54,48 @@ class Places:
 
 
 @dataclass(frozen=True)
+class Outcome:
+    """What a run's folder holds beside its parameters, its identity and its history."""
+
+    figures: Mapping[str, float] = field(default_factory=dict)
+    answers: pd.DataFrame | None = None
+    truth: pd.DataFrame | None = None
+    """image, lesion_id and dx of what is answered."""
+    record: Mapping[str, Any] = field(default_factory=dict)
+    """What run.json says beside what `trained` does."""
+
+
+Measure = Callable[[Params, Fitted, LabelledImages, Path], Outcome]
+"""From the trained network, the images and their folder to what came out."""
+
+
+@dataclass(frozen=True)
 class Planned:
-    """One run, before it knows its data."""
+    """One run: in what it differs from the pipeline's training, and what it measures then."""
 
     study: str
     arm: str
     seed: int
-    fold: int | None
     overrides: Overrides
     """What differs from params.yaml, and tells the run from others."""
+    fold: int | None = None
     own: Mapping[str, Any] = field(default_factory=dict)
     """A section that the study adds to the parameters of its runs, by dotted key."""
     shared: Overrides = field(default_factory=dict)
     """What differs in all runs of the study, too; early ones may not have written it down."""
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    schedule: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of Recipe and Schedule that params.yaml has no key for."""
+    images: Images | None = None
+    """None for those that the pipeline's stages make of the run's parameters."""
+    rows: Rows | None = None
+    """Of the images: those of the sets train, val and test; None for the split's own."""
+    change: Callable[[nn.Module], nn.Module] | None = None
+    """What becomes of the fresh network."""
+    watch: Callable[[Params, LabelledImages], Callable[..., Mapping[str, float]]] | None = None
+    """Gives what `fit` is to find out after each epoch."""
+    measure: Measure | None = None
+    """None where the test set is not to be read."""
 
     @property
     def name(self) -> str:
@@ -74,60 +107,56 @@ class Planned:
     def params(self, archive: Path) -> Tree:
         return overridden({**self.shared, **self.overrides, "archive": str(archive)})
 
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a run's folder holds beside its parameters and its identity."""
-
-    record: Mapping[str, Any]
-    history: pd.DataFrame
-    figures: Mapping[str, float] = field(default_factory=dict)
-    answers: pd.DataFrame | None = None
-    truth: pd.DataFrame | None = None
-    """image, lesion_id and dx of what is answered."""
-    told: str = ""
-    """What came out, in a few words."""
+    def plan(self, params: Params) -> Plan:
+        plan = plan_of(params)
+        return replace(
+            plan,
+            recipe=plan.recipe.model_copy(update=dict(self.recipe)),
+            schedule=plan.schedule.model_copy(update=dict(self.schedule)),
+        )
 
 
-def do(run: Planned, places: Places, digest: str, work: Callable[[Params, Path], Outcome]) -> str:
-    """Do one run unless its folder is there; returns what happened, in a few words.
-
-    work: from the run's parameters and the folder for its unfinished work to what came out.
-    """
-    if is_finished(run, places.runs, digest):
+def do(run: Planned, places: Places) -> str:
+    """Do one run unless its folder is there; returns what happened, in a few words."""
+    tree = run.params(places.archive)
+    images = run.images or images_of(places.work, tree)
+    if is_finished(run, places.runs, images.digest):
         return "is there"
-    folder = work_folder(run, places, digest)
+    folder = work_folder(run, places, images.digest)
     with claimed(folder) as mine:
         if not mine:
             return "another process is at it"
-        if is_finished(run, places.runs, digest):  # by a process that had it until now
+        if is_finished(run, places.runs, images.digest):  # by a process that had it until now
             return "is there"
-        tree = run.params(places.archive)
-        outcome = work(checked_params(tree, run.name), folder)
-        if outcome.truth is not None:
-            keep_truth(places.runs, digest, outcome.truth)
+        params = checked_params(tree, run.name)
+        link(folder / "data", images.place)
+        data = images.read() if run.rows is None else in_sets(images.read(), run.rows)
+        fitted, record = trained(run, params, data, folder, images.digest)
+        found = run.measure(params, fitted, data, images.place) if run.measure else Outcome()
+        if found.truth is not None:
+            keep_truth(places.runs, images.digest, found.truth)
         for key, value in run.own.items():
             section, _, name = key.partition(".")
             tree.setdefault(section, {})[name] = value
         named = {"study": run.study, "arm": run.arm, "seed": run.seed, "fold": run.fold}
+        named |= {"commit": places.commit, "data": images.digest}
         write_run(
             run.folder(places.runs),
             params=tree | {"archive": places.archive.name},  # without this machine's folders
-            record={**named, "commit": places.commit, "data": digest, **outcome.record},
-            figures=outcome.figures,
-            history=outcome.history,
-            answers=outcome.answers,
+            record={**named, **record, **found.record},
+            figures=found.figures,
+            history=fitted.history,
+            answers=found.answers,
         )
-    seconds = outcome.record["seconds"]
-    return f"{outcome.told}, " + ("taken up again" if seconds is None else f"{seconds} s")
+    shown = {name: found.figures[name] for name in TOLD if name in found.figures}
+    shown = shown or {"balanced accuracy on validation": record["val_balanced_accuracy"]}
+    told = [f"{name.replace('_', ' ')} {score:.3f}" for name, score in shown.items()]
+    told.append("taken up again" if record["seconds"] is None else f"{record['seconds']} s")
+    return ", ".join(told)
 
 
 def is_finished(run: Planned, runs: Path, digest: str | None = None) -> bool:
-    """Whether the run has its folder.
-
-    Raises InputError where that folder is of other parameters or, with `digest`, of other data: a
-    result is never taken for another's, nor written over.
-    """
+    """Whether the run has its folder; InputError where that is of other parameters or data."""
     folder = run.folder(runs)
     if not folder.exists():
         return False
@@ -144,27 +173,37 @@ def is_finished(run: Planned, runs: Path, digest: str | None = None) -> bool:
     return True
 
 
-def work_folder(run: Planned, places: Places, digest: str) -> Path:
-    """Where the run does its unfinished work: none of other parameters or other code has the same.
+def listed(run: Planned, runs: Path) -> str:
+    """Whether the run has its folder, on whatever data, and its name."""
+    try:
+        said = "there  " if is_finished(run, runs) else "missing"
+    except InputError as error:
+        said = f"other   ({error})"
+    return f"{said} {run.study} {run.name}"
 
-    What a change of the code makes stale stays there until someone removes it.
-    """
+
+def work_folder(run: Planned, places: Places, digest: str) -> Path:
+    """Where the run does its unfinished work: other parameters or other code have another."""
     told = [places.commit, run.params(places.archive), run.own]
     own = hashlib.sha256(json.dumps(told, sort_keys=True, default=dict).encode()).hexdigest()[:8]
     return places.work / run.study / digest / f"{run.name}-{own}"
 
 
 def trained(
-    params: Params, plan: Plan, data: LabelledImages, folder: Path, digest: str, **hooks: Any
+    run: Planned, params: Params, data: LabelledImages, folder: Path, digest: str
 ) -> tuple[Fitted, dict[str, Any]]:
     """The training, at once where it was done in the folder before, and what run.json says of it.
 
-    `seconds` is None for a training that was taken up again. hooks: `change` and `watch` of `fit`.
+    `seconds` is None for a training that was taken up again.
     """
     compute_exactly("train", params)
     begun_before = (folder / CHECKPOINT).exists()
     started = time.perf_counter()
-    fitted = fit(plan, data, folder, device=device_of(params), digest=digest, **hooks)
+    watch = run.watch(params, data) if run.watch else lambda network, epoch: {}
+    fitted = fit(
+        *(run.plan(params), data, folder),
+        device=device_of(params), digest=digest, change=run.change, watch=watch,
+    )  # fmt: skip
     assert fitted is not None, "one process trains"
     speed = fitted.trained.images_per_second  # 0 where nothing was left to train
     if speed or not (folder / MACHINE).exists():
@@ -187,6 +226,12 @@ def trained(
         "val_balanced_accuracy": float(best.val_balanced_accuracy),
         "val_macro_auc": float(best.val_macro_auc),
     }
+
+
+def logits_of(fitted: Fitted, images: NDArray[np.uint8], views: int = 1) -> NDArray[np.float64]:
+    """The trained network's logits of uint8 images (N, H, W, 3)."""
+    statistics, device = fitted.description.statistics(), fitted.processes.device
+    return predict_logits(fitted.network, images, statistics, device, view_count=views)
 
 
 def answers_table(test: LabelledImages, probabilities: NDArray[np.float64]) -> pd.DataFrame:

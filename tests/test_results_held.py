@@ -24,7 +24,7 @@ from harmonic.evaluation.runs import Run, read_runs
 from harmonic.nn.networks import build_network
 from studies.compression.page import over_seeds, scored
 from studies.leak.design import leak_design
-from studies.pages.reading import kept_answers, runs_of_studies, scores_of
+from studies.pages.reading import kept_answers, runs_of_study, scores_of
 from studies.post_protocol.protocol import independent_draws
 
 RESULTS = Path(__file__).parents[1] / "results"
@@ -259,7 +259,7 @@ def test_who_has_a_sibling_in_training_is_what_the_design_of_the_leak_says():
 
 def test_what_training_had_seen_is_what_the_draws_of_the_protocol_say():
     whole, groups, _ = whole_data()
-    for run in runs_of_studies(RESULTS, "post-protocol", answers=False):
+    for run in runs_of_study(RESULTS, "post-protocol", answers=False):
         draws = independent_draws(groups, run.seed)
         kept = pd.read_csv(run.folder / "answers.csv.gz").set_index("image")
         kept = kept.loc[whole.image[draws.answered]]
@@ -274,7 +274,7 @@ def parameters_of(conv: str, level: int | str | None) -> int:
 
 
 def test_parameters_of_smaller_files_are_those_of_the_network():
-    for run in runs_of_studies(RESULTS, "small-compressed", answers=False):
+    for run in runs_of_study(RESULTS, "small-compressed", answers=False):
         params = YAML(typ="safe", pure=True).load(run.folder / "params.yaml")
         weights, level = params["compressed"]["weights"], params["train"]["level"]
         cut = weights == "progressive" or weights.startswith("level ")
@@ -295,7 +295,7 @@ def test_the_leak_has_the_figures_of_its_answers():
 
 def test_the_protocol_has_the_figures_of_its_answers():
     """Of the epochs chosen; of the others no answers are kept."""
-    runs = runs_of_studies(RESULTS, "post-protocol", answers=False)
+    runs = runs_of_study(RESULTS, "post-protocol", answers=False)
     assert len(runs) >= 2
     for run in runs:
         history = pd.read_csv(run.folder / "history.csv")
@@ -315,7 +315,7 @@ def test_the_protocol_has_the_figures_of_its_answers():
 
 def test_smaller_files_have_the_accuracy_of_their_answers():
     """Every cell of the page that no resampling makes."""
-    runs = runs_of_studies(RESULTS, "small-compressed", answers=False)
+    runs = runs_of_study(RESULTS, "small-compressed", answers=False)
     made = over_seeds(scored(runs, RESULTS, 1))
     page = (RESULTS / "compression.md").read_text(encoding="utf-8").splitlines()
     lines = [line.split("|")[1:-1] for line in page if line.startswith(("| cnn", "| harmonic"))]

@@ -41,10 +41,7 @@ def device_of(params: Params) -> str:
 
 
 def compute_exactly(stage: str, params: Params) -> None:
-    """Set up exact mode where `exact` asks for it; what the environment said before is overruled.
-
-    Raises InputError where NumPy or PyTorch is loaded already and has read other values.
-    """
+    """Set up exact mode where it is asked for; InputError where a library is loaded already."""
     if stage not in STAGES or not is_exact(params):
         return
     os.environ.pop("NPY_ENABLE_CPU_FEATURES", None)  # NumPy would refuse to load with both

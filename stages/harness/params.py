@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
-from pydantic.fields import FieldInfo
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -153,10 +152,7 @@ class Params(Section):
 
 
 def load_params(path: Path) -> Params:
-    """Read and check a params.yaml, YAML 1.2 as for DVC: `1e-4` is a number.
-
-    Raises InputError naming the key, the value and what is allowed; of several, the first.
-    """
+    """Read and check a params.yaml (YAML 1.2: `1e-4` is a number); InputError names the key."""
     try:
         tree = YAML(typ="safe", pure=True).load(path)
     except FileNotFoundError:
@@ -201,7 +197,9 @@ def described(problem: Any) -> str:
         if close := difflib.get_close_matches(last, fields, n=1):
             return f"unknown key {key}; did you mean {'.'.join([*section, *close])}?"
         return f"unknown key {key}; known here: {', '.join(fields)}"
-    allowed = allowed_at(fields[last])
+    allowed = fields[last].description or "a section of keys and values"
+    if fields[last].description is None and get_origin(fields[last].annotation) is Literal:
+        allowed = "one of " + ", ".join(get_args(fields[last].annotation))
     if problem["type"] == "missing":
         return f"{key} is missing; it must be {allowed}"
     return f"{key} is {shown(problem['input'])}; it must be {allowed}"
@@ -215,16 +213,8 @@ def keys_of(problem: Any) -> list[str]:
 
 def section_called(name: str) -> type[Section]:
     """The section that a key holds; Params where it holds none."""
-    field = Params.model_fields.get(name)
-    found = field.annotation if field else None
+    found = getattr(Params.model_fields.get(name), "annotation", None)
     return found if isinstance(found, type) and issubclass(found, Section) else Params
-
-
-def allowed_at(field: FieldInfo) -> str:
-    """What a key may be: its description, or the names of its Literal."""
-    if field.description is None and get_origin(field.annotation) is Literal:
-        return "one of " + ", ".join(get_args(field.annotation))
-    return field.description or "a section of keys and values"
 
 
 def shown(value: Any) -> str:

@@ -36,28 +36,32 @@ def stage_digest(stage: str, params: Params, inputs: Iterable[Path]) -> str:
 
 
 @contextmanager
-def locked(stage: str) -> Iterator[None]:
-    """Hold the stage's unfinished work alone; InputError where another process holds it.
-
-    The lock goes with the process, however it ends.
-    """
-    folder = PARTIAL / stage
+def claimed(folder: Path, *, wait: bool = False) -> Iterator[bool]:
+    """Hold a folder until this process ends; False where another does, unless `wait` for it."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except OSError:
+            yield False
+            return
+        yield True
+
+
+@contextmanager
+def locked(stage: str) -> Iterator[Path]:
+    """Hold the folder of a stage's unfinished work; InputError where another process holds it."""
+    folder = PARTIAL / stage
+    with claimed(folder) as mine:
+        if not mine:
             raise InputError(
                 f"another run of this stage is at work in {folder.resolve()}; wait for it"
-            ) from None
-        yield
+            )
+        yield folder
 
 
 def move_into_place(unfinished: Path, place: Path) -> None:
-    """Move a whole file or folder to its place; what was there before goes first.
-
-    Raises InputError where a folder stands in the place of a file.
-    """
+    """Move a whole file or folder to its place, in place of what was there."""
     place.parent.mkdir(parents=True, exist_ok=True)
     if place.is_dir():
         if not unfinished.is_dir():

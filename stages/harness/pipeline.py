@@ -40,6 +40,11 @@ def parse_lock(text: str) -> dict[str, Recorded]:
     }
 
 
+def read_lock() -> dict[str, Recorded]:
+    """The stages of the working directory's dvc.lock; none where it is not there."""
+    return parse_lock(LOCK.read_text(encoding="utf-8")) if LOCK.is_file() else {}
+
+
 def read_pipeline(root: Path = Path()) -> dict[str, Definition]:
     """The stages of dvc.yaml, by name, in its order. Raises InputError outside the top folder."""
     pipeline = root / "dvc.yaml"

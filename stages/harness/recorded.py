@@ -8,18 +8,18 @@ if it were sound. And `dvc repro --single-item` runs a stage on what other param
 import hashlib
 import json
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from harmonic.errors import InputError
 from stages.harness.params import Params
-from stages.harness.pipeline import LOCK, parse_lock
+from stages.harness.pipeline import Recorded, read_lock
 
 
 def refuse_other_bytes(inputs: Iterable[Path]) -> None:
     """InputError naming the first input that is not what dvc.lock records as a stage's output."""
-    recorded = recorded_outs(LOCK.read_text(encoding="utf-8")) if LOCK.is_file() else {}
+    recorded = recorded_outs(read_lock())
     for path in inputs:
         stage, digest = recorded.get(path.as_posix(), ("", None))
         if digest and content_digest(path) != digest:
@@ -36,32 +36,26 @@ def refuse_other_bytes(inputs: Iterable[Path]) -> None:
 
 def refuse_other_params(inputs: Iterable[Path], params: Params) -> None:
     """InputError where an input was made with other parameters than there are now."""
-    stages = parse_lock(LOCK.read_text(encoding="utf-8")) if LOCK.is_file() else {}
+    lock = read_lock()
     for path in inputs:
-        for name, stage in stages.items():
-            if path.as_posix() not in stage.outs:
-                continue
-            for key, then in stage.params.items():
-                if found := other_value(key, then, params.value_of(key)):
-                    raise InputError(f"{path}: {found}; `dvc repro {name}` makes it anew")
+        name, _ = recorded_outs(lock).get(path.as_posix(), ("", ""))
+        for key, then in lock[name].params.items() if name else ():
+            if found := other_value(key, then, params.value_of(key)):
+                raise InputError(f"{path}: {found}; `dvc repro {name}` makes it anew")
 
 
 def other_value(key: str, then: Any, now: Any) -> str:
     """What of a parameter, or a section of them, is not as it was; "" for nothing."""
     if isinstance(then, dict) and isinstance(now, dict):
-        found = [
-            other_value(f"{key}.{one}", then.get(one), now.get(one)) for one in {**now, **then}
-        ]
-        return next(filter(None, found), "")
+        inside = (other_value(f"{key}.{one}", then.get(one), now.get(one)) for one in now | then)
+        return next(filter(None, inside), "")
     return "" if then == now else f"was made with {key}: {then}, params.yaml says {now}"
 
 
-def recorded_outs(text: str) -> dict[str, tuple[str, str]]:
-    """Of every output in the text of a dvc.lock: the stage that makes it, and its MD5."""
+def recorded_outs(lock: Mapping[str, Recorded]) -> dict[str, tuple[str, str]]:
+    """Of every output in a dvc.lock: the stage that makes it, and its MD5."""
     return {
-        path: (name, digest)
-        for name, stage in parse_lock(text).items()
-        for path, digest in stage.outs.items()
+        path: (name, digest) for name, stage in lock.items() for path, digest in stage.outs.items()
     }
 
 
@@ -90,10 +84,7 @@ def file_md5(path: Path) -> str:
 
 
 def damaged_entries(cache: Path, digest: str) -> Iterator[Path]:
-    """Entries of a cache whose bytes are not those of their name: of a file, or a whole folder.
-
-    Entries that are not there are no fault: a clone has none.
-    """
+    """Entries of a cache whose bytes are not those of their name; those not there are no fault."""
     place = cache / digest[:2] / digest[2:]
     if not place.is_file():
         return

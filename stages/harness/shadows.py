@@ -43,24 +43,21 @@ def check_shadows(here: Path) -> None:
 
 
 def strangers(root: Path) -> Iterator[str]:
-    """A line for each module or package in the top folder that is none of the project's own, and
-    for each compiled module in these without a source, or that Python would not hold against it
-    (PEP 552)."""
+    """A line for each module in the top folder that is none of the project's own, and for each
+    compiled one in these without a source, or that Python would not hold against it (PEP 552)."""
     for entry in sorted(root.iterdir()):
         name = module_name(entry)
         if name and name not in OWN:
             yield f"{entry} is no part of the project, but `import {name}` finds it; rename it"
-    for package in sorted(OWN):
-        for compiled in sorted((root / package).rglob("*")):
-            if compiled.suffix not in (".pyc", ".so"):
-                continue
-            if compiled.suffix != ".pyc" or compiled.parent.name != "__pycache__":
-                yield f"{compiled} has no source in the project, but Python runs it; remove it"
-                continue
+    for compiled in sorted(path for package in OWN for path in (root / package).rglob("*")):
+        if compiled.suffix == ".so" or (
+            compiled.suffix == ".pyc" and compiled.parent.name != "__pycache__"
+        ):
+            yield f"{compiled} has no source in the project, but Python runs it; remove it"
+        elif compiled.suffix == ".pyc":
             with compiled.open("rb") as file:
-                flags = file.read(8)[4:]
-            if flags == b"\1\0\0\0":
-                yield f"{compiled} is run whatever its source says; remove it"
+                if file.read(8)[4:] == b"\1\0\0\0":
+                    yield f"{compiled} is run whatever its source says; remove it"
 
 
 def hiding(place: Path, later: Sequence[str]) -> Iterator[str]:
@@ -77,7 +74,7 @@ def hiding(place: Path, later: Sequence[str]) -> Iterator[str]:
 
 def module_name(entry: Path) -> str | None:
     """The name by which a file or a package is imported; None where it is neither."""
-    if entry.is_dir():
-        packaged = any((entry / f"__init__{suffix}").is_file() for suffix in all_suffixes())
-        return entry.name if packaged else None
-    return getmodulename(entry.name)
+    if not entry.is_dir():
+        return getmodulename(entry.name)
+    packaged = any((entry / f"__init__{suffix}").is_file() for suffix in all_suffixes())
+    return entry.name if packaged else None

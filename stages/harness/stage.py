@@ -23,7 +23,6 @@ from harmonic.provenance import commit_of
 from stages.harness.exact import compute_exactly
 from stages.harness.params import Params, load_params
 from stages.harness.partial import (
-    PARTIAL,
     clear_done,
     locked,
     mark_done,
@@ -31,8 +30,7 @@ from stages.harness.partial import (
     stage_digest,
     write_json,
 )
-from stages.harness.pipeline import dependencies, outputs, read_pipeline
-from stages.harness.reads import imported, unlisted, watch_opened
+from stages.harness.pipeline import outputs, read_pipeline
 from stages.harness.recorded import refuse_other_bytes, refuse_other_params
 
 LOGS = Path("logs")
@@ -74,23 +72,25 @@ def run_stage(
     command line names. several: whether a launcher may have several processes do the work together;
     all but the first follow, in a folder that is thrown away.
     """
-    opened = watch_opened() if "DVC_STAGE" in os.environ else set()
     follows = several and is_follower()
     who = f"{name}, process {os.environ['RANK']}" if follows else name
     try:
         options = parse(name, work, [*reads, *writes], argv)
-        inputs = {read: getattr(options, read) for read in reads}
-        places = {write: getattr(options, write) for write in writes}
+        inputs, places = (
+            {one: getattr(options, one) for one in names} for names in (reads, writes)
+        )
         params = load_params(options.params)
         compute_exactly(name, params)
         if several:
             check_launcher(params.train.launcher)
-        if follows:
-            with tempfile.TemporaryDirectory() as folder:
-                work(begun(name, params, inputs, places, Path(folder)))
-        else:
-            with locked(name):
-                lead(name, work, params, inputs, places, opened)
+        with tempfile.TemporaryDirectory() if follows else locked(name) as folder:
+            if not follows:
+                check(name, params, inputs, places)
+            partial = Path(folder) / stage_digest(name, params, inputs.values())
+            partial.mkdir(parents=True, exist_ok=True)
+            unfinished = {one: partial / place.name for one, place in places.items()}
+            stage = Stage(name, params, Namespace(**inputs), Namespace(**unfinished), partial)
+            work(stage) if follows else lead(stage, work, places)
     except InputError as error:
         print(f"{who}: {error}", file=sys.stderr)
         return 1
@@ -112,18 +112,8 @@ def is_follower() -> bool:
     return os.environ.get("RANK", "").lstrip("0") != ""
 
 
-def begun(name: str, params: Params, inputs: Places, places: Places, folder: Path) -> Stage:
-    """The stage with its unfinished work in `folder`, under the digest of what it depends on."""
-    partial = folder / stage_digest(name, params, inputs.values())
-    partial.mkdir(parents=True, exist_ok=True)
-    unfinished = {write: partial / place.name for write, place in places.items()}
-    return Stage(name, params, Namespace(**inputs), Namespace(**unfinished), partial)
-
-
-def lead(
-    name: str, work: Work, params: Params, inputs: Places, places: Places, opened: set[str]
-) -> None:
-    """Do the work as the one process that writes: check the places, work, move, log."""
+def check(name: str, params: Params, inputs: Places, places: Places) -> None:
+    """InputError where an input is not there or not what dvc.lock records, or a place is taken."""
     for read, path in inputs.items():
         if not path.exists():
             raise InputError(
@@ -135,11 +125,13 @@ def lead(
     own = outputs(read_pipeline()[name])
     for write, place in places.items():
         check_place(f"--{write} {place}", place, inputs.values(), own)
-    stage = begun(name, params, inputs, places, PARTIAL / name)
+
+
+def lead(stage: Stage, work: Work, places: Places) -> None:
+    """Do the work as the one process that writes: work, move, log."""
     clear_done(stage.partial)
     started, clock = datetime.now(UTC), time.perf_counter()
     work(stage)
-    note_unlisted_reads(stage, opened)
     for write, place in places.items():
         move_into_place(getattr(stage.writes, write), place)
     write_log(stage, started, time.perf_counter() - clock)
@@ -161,19 +153,6 @@ def check_place(name: str, place: Path, inputs: Iterable[Path], own: Sequence[st
         raise InputError(f"{name}: is there already; remove it first, or give another place")
 
 
-def note_unlisted_reads(stage: Stage, opened: set[str]) -> None:
-    """Warn of files that the result may depend on without DVC knowing."""
-    listed = dependencies(read_pipeline()[stage.name], stage.params.archive)
-    inputs = map(str, vars(stage.reads).values())
-    if found := unlisted(opened | imported(), [*listed, *inputs]):
-        stage.log["unlisted_reads"] = found
-        print(
-            f"{stage.name}: warning: reads {', '.join(found)}, which dvc.yaml does not list; "
-            "DVC will not see a change there",
-            file=sys.stderr,
-        )
-
-
 def parse(name: str, work: Work, options: Sequence[str], argv: Sequence[str] | None) -> Namespace:
     parser = ArgumentParser(
         prog=f"python -m stages.{name}",
@@ -188,19 +167,20 @@ def parse(name: str, work: Work, options: Sequence[str], argv: Sequence[str] | N
 
 def write_log(stage: Stage, started: datetime, seconds: float) -> None:
     """logs/<stage>.json: when, how long, by which code and on what machine the stage ran."""
-    torch = {"torch": str(sys.modules["torch"].__version__)} if "torch" in sys.modules else {}
+    host = {
+        "machine": platform.machine(),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "cores": os.cpu_count(),
+    }
+    if torch := sys.modules.get("torch"):
+        host["torch"] = str(torch.__version__)
     record = {
         "stage": stage.name,
         "commit": commit_of(Path()),
         "started": started.isoformat(timespec="seconds"),
         "seconds": round(seconds, 2),
-        "host": {
-            "machine": platform.machine(),
-            "system": platform.platform(),
-            "python": platform.python_version(),
-            "cores": os.cpu_count(),
-            **torch,
-        },
+        "host": host,
         **stage.log,
     }
     unfinished = stage.partial / "log.json"

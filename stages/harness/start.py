@@ -41,8 +41,7 @@ def start() -> None:
 def end_with_dvc() -> None:
     """Be interrupted, as by Ctrl-C, when the DVC that started this process dies, or by SIGTERM.
 
-    A stage whose DVC was killed would write on, beside the next run. The kernel tells a process of
-    its parent's death (Linux alone); the shell between the two replaces itself by the stage.
+    The kernel tells of a parent's death (Linux alone); the shell between the two is the stage.
     """
     if "DVC_STAGE" not in os.environ or not sys.platform.startswith("linux"):
         return
@@ -56,8 +55,7 @@ def end_with_dvc() -> None:
 def become_launcher(launcher: str, stage: str) -> None:
     """Replace this process by torchrun, which starts the stage again, once for each process.
 
-    Not where `launcher` is python, or torchrun started this process. It keeps its id and parent,
-    and so ends with DVC; torchrun then ends those that it started.
+    It keeps its id and parent, and so ends with DVC; torchrun then ends those that it started.
     """
     program, *options = shlex.split(launcher)
     if program != "torchrun" or started_by_torchrun():

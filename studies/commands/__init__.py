@@ -1,1 +1,1 @@
-"""The commands of `python -m studies`, one module each; see harmonic.commands for their form."""
+"""The commands of `python -m studies`; see harmonic.commands for a module's form."""

@@ -1,23 +1,17 @@
 """What smaller files cost: means over seeds, paired over lesions."""
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from harmonic.deploy.compression import (
-    AFTER,
-    TRAINED,
-    Scores,
-    accuracy_over_bytes,
-    table_row,
-)
+from harmonic.deploy.compression import AFTER, TRAINED, Scores, accuracy_over_bytes, table_row
 from harmonic.deploy.variants import BINARIES, LEVELS
 from harmonic.errors import InputError
 from harmonic.evaluation.runs import Run, runs_table
 from harmonic.markdown import markdown_table, with_interval
-from studies.pages.reading import kept_answers, runs_of_studies, scores_of
+from studies.pages.reading import kept_answers, runs_of_study, scores_of
 
 WHOLE = "float32"
 FORMS = (WHOLE, "bfloat16", "int8", *(str(one) for one in LEVELS), *BINARIES)
@@ -38,13 +32,13 @@ def scored(runs: list[Run], results: Path, resamples: int) -> pd.DataFrame:
     rows = table[shown].assign(
         views=table.views.astype(int),
         tuned=table.epochs.astype(int),
+        trained=table.made == TRAINED,
         scores=[scores_of(kept_answers(results, run), resamples) for run in runs],
     )
-    trained = rows.made == TRAINED
     order = pd.DataFrame(
         {
-            "trained": trained,
-            "name": rows.weights.where(trained, ""),
+            "trained": rows.trained,
+            "name": rows.weights.where(rows.trained, ""),
             "place": rows.weights.str.removeprefix("level ").map(FORMS.index),
             "tuned": ~rows.made.isin(["", AFTER]),
             "seed": rows.seed,
@@ -54,23 +48,14 @@ def scored(runs: list[Run], results: Path, resamples: int) -> pd.DataFrame:
 
 
 def over_seeds(rows: pd.DataFrame) -> pd.DataFrame:
-    """A row a way of storing: means over the seeds that have a float32 network to be held against.
-
-    Intervals are over lesions, of the mean of the seeds; `change_seeds` are the single changes.
-    """
-    wholes = {
-        (row.model, row.seed): row
-        for row in rows.itertuples()
-        if row.weights == WHOLE and row.made != TRAINED
-    }
-    rows = rows[[(row.model, row.seed) in wholes for row in rows.itertuples()]]
+    """A row a way of storing: means over the seeds that have a float32 network to compare with."""
+    whole = rows[(rows.weights == WHOLE) & ~rows.trained][["model", "seed", "bytes", "scores"]]
+    rows = rows.merge(whole, on=["model", "seed"], suffixes=("", "_whole"))
     if rows.empty:
         raise InputError("no run of harmonic or cnn to hold the others against")
     found = []
     for (model, weights, made), group in rows.groupby(["model", "weights", "made"], sort=False):
-        whole = [wholes[model, seed] for seed in group.seed]
-        mine, reference = mean_of(group.scores), mean_of([one.scores for one in whole])
-        changes = [a.value - b.scores.value for a, b in zip(group.scores, whole, strict=True)]
+        changes = [a.value - b.value for a, b in zip(group.scores, group.scores_whole, strict=True)]
         found.append(
             {
                 "model": model,
@@ -79,49 +64,52 @@ def over_seeds(rows: pd.DataFrame) -> pd.DataFrame:
                 "seeds": len(group),
                 "epochs": int(group.tuned.iloc[0]),
                 "bytes": round(group.bytes.mean()),
-                "share": round(group.bytes.mean() / np.mean([one.bytes for one in whole]), 4),
+                "share": round(group.bytes.mean() / group.bytes_whole.mean(), 4),
                 "parameters": int(group.parameters.iloc[0]),
-                **table_row(mine, reference),
+                **table_row(mean_of(group.scores), mean_of(group.scores_whole)),
                 "change_seeds": " ".join(f"{100 * change:+.1f}" for change in changes),
             }
         )
     table = pd.DataFrame(found)
-    table["trained"] = table.when == TRAINED
-    return table.sort_values(["model", "trained"], kind="stable").drop(columns="trained")
+    by_kind = table.assign(trained=table.when == TRAINED)
+    return table.loc[by_kind.sort_values(["model", "trained"], kind="stable").index]
 
 
-def mean_of(scores: Any) -> Scores:
-    return Scores(
-        float(np.mean([one.value for one in scores])),
-        np.mean([one.resampled for one in scores], axis=0),
-    )
+def mean_of(scores: Iterable[Scores]) -> Scores:
+    values, resampled = zip(*((one.value, one.resampled) for one in scores), strict=True)
+    return Scores(float(np.mean(values)), np.mean(resampled, axis=0))
+
+
+def interval(bounds: Sequence[float], form: str = ".3f") -> str:
+    value, low, high = bounds
+    return with_interval(value, low, high, form)
 
 
 def page(results: Path) -> dict[str, str | bytes]:
     """The table, changes in points of balanced accuracy; and a picture for each kind of network."""
-    rows = scored(runs_of_studies(results, "small-compressed", answers=False), results, RESAMPLES)
+    rows = scored(runs_of_study(results, "small-compressed", answers=False), results, RESAMPLES)
     table = over_seeds(rows)
-    commits = ", ".join(rows.commit.unique())
     views = "one view" if (rows.views == 1).all() else "the mean of several views"
     text = (
         "# Smaller files\n\n"
         f"`python -m studies compress small --epochs {rows.tuned.max()}`, from "
-        f"`results/runs/small-compressed`, commit {commits}. Balanced accuracy on "
-        f"the test set from {views} of an image, mean over seeds; 95 % intervals over lesions; "
-        "change in points from the float32 network of the same seed.\n\n"
+        f"`results/runs/small-compressed`, commit {', '.join(rows.commit.unique())}. Balanced "
+        f"accuracy on the test set from {views} of an image, mean over seeds; 95 % intervals over "
+        "lesions; change in points from the float32 network of the same seed.\n\n"
     )
-    cells = [
-        [
-            *(row.model, row.weights, row.when, row.seeds, f"{row.bytes:,}", f"{row.share:.1%}"),
-            f"{row.parameters:,}",
-            with_interval(
-                row.balanced_accuracy, row.balanced_accuracy_low, row.balanced_accuracy_high
-            ),
-            with_interval(100 * row.change, 100 * row.change_low, 100 * row.change_high, "+.1f"),
-            row.change_seeds,
-        ]
-        for row in table.itertuples()
-    ]
+    cells = []
+    for row in table.to_dict("records"):
+        score, change = (
+            [scale * row[f"{name}{end}"] for end in ("", "_low", "_high")]
+            for name, scale in (("balanced_accuracy", 1), ("change", 100))
+        )
+        cells.append(
+            [
+                *(row[name] for name in ("model", "weights", "when", "seeds")),
+                *(f"{row['bytes']:,}", f"{row['share']:.1%}", f"{row['parameters']:,}"),
+                *(interval(score), interval(change, "+.1f"), row["change_seeds"]),
+            ]
+        )
     pictures = {
         f"compression-{model}.svg": accuracy_over_bytes(part)
         for model, part in table.groupby("model")

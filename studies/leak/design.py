@@ -66,20 +66,18 @@ def leak_design(
     for label in range(len(CLASSES)):
         rows = random.permutation(np.flatnonzero((labels == label) & (sets == "rest")))
         drawn = rows[: round(test * len(rows))]
-        others = by_size(rows[len(drawn) :], groups)
-        of_test = set(groups[drawn])
-        clean = {size: [one for one in some if one[0] not in of_test] for size, some in others}
-        for size, some in others:
-            for group, images in some:
-                if group in of_test and clean[size]:
-                    siblings += images
-                    removed += clean[size].pop()[1]
         test_rows += drawn.tolist()
+        of_test = set(groups[drawn])
+        for others in by_size(rows[len(drawn) :], groups):
+            clean = [images for group, images in others.items() if group not in of_test]
+            for group, images in others.items():
+                if group in of_test and clean:
+                    siblings += images
+                    removed += clean.pop()
     in_test = np.isin(groups, groups[test_rows])
-    everything = np.arange(len(groups))
+    everything, tested = np.arange(len(groups)), np.sort(np.array(test_rows, int))
     clean_rows = everything[(sets == "rest") & ~in_test]
     leaky = np.sort(np.concatenate([np.setdiff1d(clean_rows, removed), np.array(siblings, int)]))
-    tested = np.sort(np.array(test_rows, int))
     return Design(
         test=tested,
         has_sibling=np.isin(groups[tested], groups[leaky]),
@@ -89,14 +87,10 @@ def leak_design(
     )
 
 
-def by_size(
-    rows: NDArray[np.int64], groups: NDArray[np.str_]
-) -> list[tuple[int, list[tuple[str, list[int]]]]]:
-    """Photographs left of each lesion -> the lesions with so many, each with its rows."""
+def by_size(rows: NDArray[np.int64], groups: NDArray[np.str_]) -> list[dict[str, list[int]]]:
+    """The rows of each lesion, lesions with as many photographs left together, fewest first."""
     images: dict[str, list[int]] = {}
     for row in rows.tolist():
         images.setdefault(str(groups[row]), []).append(row)
-    sizes: dict[int, list[tuple[str, list[int]]]] = {}
-    for group, some in images.items():
-        sizes.setdefault(len(some), []).append((group, some))
-    return sorted(sizes.items())
+    sizes = sorted({len(some) for some in images.values()})
+    return [{one: some for one, some in images.items() if len(some) == size} for size in sizes]

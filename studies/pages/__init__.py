@@ -26,10 +26,7 @@ PAGES = {
 
 
 def write_page(page: str, results: Path) -> list[str]:
-    """Make a page and its plots in `results`; returns the names of the files.
-
-    Raises InputError for an unknown page, and where runs that it needs are missing.
-    """
+    """Make a page and its plots; returns their names, or InputError for an unknown page."""
     if page not in PAGES:
         raise InputError(f"{page}: no page made here; allowed are {', '.join(PAGES)}")
     module, _, function = PAGES[page].rpartition(".")

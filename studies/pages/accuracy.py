@@ -4,7 +4,7 @@ For every arm with two seeds or more: its single networks, and their ensemble, w
 the mean of their probabilities. An interval is over resampled test lesions.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +16,16 @@ from harmonic.evaluation.bootstrap import bootstrap_intervals, resampled_weights
 from harmonic.evaluation.metrics import headline_metrics
 from harmonic.evaluation.runs import Run, runs_table
 from harmonic.markdown import markdown_table, with_interval
-from studies.pages.reading import by_arm, runs_of_studies, written_lesions
+from studies.pages.reading import (
+    RESAMPLES,
+    by_arm,
+    mean_and_deviation,
+    runs_of_study,
+    written_lesions,
+)
 
 PRESETS = ("small", "long", "full", "full-100-mixed")
 SINGLE = ("balanced_accuracy", "macro_auc", "weighted_precision", "weighted_recall")
-RESAMPLES = 2000
 HEADS = [
     *("preset", "arm", "parameters", "epochs", "seeds", "balanced accuracy", "macro AUC"),
     *("precision", "recall", "ensemble", "its AUC", "minutes"),
@@ -40,36 +45,31 @@ Minutes are a run's, on the threads that its run.json names, where it ran in one
 def ensemble(runs: Sequence[Run], lesions: NDArray[np.str_]) -> tuple[str, str]:
     """Balanced accuracy with its interval, and macro AUC, of the mean over seeds."""
     answers = [run.answers for run in runs if run.answers is not None]
-    first = answers[0]
-    mean = np.mean([one.balanced for one in answers], axis=0)
-    found = headline_metrics(first.labels, mean, mean)  # what is shown is of the balanced rule
-    weights = resampled_weights(first.labels, lesions, resamples=RESAMPLES, seed=0)
-    intervals = bootstrap_intervals(Answers(first.labels, lesions, mean, mean), weights)
+    labels, mean = answers[0].labels, np.mean([one.balanced for one in answers], axis=0)
+    found = headline_metrics(labels, mean, mean)  # what is shown is of the balanced rule
+    weights = resampled_weights(labels, lesions, resamples=RESAMPLES, seed=0)
+    intervals = bootstrap_intervals(Answers(labels, lesions, mean, mean), weights)
     shown = with_interval(found["balanced_accuracy"], *intervals["balanced_accuracy"])
     return shown, f"{found['macro_auc']:.3f}"
 
 
-def rows(results: Path) -> Iterator[list[str]]:
-    for preset in PRESETS:
-        if not (results / "runs" / preset).is_dir():
-            continue
-        runs = [run for run in runs_of_studies(results, preset) if run.fold is None]
-        for arm, members in by_arm(runs).items():
+def page(results: Path) -> dict[str, str | bytes]:
+    rows = []
+    for preset in (one for one in PRESETS if (results / "runs" / one).is_dir()):
+        for arm, members in by_arm(runs_of_study(results, preset)).items():
             if len(members) < 2:
                 continue
             table = runs_table(members)
-            single = [f"{table[name].mean():.3f} ± {table[name].std():.3f}" for name in SINGLE]
-            both = ensemble(members, written_lesions(results, members[0]))
-            yield [
-                *(preset, arm, f"{table.parameters.iloc[0] / 1e6:.2f} M"),
-                *(f"{table.epochs.iloc[0]:.0f}", str(len(members)), *single, *both),
-                f"{table.seconds.median() / 60:.0f}",
-            ]
-
-
-def page(results: Path) -> dict[str, str | bytes]:
-    found = list(rows(results))
-    if not found:
+            rows.append(
+                [
+                    *(preset, arm, f"{table.parameters.iloc[0] / 1e6:.2f} M"),
+                    *(f"{table.epochs.iloc[0]:.0f}", len(members)),
+                    *(mean_and_deviation(table[name]) for name in SINGLE),
+                    *ensemble(members, written_lesions(results, members[0])),
+                    f"{table.seconds.median() / 60:.0f}",
+                ]
+            )
+    if not rows:
         raise InputError("no arm with two seeds: run `python -m studies run small` first")
     right = ("parameters", "epochs", "seeds", "its AUC", "minutes")
-    return {"accuracy.md": TEXT + markdown_table(HEADS, found, right=right)}
+    return {"accuracy.md": TEXT + markdown_table(HEADS, rows, right=right)}

@@ -3,23 +3,18 @@
 The questions stood here, with the way they are answered, before the first run was made.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from harmonic.errors import InputError
 from harmonic.evaluation.difference import Difference, verdict
-from harmonic.evaluation.paired import paired_difference
 from harmonic.evaluation.plots.differences import forest_plot
 from harmonic.evaluation.runs import Run, runs_table
 from harmonic.evaluation.weighted import STATISTICS
 from harmonic.markdown import markdown_table, with_interval
-from studies.pages.reading import by_arm, runs_of_studies
+from studies.pages.reading import by_arm, commits_of, mean_and_deviation, paired, runs_of_study
 
 FIGURE = "balanced_accuracy"
-RESAMPLES = 2000
 
 
 @dataclass(frozen=True)
@@ -107,51 +102,27 @@ been shown with these seeds and lesions; that none is shown does not say that th
 
 def answered(question: Question, arms: Mapping[str, Sequence[Run]]) -> Difference:
     """The planned comparison, of the seeds that both arms have."""
-    of_first, of_second = (
-        {run.seed: run for run in arms.get(arm, ())} for arm in (question.first, question.second)
-    )
-    seeds = sorted(of_first.keys() & of_second.keys())
-    pairs = [(of_first[seed].answers, of_second[seed].answers) for seed in seeds]
-    whole = [(one, other) for one, other in pairs if one is not None and other is not None]
-    if len(whole) < 2 or len(whole) < len(pairs):
-        raise InputError(
-            f"{question.first} and {question.second}: {len(whole)} seeds with answers of both; "
-            "`python -m studies run basis` makes them"
-        )
-    base = whole[0][0]
-    if any(one.image_ids.tolist() != base.image_ids.tolist() for pair in whole for one in pair):
-        raise InputError(f"{question.first} and {question.second}: other test images")
-    return paired_difference(
-        base.labels,
-        base.lesions,
-        np.array([one.balanced for one, _ in whole]),
-        np.array([other.balanced for _, other in whole]),
-        STATISTICS[FIGURE],
-        resamples=RESAMPLES,
-        seed=0,
-        confidence=CONFIDENCE,
-    )
+    first, second = question.first, question.second
+    pairs = paired(arms.get(first, ()), arms.get(second, ()), f"{first} and {second}", least=2)
+    return pairs.difference(STATISTICS[FIGURE], pairs.answers[0][0].lesions, confidence=CONFIDENCE)
 
 
-def arm_rows(arms: Mapping[str, Sequence[Run]]) -> Iterator[list[object]]:
-    for arm, runs in arms.items():
-        table = runs_table(runs, ["lr", "train.weight_decay"])
-        row = table.iloc[0]
-        shown = [
-            f"{table[name].mean():.3f} ± {table[name].std():.3f}"
-            for name in (FIGURE, "macro_auc", "val_balanced_accuracy")
-        ]
-        yield [
-            *(arm, f"{row.parameters:,.0f}", f"{float(row['params.lr']):g}"),
-            *(f"{float(row['params.train.weight_decay']):g}", len(runs), *shown),
-        ]
+def arm_row(arm: str, runs: Sequence[Run]) -> list[object]:
+    table = runs_table(runs, ["lr", "train.weight_decay"])
+    row = table.iloc[0]
+    return [
+        *(arm, f"{row.parameters:,.0f}", f"{float(row['params.lr']):g}"),
+        *(f"{float(row['params.train.weight_decay']):g}", len(runs)),
+        *(mean_and_deviation(table[name]) for name in (FIGURE, "macro_auc")),
+        mean_and_deviation(table.val_balanced_accuracy),
+    ]
 
 
 def page(results: Path) -> dict[str, str | bytes]:
-    arms = by_arm([run for run in runs_of_studies(results, "basis") if run.fold is None])
-    found = [(question, answered(question, arms)) for question in QUESTIONS]
-    rows, bars = [], []
-    for question, difference in found:
+    runs = runs_of_study(results, "basis")
+    arms, rows, bars = by_arm(runs), [], []
+    for question in QUESTIONS:
+        difference = answered(question, arms)
         low, high = difference.interval
         rows.append(
             [
@@ -164,10 +135,10 @@ def page(results: Path) -> dict[str, str | bytes]:
         bars.append((f"{question.second} − {question.first}", difference.value, (low, high)))
     heads = ["question", "arm", "against", "difference", "expected", "answer", "least to be shown"]
     columns = ["arm", "parameters", "lr", "decay", "seeds", "balanced accuracy", "macro AUC"]
-    commits = ", ".join(sorted({run.commit for runs in arms.values() for run in runs}))
+    of_arms = [arm_row(arm, members) for arm, members in arms.items()]
     text = (
         f"{TEXT}{markdown_table(heads, rows)}\n![Each difference with its interval](basis.svg)\n\n"
-        f"{markdown_table([*columns, 'on validation'], list(arm_rows(arms)))}\n"
-        f"Runs of commit {commits}; `results/runs/basis`.\n{LIMITS}"
+        f"{markdown_table([*columns, 'on validation'], of_arms)}\n"
+        f"Runs of commit {commits_of(runs)}; `results/runs/basis`.\n{LIMITS}"
     )
     return {"basis.md": text, "basis.svg": forest_plot(bars, "difference in balanced accuracy")}

@@ -23,8 +23,7 @@ def compared(name: str, results: Path) -> dict[str, str | bytes]:
     """The page NAME.md and the plot NAME.svg."""
     runs, *options = shlex.split(ARGUMENTS[name])
     place = str(results / Path(runs).relative_to("results"))
-    printed = io.StringIO()
-    with tempfile.TemporaryDirectory() as folder, redirect_stdout(printed):
+    with tempfile.TemporaryDirectory() as folder, redirect_stdout(io.StringIO()) as printed:
         plot = Path(folder) / f"{name}.svg"
         if harmonic(["compare", place, *options, "--plot", str(plot)]):
             raise InputError(f"{name}.md: the comparison failed")

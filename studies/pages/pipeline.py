@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from harmonic.markdown import markdown_table, with_interval
-from studies.pages.reading import runs_of_studies
+from studies.pages.reading import runs_of_study
 
 COLUMNS = {
     "balanced_accuracy": "balanced accuracy",
@@ -22,7 +22,7 @@ intervals over test lesions.
 
 def page(results: Path) -> dict[str, str | bytes]:
     rows = []
-    for run in runs_of_studies(results, "pipeline", answers=False):
+    for run in runs_of_study(results, "pipeline", answers=False):
         found = run.metrics
         figures = [
             with_interval(found[name], found[f"{name}_low"], found[f"{name}_high"])

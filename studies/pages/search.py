@@ -12,15 +12,12 @@ import pandas as pd
 from harmonic.errors import InputError
 from harmonic.evaluation.runs import Run, runs_table
 from harmonic.markdown import markdown_table
-from studies.pages.reading import runs_of_studies
+from studies.pages.reading import commits_of, runs_of_study
 from studies.presets import PRESETS
 
 
 def searched(runs: Sequence[Run]) -> pd.DataFrame:
-    """Validation scores, one row per kind and one column per learning rate.
-
-    Raises InputError where runs of the search are missing.
-    """
+    """Validation scores, one row per kind and one column per learning rate; all, or InputError."""
     table = runs_table(runs, ["lr"])
     if missing := sorted(set(PRESETS["search"].arms) - set(table.arm)):
         raise InputError(
@@ -37,7 +34,7 @@ def best_rates(scores: pd.DataFrame) -> dict[str, float]:
 
 
 def page(results: Path) -> dict[str, str | bytes]:
-    runs = runs_of_studies(results, "search", answers=False)
+    runs = runs_of_study(results, "search", answers=False)
     scores = searched(runs)
     best = best_rates(scores)
     heads = ["kind", *(f"lr {rate:g}" for rate in scores.columns), "best"]
@@ -45,11 +42,10 @@ def page(results: Path) -> dict[str, str | bytes]:
         [str(kind), *(f"{score:.3f}" for score in row), f"{best[str(kind)]:g}"]
         for kind, row in scores.iterrows()
     ]
-    commits = ", ".join(sorted({run.commit for run in runs}))
     text = (
         "# The learning rate of each kind of network\n\n"
         "Balanced accuracy on the validation set, one seed, "
-        f"{PRESETS['search'].base['epochs']} epochs a run; commit {commits}.\n"
+        f"{PRESETS['search'].base['epochs']} epochs a run; commit {commits_of(runs)}.\n"
         "Made by `python -m studies pages search.md` from `results/runs/search`.\n\n"
     )
     return {"search.md": text + markdown_table(heads, rows, right=heads[1:])}

@@ -1,32 +1,44 @@
-"""The blog post's training and testing as settings of `fit`, and what it leaves out of sight."""
+"""The blog post's training and testing as settings of a run, and what it leaves out of sight."""
 
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from argparse import Namespace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from sklearn.metrics import precision_score, recall_score
+from sklearn.metrics import recall_score
 from torch import nn
 
 from harmonic.data.arrays import LabelledImages
 from harmonic.data.classes import CLASSES
 from harmonic.learning.batches import channel_statistics, predict_logits
 from harmonic.learning.device import choose_device
+from harmonic.learning.fit import Fitted
 from harmonic.learning.randomness import generator
 from stages.harness.params import Params
-from stages.training import plan_of
-from studies import runner
-from studies.data import in_sets
-from studies.runner import Outcome, Places, Planned, trained, truth_table
+from studies.data import images_of, overridden
+from studies.runner import Outcome, Places, Planned, logits_of, truth_table
 
-IMAGE_SIZE = 64
 TEST_SHARE = 0.15
 PARTS = ("seen", "sibling", "unseen")
 """Images that were trained on; other photographs of lesions that were; lesions that never were."""
+SETTINGS = {
+    "source": "archive",
+    "image_size": 64,
+    "lr": 0.001,
+    "batch_size": 32,
+    "remove_hair.method": "none",
+    "train.network": "post",
+    "train.precision": "bfloat16",
+    "train.optimizer": "adam",
+    "train.weight_decay": 0.0001,
+    "evaluate.views": 1,
+}
 NOTHING_MORE = {
     "train.dropout": 0.5,
     "train.imbalance": "resampling",
@@ -40,23 +52,31 @@ NOTHING_MORE = {
 AS_THE_POST = {"moves": "none", "loss": "sigmoid", "decay_all": True}
 
 
-def planned(draw: int, epochs: int) -> Planned:
-    overrides = {
-        "source": "archive",
-        "seed": draw,
-        "image_size": IMAGE_SIZE,
-        "epochs": epochs,
-        "lr": 0.001,
-        "batch_size": 32,
-        "remove_hair.method": "none",
-        "train.network": "post",
-        "train.precision": "bfloat16",
-        "train.optimizer": "adam",
-        "train.weight_decay": 0.0001,
-        "evaluate.views": 1,
-    }
-    own = {"post_protocol.draw": draw}
-    return Planned("post-protocol", "harmonic", draw, None, overrides, own, NOTHING_MORE)
+def runs(options: Namespace, places: Places) -> list[Planned]:
+    """A run for each pair of draws; its epoch has the highest precision on the test draw."""
+    shared = NOTHING_MORE | {"device": options.device}
+    images = images_of(places.work, overridden(SETTINGS | {"archive": str(places.archive)}))
+    data = images.read()
+    divided = images.divided("post_protocol", np.full(len(data.labels), "all"))
+    planned = []
+    for number in range(options.draws):
+        draws = independent_draws(data.groups, number)
+        test = draws.answered[draws.in_test]
+        planned.append(
+            Planned(
+                *("post-protocol", "harmonic", number),
+                SETTINGS | {"seed": number, "epochs": options.epochs},
+                own={"post_protocol.draw": number},
+                shared=shared,
+                recipe=AS_THE_POST,
+                schedule={"chosen_by": "precision"},
+                images=divided,
+                rows={"train": draws.training, "val": test, "test": draws.answered},
+                watch=partial(watch, draws, number),
+                measure=partial(answered, draws, truth_table(data)),
+            )
+        )
+    return planned
 
 
 @dataclass(frozen=True)
@@ -86,17 +106,14 @@ def independent_draws(groups: NDArray[np.str_], draw: int) -> Draws:
     return Draws(np.sort(training), answered, np.isin(answered, test), part)
 
 
-def micro_averages(
+def micro_average(
     labels: NDArray[np.int64], answers: NDArray[np.int64], random: torch.Generator
-) -> tuple[float, float]:
-    """The post's precision and recall, averaged over all answers: of as many test images as there
-    are, drawn with replacement and with equal class frequencies."""
+) -> float:
+    """The post's precision, and its recall, of all answers together: of as many test images as
+    there are, drawn with replacement and with equal class frequencies."""
     odds = torch.from_numpy(1 / np.bincount(labels)[labels])
     rows = torch.multinomial(odds, len(labels), True, generator=random).numpy()
-    return (
-        float(precision_score(labels[rows], answers[rows], average="micro")),
-        float(recall_score(labels[rows], answers[rows], average="micro")),
-    )
+    return float((labels[rows] == answers[rows]).mean())
 
 
 def balanced_accuracy(labels: NDArray[np.int64], answers: NDArray[np.int64]) -> float:
@@ -106,63 +123,48 @@ def balanced_accuracy(labels: NDArray[np.int64], answers: NDArray[np.int64]) -> 
     return float(recall_score(labels, answers, labels=np.unique(labels), average="macro"))
 
 
-def measured(
-    labels: NDArray[np.int64], answers: NDArray[np.int64], draws: Draws, random: torch.Generator
-) -> dict[str, float]:
-    """What the post measured, and the balanced accuracy of each of PARTS."""
-    precision, recall = micro_averages(labels[draws.in_test], answers[draws.in_test], random)
-    rows = {part: draws.part == part for part in PARTS}
-    scores = {part: balanced_accuracy(labels[some], answers[some]) for part, some in rows.items()}
-    return {"precision": precision, "recall": recall, **scores}
+def watch(
+    draws: Draws, number: int, params: Params, data: LabelledImages
+) -> Callable[[nn.Module, int], Mapping[str, float]]:
+    """After each epoch: what the post measured, and the balanced accuracy of each of PARTS."""
+    test, device = data.part("test"), choose_device(params.device)
+    statistics, labels = channel_statistics(data.part("train").images), test.labels
 
-
-def do(run: Planned, data: LabelledImages, digest: str, device_name: str, places: Places) -> str:
-    """Do one run unless its folder is there; returns what happened, in a few words.
-
-    The epoch is the one whose precision on the test draw is highest, as in the post.
-    """
-    draws = independent_draws(data.groups, run.seed)
-
-    def work(params: Params, folder: Path) -> Outcome:
-        params = params.model_copy(update={"device": device_name})
-        plan = plan_of(params)
-        plan = replace(
-            plan,
-            recipe=plan.recipe.model_copy(update=AS_THE_POST),
-            schedule=plan.schedule.model_copy(update={"chosen_by": "precision"}),
+    def measured(network: nn.Module, epoch: int) -> Mapping[str, float]:
+        logits = predict_logits(network, test.images, statistics, device, view_count=1)
+        answers, random = logits.argmax(axis=1), generator(number, epoch, 1)
+        average = micro_average(labels[draws.in_test], answers[draws.in_test], random)
+        found = {"precision": average, "recall": average}
+        for part in PARTS:
+            rows = draws.part == part
+            found[part] = balanced_accuracy(labels[rows], answers[rows])
+        print(
+            f"post-protocol: draw {number}, epoch {epoch}: the post's precision "
+            f"{found['precision']:.3f}, unseen lesions {found['unseen']:.3f}",
+            file=sys.stderr,
         )
-        test = draws.answered[draws.in_test]
-        arranged = in_sets(data, {"train": draws.training, "val": test, "test": draws.answered})
-        answered, device = arranged.part("test"), choose_device(device_name)
-        statistics = channel_statistics(arranged.part("train").images)
+        return found
 
-        def answers(network: nn.Module) -> NDArray[np.int64]:
-            logits = predict_logits(network, answered.images, statistics, device, view_count=1)
-            found: NDArray[np.int64] = logits.argmax(axis=1)
-            return found
+    return measured
 
-        def watch(network: nn.Module, epoch: int) -> Mapping[str, float]:
-            random = generator(run.seed, epoch, 1)
-            found = measured(answered.labels, answers(network), draws, random)
-            print(
-                f"post-protocol: draw {run.seed}, epoch {epoch}: the post's precision "
-                f"{found['precision']:.3f}, unseen lesions {found['unseen']:.3f}",
-                file=sys.stderr,
-            )
-            return found
 
-        fitted, record = trained(params, plan, arranged, folder, digest, watch=watch)
-        best = fitted.history.iloc[fitted.trained.best_epoch - 1]
-        figures = {name: float(best[name]) for name in ("precision", "recall", *PARTS)}
-        table = pd.DataFrame(
-            {
-                "image": answered.image_ids,
-                "answer": np.array(CLASSES)[answers(fitted.network)],
-                "part": draws.part,
-                "in_test": draws.in_test.astype(int),
-            }
-        )
-        told = f"the post's precision {best.precision:.3f}, unseen lesions {best.unseen:.3f}"
-        return Outcome(record, fitted.history, figures, table, truth_table(data), told)
-
-    return runner.do(run, places, digest, work)
+def answered(
+    draws: Draws,
+    truth: pd.DataFrame,
+    params: Params,
+    fitted: Fitted,
+    data: LabelledImages,
+    place: Path,
+) -> Outcome:
+    """The figures of the chosen epoch, and its answers for the test draw and all new images."""
+    test, chosen = data.part("test"), fitted.history.iloc[fitted.trained.best_epoch - 1]
+    table = pd.DataFrame(
+        {
+            "image": test.image_ids,
+            "answer": np.array(CLASSES)[logits_of(fitted, test.images).argmax(axis=1)],
+            "part": draws.part,
+            "in_test": draws.in_test.astype(int),
+        }
+    )
+    figures = {name: float(chosen[name]) for name in ("precision", "recall", *PARTS)}
+    return Outcome(figures, table, truth)

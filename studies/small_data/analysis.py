@@ -30,15 +30,11 @@ SCORES = {"published test": "balanced_accuracy", "clean test": CLEAN}
 
 def finished(runs: Sequence[Run]) -> pd.DataFrame:
     """One row per run, with what the study says of it as columns; arms as ARMS has them."""
-    own = ["arm", "split", "images_per_class"]
-    keys = [*(f"small_data.{key}" for key in own), "lr", "train.weight_decay"]
-    rows = runs_table(runs, keys)
-    said = rows[[f"params.{key}" for key in keys]]
-    rows = rows.drop(columns=["arm", *said]).assign(
-        **dict(zip([*own, "lr", "weight_decay"], (said[key] for key in said), strict=True))
-    )
-    numbers = {"images_per_class": int, "lr": float, "weight_decay": float}
-    return rows.astype(numbers)
+    own = {f"small_data.{name}": name for name in ("arm", "split", "images_per_class")}
+    names = own | {"lr": "lr", "train.weight_decay": "weight_decay"}
+    rows = runs_table(runs, list(names)).drop(columns="arm")
+    rows = rows.rename(columns={f"params.{key}": name for key, name in names.items()})
+    return rows.astype({"images_per_class": int, "lr": float, "weight_decay": float})
 
 
 def paired(rows: pd.DataFrame, first: str, second: str, score: str) -> pd.Series:
@@ -71,10 +67,9 @@ FOUND = ["difference, points", "pairs", "verdict"]
 """Heads of the cells of `difference`."""
 
 
-def difference(rows: pd.DataFrame, first: str, second: str, score: str) -> list[str]:
-    """Cells of a table: mean with interval, number of pairs, and what it shows."""
-    points = paired(rows, first, second, score)
-    return [mean_of(points), str(len(points)), verdict(points)]
+def difference(points: pd.Series, **words: str) -> list[str]:
+    """Cells of a table: mean with interval, number of pairs, and what it shows, or its word."""
+    return [mean_of(points), str(len(points)), words.get(verdict(points), verdict(points))]
 
 
 def present(rows: pd.DataFrame) -> list[str]:
@@ -82,26 +77,23 @@ def present(rows: pd.DataFrame) -> list[str]:
     return [arm for arm in ARMS if arm in set(rows.arm)]
 
 
-def scores(rows: pd.DataFrame) -> str:
-    """A row an arm: mean and deviation on both tests, and the rank."""
-    lines = []
-    by_arm = rows.groupby("arm")
-    means = by_arm[list(SCORES.values())].mean()
-    ranks = means.rank(ascending=False).astype(int)
-    deviations = by_arm[list(SCORES.values())].std()
-    for arm in present(rows):
-        cells = []
-        for score in SCORES.values():
-            mean, deviation = 100 * means.loc[arm, score], 100 * deviations.loc[arm, score]
-            cells += [f"{mean:.1f} ± {deviation:.1f}", str(ranks.loc[arm, score])]
-        lines.append([arm, len(by_arm.get_group(arm)), *cells])
-    heads = ["arm", "runs", "published test", "rank", "clean test", "rank"]
-    return markdown_table(heads, lines, right=heads[1:])
-
-
 def others(rows: pd.DataFrame) -> list[str]:
     """The arms that have runs, but for the one they are compared with."""
     return [arm for arm in present(rows) if arm != REFERENCE]
+
+
+def scores(rows: pd.DataFrame) -> str:
+    """A row an arm: mean and deviation on both tests, and the rank."""
+    by_arm = (rows.set_index("arm")[list(SCORES.values())] * 100).groupby("arm")
+    means, deviations, counts = by_arm.mean(), by_arm.std(), by_arm.size()
+    ranks = means.rank(ascending=False).astype(int)
+    lines = []
+    for arm in present(rows):
+        pairs = zip(means.loc[arm], deviations.loc[arm], ranks.loc[arm], strict=True)
+        cells = [(f"{mean:.1f} ± {deviation:.1f}", rank) for mean, deviation, rank in pairs]
+        lines.append([arm, counts[arm], *cells[0], *cells[1]])
+    heads = ["arm", "runs", "published test", "rank", "clean test", "rank"]
+    return markdown_table(heads, lines, right=heads[1:])
 
 
 def by_leak(rows: pd.DataFrame, arm: str) -> pd.Series:
@@ -112,28 +104,24 @@ def by_leak(rows: pd.DataFrame, arm: str) -> pd.Series:
 
 def leak(rows: pd.DataFrame) -> str:
     """Does the leak change what is found? The same differences on both tests."""
+    words = {"better": "the leak favours it", "worse": "the leak favours plain"}
     lines = []
     for arm in others(rows):
         for name, score in SCORES.items():
-            lines.append([arm, name, *difference(rows, REFERENCE, arm, score)])
-        points = by_leak(rows, arm)
-        words = {"better": "the leak favours it", "worse": "the leak favours plain"}
-        shown = words.get(verdict(points), verdict(points))
-        lines.append([arm, "first − second", mean_of(points), str(len(points)), shown])
+            lines.append([arm, name, *difference(paired(rows, REFERENCE, arm, score))])
+        lines.append([arm, "first − second", *difference(by_leak(rows, arm), **words)])
     return markdown_table(["against plain", "on", *FOUND], lines, right=FOUND[:2])
 
 
 def leak_verdict(rows: pd.DataFrame) -> str:
     means = rows.groupby("arm")[list(SCORES.values())].mean()
-    orders = [means[score].sort_values(ascending=False).index.tolist() for score in SCORES.values()]
-    text = f"On the published test the order is {', '.join(orders[0])}; on the clean test it is "
-    text += "the same." if orders[0] == orders[1] else f"{', '.join(orders[1])}."
+    first, second = (", ".join(means.sort_values(one, ascending=False).index) for one in means)
+    text = f"On the published test the order is {first}; on the clean test it is "
+    text += "the same." if first == second else f"{second}."
     moved = [arm for arm in others(rows) if verdict(by_leak(rows, arm)) in ("better", "worse")]
-    return text + (
-        f" The leak changes the distance from plain of {', '.join(moved)}."
-        if moved
-        else " No arm's distance from plain is changed by the leak so that it could be shown."
-    )
+    if moved:
+        return f"{text} The leak changes the distance from plain of {', '.join(moved)}."
+    return f"{text} No arm's distance from plain is changed by the leak so that it could be shown."
 
 
 def ingredient_verdict(rows: pd.DataFrame) -> str:
@@ -152,7 +140,7 @@ def ingredient_verdict(rows: pd.DataFrame) -> str:
 
 def ingredients(rows: pd.DataFrame) -> str:
     lines = [
-        [name, f"{first} → {second}", *difference(rows, first, second, CLEAN)]
+        [name, f"{first} → {second}", *difference(paired(rows, first, second, CLEAN))]
         for name, (first, second) in INGREDIENTS.items()
     ]
     return markdown_table(["ingredient", "from → to", *FOUND], lines, right=FOUND[:2])
@@ -161,8 +149,8 @@ def ingredients(rows: pd.DataFrame) -> str:
 def sizes(rows: pd.DataFrame) -> str:
     """The gain of each arm by the number of training images a class, on the clean test."""
     lines = [
-        [count, arm, *difference(part, REFERENCE, arm, CLEAN)]
-        for count, part in rows.groupby("images_per_class")
+        [size, arm, *difference(paired(part, REFERENCE, arm, CLEAN))]
+        for size, part in rows.groupby("images_per_class")
         for arm in others(part)
     ]
     heads = ["images a class", "against plain", *FOUND]
@@ -171,35 +159,31 @@ def sizes(rows: pd.DataFrame) -> str:
 
 def size_verdict(rows: pd.DataFrame) -> str:
     """For each arm with runs of several sizes: its gain with fewest images less that with most."""
+    words = {"better": "it grows", "worse": "it shrinks"}
     sentences = []
     for arm in others(rows):
-        gains = {
-            count: paired(part, REFERENCE, arm, CLEAN)
-            for count, part in rows.groupby("images_per_class")
-        }
-        counts = [count for count, points in gains.items() if len(points)]
-        if len(counts) < 2:
-            continue
-        least, most = min(counts), max(counts)
-        growth = (gains[least] - gains[most]).dropna()
-        words = {"better": "it grows", "worse": "it shrinks"}.get(verdict(growth), verdict(growth))
-        sentences.append(
-            f"{arm}: the gain over plain with {least} images a class less that with {most} is "
-            f"{mean_of(growth)} points over {len(growth)} pairs: {words}."
-        )
+        by_size = rows[rows.arm.isin([REFERENCE, arm])].groupby("images_per_class")
+        gains = {size: paired(part, REFERENCE, arm, CLEAN) for size, part in by_size}
+        found = {size: points for size, points in gains.items() if len(points)}
+        if len(found) > 1:
+            least, most = min(found), max(found)
+            growth, pairs, shown = difference((found[least] - found[most]).dropna(), **words)
+            sentences.append(
+                f"{arm}: the gain over plain with {least} images a class less that with {most} is "
+                f"{growth} points over {pairs} pairs: {shown}."
+            )
     return " ".join(sentences) or "Only one size was run."
 
 
 def searched(rows: pd.DataFrame) -> str:
     """What the search found for each arm, and where that is the end of what was tried."""
+    edges = {rows.lr.max(): " (the largest tried)", rows.lr.min(): " (the smallest tried)"}
     heads = ["arm", "runs", "learning rate", "weight decay", "balanced accuracy, validation"]
     lines = []
     for arm in present(rows):
         part = rows[rows.arm == arm]
         best = part.loc[part.val_balanced_accuracy.idxmax()]
-        edge = " (the largest tried)" if best.lr == rows.lr.max() else ""
-        edge = " (the smallest tried)" if best.lr == rows.lr.min() else edge
-        score = 100 * best.val_balanced_accuracy
-        found = (f"{best.lr:g}{edge}", f"{best.weight_decay:g}", f"{score:.1f}")
-        lines.append([arm, len(part), *found])
+        rate = f"{best.lr:g}{edges.get(best.lr, '')}"
+        score = f"{100 * best.val_balanced_accuracy:.1f}"
+        lines.append([arm, len(part), rate, f"{best.weight_decay:g}", score])
     return markdown_table(heads, lines, right=heads[1:])

@@ -16,8 +16,7 @@ from harmonic.nn import HarmonicConv2d, filter_bank, fold
 def initial_scale(kernel_size: tuple[int, int]) -> float:
     """What L1-scaled filters make of kernels drawn as nn.Conv2d draws its own: 0.4 for 3 × 3.
 
-    The authors draw coefficients and leave the filters' lengths in: a kernel then has the filters'
-    mean squared length as its energy, where nn.Conv2d's has 1.
+    A kernel then has the filters' mean squared length as its energy, where nn.Conv2d's has 1.
     """
     bank = filter_bank(kernel_size, norm="l1")
     return float(bank.flatten(1).square().sum(1).mean().sqrt())
@@ -28,8 +27,7 @@ def scaled(model: nn.Module) -> nn.Module:
     """The model with the authors' smaller kernels; in place. Normalised responses have no scale."""
     for module in model.modules():
         convolution = isinstance(module, nn.Conv2d) and module.kernel_size != (1, 1)
-        linear = isinstance(module, HarmonicConv2d) and not module.batch_norm
-        if convolution or linear:
+        if convolution or (isinstance(module, HarmonicConv2d) and not module.batch_norm):
             module.weight.mul_(initial_scale(module.kernel_size))  # type: ignore[arg-type, operator]
     return model
 
@@ -37,8 +35,7 @@ def scaled(model: nn.Module) -> nn.Module:
 def only_first(model: nn.Module) -> nn.Module:
     """The model with plain convolutions but for the normalised first layer; in place."""
     for name, child in list(model.named_children()):
-        layers = [layer for layer in child.modules() if isinstance(layer, HarmonicConv2d)]
-        if not any(layer.batch_norm for layer in layers):
+        if not any(isinstance(one, HarmonicConv2d) and one.batch_norm for one in child.modules()):
             setattr(model, name, fold(child))
     return model
 

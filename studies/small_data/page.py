@@ -5,29 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from harmonic.evaluation.plots.drawing import (
-    BLUE,
-    GREY,
-    INK,
-    ORANGE,
-    house_style,
-    one_panel,
-    to_svg,
-)
-from studies.pages.reading import runs_of_studies
-from studies.small_data.analysis import (
-    SCORES,
-    finished,
-    ingredient_verdict,
-    ingredients,
-    leak,
-    leak_verdict,
-    present,
-    scores,
-    searched,
-    size_verdict,
-    sizes,
-)
+from harmonic.evaluation.plots import drawing
+from harmonic.evaluation.plots.drawing import house_style, one_panel, to_svg
+from studies.pages.reading import runs_of_study
+from studies.small_data import analysis
+from studies.small_data.analysis import SCORES, finished, present
 from studies.small_data.splits import LARGEST, TRAINING, VALIDATION
 from studies.small_data.tasks import DECAYS, PRESETS, RATES
 
@@ -100,28 +82,31 @@ ARM_WORDS = {
 
 def section(rows: pd.DataFrame, search: pd.DataFrame, preset: str, plot: str) -> str:
     largest = rows[rows.images_per_class == LARGEST]
-    commits, data = ", ".join(sorted(set(rows.commit))), ", ".join(sorted(set(rows.data)))
+    commits, data = (", ".join(sorted(set(rows[name]))) for name in ("commit", "data"))
     parts = [
         f"## Preset {preset}: {len(rows)} runs, commit {commits}, data {data}",
         protocol(preset),
         "\n".join(f"- **{arm}**: {ARM_WORDS[arm]}" for arm in present(rows)),
-        searched(search),
+        analysis.searched(search),
         f"Balanced accuracy in per cent, {LARGEST} images a class, mean ± deviation over "
         "splits and seeds.",
-        scores(largest),
+        analysis.scores(largest),
         "### Does the leak change the ranking?",
-        leak_verdict(largest),
-        leak(largest),
+        analysis.leak_verdict(largest),
+        analysis.leak(largest),
         "### Which ingredient carries a gain? (clean test)",
-        ingredient_verdict(largest),
-        ingredients(largest),
+        analysis.ingredient_verdict(largest),
+        analysis.ingredients(largest),
         SAME,
         "### Does a gain grow as data shrink? (clean test)",
-        size_verdict(rows),
-        sizes(rows),
+        analysis.size_verdict(rows),
+        analysis.sizes(rows),
         f"![Balanced accuracy over images a class]({plot})",
     ]
     return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
+
+
+COLOURS = (drawing.INK, drawing.BLUE, drawing.ORANGE, drawing.GREY)
 
 
 def accuracy_over_images(rows: pd.DataFrame) -> bytes:
@@ -136,7 +121,7 @@ def accuracy_over_images(rows: pd.DataFrame) -> bytes:
             axes.errorbar(
                 by_size.mean().index * shift, 100 * by_size.mean(), yerr=100 * by_size.std(),
                 fmt="o-", markersize=4, capsize=2, linewidth=1.2, label=arm,
-                color=(INK, BLUE, ORANGE, GREY)[number % 4],
+                color=COLOURS[number % 4],
             )  # fmt: skip
         counts = sorted(set(rows.images_per_class))
         axes.set_xscale("log")
@@ -155,8 +140,8 @@ def page(results: Path) -> dict[str, str | bytes]:
     sections = []
     for preset in names or ["small"]:
         study = f"small-data-{preset}"
-        rows = finished(runs_of_studies(results, study, answers=False))
-        search = finished(runs_of_studies(results, f"{study}-search", answers=False))
+        rows = finished(runs_of_study(results, study, answers=False))
+        search = finished(runs_of_study(results, f"{study}-search", answers=False))
         plot = f"small_data-{preset}.svg"
         files[plot] = accuracy_over_images(rows)
         sections.append(section(rows, search, preset, plot))

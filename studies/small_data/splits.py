@@ -37,9 +37,7 @@ class Split:
     def first(self, count: int, labels: np.ndarray) -> np.ndarray:
         """`count` images of each class out of training and validation."""
         rows = np.concatenate([self.training, self.validation])
-        return np.concatenate(
-            [rows[labels[rows] == label][:count] for label in range(len(CLASSES))]
-        )
+        return np.concatenate([rows[labels[rows] == n][:count] for n in range(len(CLASSES))])
 
 
 def drawn(index: pd.DataFrame, number: int) -> Split:
@@ -77,19 +75,15 @@ def drawn(index: pd.DataFrame, number: int) -> Split:
 
 
 def published(index: pd.DataFrame, folder: Path, number: int) -> Split:
-    """GEM's split: an image id and a class number a line, classes in the order of CLASSES.
-
-    Raises InputError where a file is not of that form, or does not fit the index.
-    """
+    """GEM's split: an image id and a class number a line; InputError names a line that is none."""
     row_of = dict(zip(index.image_id, range(len(index)), strict=True))
-    rows = {
-        part: published_rows(folder / f"{part}{number}.txt", index, row_of)
+    train, val, test = (
+        published_rows(folder / f"{part}{number}.txt", index, row_of)
         for part in ("train", "val", "test")
-    }
+    )
     groups = index.lesion_group.to_numpy(dtype=str)
-    seen = np.concatenate([rows["train"], rows["val"]])
-    clean = rows["test"][~np.isin(groups[rows["test"]], groups[seen])]
-    return Split(f"gem{number}", rows["train"], rows["val"], rows["test"], clean)
+    clean = test[~np.isin(groups[test], groups[np.concatenate([train, val])])]
+    return Split(f"gem{number}", train, val, test, clean)
 
 
 def published_rows(path: Path, index: pd.DataFrame, row_of: dict[str, int]) -> np.ndarray:
@@ -97,18 +91,17 @@ def published_rows(path: Path, index: pd.DataFrame, row_of: dict[str, int]) -> n
         lines = [line.split() for line in path.read_text(encoding="ascii").splitlines()]
     except (OSError, UnicodeDecodeError):
         raise InputError(f"{path}: not a readable file of image ids and class numbers") from None
-    found = []
+    names, found = {str(number): name for number, name in enumerate(CLASSES)}, []
     for number, line in enumerate(lines, start=1):
-        if len(line) != 2 or line[0] not in row_of or line[1] not in map(str, range(len(CLASSES))):
+        if len(line) != 2 or line[0] not in row_of or line[1] not in names:
             raise InputError(
                 f"{path}, line {number}: {' '.join(line)[:60]!r} is no image id of the index "
                 f"with a class number 0 to {len(CLASSES) - 1}"
             )
-        row = row_of[line[0]]
-        if index.dx.iloc[row] != CLASSES[int(line[1])]:
+        dx = index.dx.iloc[row_of[line[0]]]
+        if dx != names[line[1]]:
             raise InputError(
-                f"{path}, line {number}: {line[0]} is {index.dx.iloc[row]} in the index, "
-                f"not {CLASSES[int(line[1])]}"
+                f"{path}, line {number}: {line[0]} is {dx} in the index, not {names[line[1]]}"
             )
-        found.append(row)
+        found.append(row_of[line[0]])
     return np.array(found)

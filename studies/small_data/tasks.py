@@ -6,30 +6,31 @@ images a class some are trained on.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from argparse import Namespace
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
+from numpy.typing import NDArray
 from sklearn.metrics import balanced_accuracy_score
 
 from harmonic.data.arrays import LabelledImages
+from harmonic.data.metadata import read_index
 from harmonic.errors import InputError
-from harmonic.evaluation.runs import read_runs
-from harmonic.learning.batches import predict_logits
+from harmonic.learning.fit import Fitted
 from stages.harness.params import Params
-from stages.training import plan_of
-from studies import runner
-from studies.data import in_sets
-from studies.runner import Outcome, Places, Planned, trained
-from studies.small_data.analysis import finished
+from studies.data import images_of, overridden
+from studies.preset_runs import best_of
+from studies.presets import Overrides
+from studies.runner import Measure, Outcome, Places, Planned, logits_of
 from studies.small_data.arms import ARMS
-from studies.small_data.splits import LARGEST, TRAINING, Split
+from studies.small_data.splits import LARGEST, TRAINING, Split, drawn, published
 
-GEMS: dict[str, Any] = {
+GEMS: Overrides = {
     "train.schedule": "cosine",
     "train.warmup": 0.0,
     "train.clip": 1000.0,
@@ -60,75 +61,83 @@ PRESETS = {
 }
 RATES = (0.01, 0.03, 0.1)
 DECAYS = (0.001, 0.01)
+SEARCH = "studies small-data search"
 
 
-@dataclass(frozen=True)
-class Task:
-    """One run, and what it is trained on."""
-
-    run: Planned
-    split: Split
-    training: np.ndarray
-
-    @property
-    def searches(self) -> bool:
-        """Whether the test sets are not to be read."""
-        return self.run.study.endswith("-search")
-
-
-def search_tasks(preset: str, arms: Sequence[str], splits: Sequence[Split]) -> Iterator[Task]:
-    """Every learning rate and weight decay for every arm, on the first split, without its test."""
-    split, study = splits[0], f"small-data-{preset}-search"
-    for lr, decay, arm in product(RATES, DECAYS, arms):
-        name = f"{arm}-{split.name}-lr{lr:g}-decay{decay:g}"
-        run = planned(preset, study, name, arm, 0, split, TRAINING, (lr, decay))
-        yield Task(run, split, split.training)
+def runs(options: Namespace, places: Places) -> list[Planned]:
+    """The search, or the runs with what it found, on three splits."""
+    arms = options.arms or list(ARMS)
+    for arm in arms:
+        if arm not in ARMS:
+            raise InputError(f"--arms {arm} is unknown; there are {', '.join(ARMS)}")
+    size = PRESETS[options.preset].image_size
+    base = {"source": "archive", "archive": str(places.archive), "image_size": size}
+    images = images_of(places.work, overridden(base))
+    index = read_index(images.place / "index.csv")
+    splits = [
+        published(index, options.gem, number) if options.gem else drawn(index, number)
+        for number in range(3)
+    ]
+    if options.what == "search":
+        found = search_runs(options.preset, arms, splits[0])
+    else:
+        found = final_runs(options, arms, splits, images.read().labels)
+    return [replace(run, images=images) for run in found]
 
 
-def run_tasks(
-    preset: str,
-    arms: Sequence[str],
-    splits: Sequence[Split],
-    seeds: Sequence[int],
-    sizes: Sequence[int],
-    labels: np.ndarray,
-    runs: Path,
-) -> Iterator[Task]:
-    """Every arm on every split with every seed; rate and decay are those the search found best."""
-    study = f"small-data-{preset}"
-    for count in sizes:
+def search_runs(preset: str, arms: Sequence[str], split: Split) -> list[Planned]:
+    """Every learning rate and weight decay for every arm, on one split, without its test."""
+    return [
+        planned(preset, arm, split, 0, {"lr": lr, "train.weight_decay": decay})
+        for lr, decay, arm in product(RATES, DECAYS, arms)
+    ]
+
+
+def final_runs(
+    options: Namespace, arms: Sequence[str], splits: Sequence[Split], labels: NDArray[np.int64]
+) -> list[Planned]:
+    """Every arm on every split with every seed; rate and decay are those the search found best.
+
+    Only a search on the first split counts: validation images of another protocol may be test
+    images here. options: preset, seeds, k, runs. Raises InputError where a search is not complete.
+    """
+    for count in options.k:
         if not 1 <= count <= LARGEST:
             raise InputError(f"--k {count}: 1 to {LARGEST} images a class")
-    search = runs / f"{study}-search"
-    found = finished(read_runs([str(search)], answers=False) if search.is_dir() else [])
-    for count, seed, split, arm in product(sizes, seeds, splits, arms):
-        best = best_found(found, arm, splits[0].name)
-        run = planned(preset, study, f"{arm}-{split.name}-{count}", arm, seed, split, count, best)
-        yield Task(run, split, split.first(count, labels))
+    found = {
+        arm: best_of(search_runs(options.preset, [arm], splits[0]), arm, options.runs, SEARCH)
+        for arm in arms
+    }
+    return [
+        planned(options.preset, arm, split, seed, found[arm], split.first(count, labels), count)
+        for count, seed, split, arm in product(options.k, options.seeds, splits, arms)
+    ]
 
 
 def planned(
     preset: str,
-    study: str,
-    name: str,
     arm: str,
-    seed: int,
     split: Split,
-    count: int,
-    rate_and_decay: tuple[float, float],
+    seed: int,
+    found: Overrides,
+    training: NDArray[np.int64] | None = None,
+    count: int = TRAINING,
 ) -> Planned:
-    chosen, (conv, options, _) = PRESETS[preset], ARMS[arm]
-    lr, decay = rate_and_decay
+    """One run, of `count` images a class; without their rows one of the search."""
+    chosen, (conv, options, change) = PRESETS[preset], ARMS[arm]
+    study, name, steps = f"small-data-{preset}", str(count), chosen.steps
+    measure: Measure | None = partial(measured, np.isin(split.test, split.clean))
+    if training is None:
+        study, steps, training = f"{study}-search", chosen.search_steps, split.training
+        name, measure = f"lr{found['lr']:g}-decay{found['train.weight_decay']:g}", None
     overrides = {
         "source": "archive",
         "image_size": chosen.image_size,
         "model": "cnn" if conv == "plain" else "harmonic",
         "seed": seed,
-        "lr": lr,
         "batch_size": chosen.batch_size,
         "train.network": chosen.network,
         "train.optimizer": "sgd",
-        "train.weight_decay": decay,
         "train.precision": "bfloat16",
         **{f"train.{key}": value for key, value in {**chosen.options, **options}.items()},
     }
@@ -137,62 +146,31 @@ def planned(
         "small_data.network": chosen.network,
         "small_data.split": split.name,
         "small_data.images_per_class": count,
-        "small_data.steps": chosen.search_steps if study.endswith("-search") else chosen.steps,
+        "small_data.steps": steps,
     }
-    return Planned(study, name, seed, None, overrides, own, GEMS)
+    epochs = round(steps / max(1, math.ceil(len(training) / chosen.batch_size)))
+    return Planned(
+        *(study, f"{arm}-{split.name}-{name}", seed, overrides | found),
+        own=own,
+        shared=GEMS,
+        recipe=AS_GEM,
+        schedule={"epochs": max(1, epochs), "chosen_by": None},
+        rows={"train": training, "val": split.validation, "test": split.test},
+        change=change,
+        measure=measure,
+    )
 
 
-def best_found(rows: pd.DataFrame, arm: str, split: str) -> tuple[float, float]:
-    """Learning rate and weight decay of the best validation score; the first of equals.
-
-    Only a search on `split` counts: validation images of another protocol may be test images here.
-    Raises InputError where the search of this arm is not complete.
-    """
-    rows = rows[(rows.arm == arm) & (rows.split == split)]
-    if len(rows) < len(RATES) * len(DECAYS):
-        raise InputError(
-            f"{arm} has {len(rows)} of {len(RATES) * len(DECAYS)} runs of the search: "
-            "run `python -m studies small-data search` first"
-        )
-    best = rows.loc[rows.val_balanced_accuracy.idxmax()]
-    return float(best.lr), float(best.weight_decay)
-
-
-def do(task: Task, data: LabelledImages, digest: str, places: Places) -> str:
-    """Do one run unless its folder is there; returns what happened, in a few words."""
-    run, split = task.run, task.split
-
-    def work(params: Params, folder: Path) -> Outcome:
-        steps_an_epoch = math.ceil(len(task.training) / params.batch_size)
-        epochs = max(1, round(run.own["small_data.steps"] / steps_an_epoch))
-        plan = plan_of(params.model_copy(update={"epochs": epochs}))
-        plan = replace(
-            plan,
-            recipe=plan.recipe.model_copy(update=AS_GEM),
-            schedule=plan.schedule.model_copy(update={"chosen_by": None}),
-        )
-        _, _, change = ARMS[run.own["small_data.arm"]]
-        arranged = in_sets(
-            data, {"train": task.training, "val": split.validation, "test": split.test}
-        )
-        fitted, record = trained(params, plan, arranged, folder, digest, change=change)
-        if task.searches:
-            told = f"balanced accuracy on validation {record['val_balanced_accuracy']:.3f}"
-            return Outcome(record, fitted.history, told=told)
-        test = arranged.part("test")
-        statistics, device = fitted.description.statistics(), fitted.processes.device
-        logits = predict_logits(fitted.network, test.images, statistics, device, view_count=1)
-        found, clean = logits.argmax(axis=1), np.isin(split.test, split.clean)
-        figures = {
-            "balanced_accuracy": balanced_accuracy(test.labels, found),
-            "clean_balanced_accuracy": balanced_accuracy(test.labels[clean], found[clean]),
-            "test_images": len(test.labels),
-        }
-        told = f"balanced accuracy {figures['balanced_accuracy']:.3f}"
-        return Outcome(record, fitted.history, figures, told=told)
-
-    return runner.do(run, places, digest, work)
-
-
-def balanced_accuracy(labels: np.ndarray, found: np.ndarray) -> float:
-    return round(float(balanced_accuracy_score(labels, found)), 5)
+def measured(
+    clean: NDArray[np.bool_], params: Params, fitted: Fitted, data: LabelledImages, place: Path
+) -> Outcome:
+    """Balanced accuracy on the test set, and on its images that are `clean`."""
+    test = data.part("test")
+    found = logits_of(fitted, test.images).argmax(axis=1)
+    parts = {"": np.ones(len(found), dtype=bool), "clean_": clean}
+    figures = {
+        f"{name}balanced_accuracy": balanced_accuracy_score(test.labels[rows], found[rows])
+        for name, rows in parts.items()
+    }
+    rounded = {name: round(float(figure), 5) for name, figure in figures.items()}
+    return Outcome(rounded | {"test_images": len(found)})

@@ -21,7 +21,7 @@ from reproduction.gate import (
     requirements_without_pin,
 )
 from stages.harness.recorded import file_md5
-from tests.stages.clones import ROOT, call
+from tests.stages.clones import ROOT, call, change
 
 
 @pytest.fixture
@@ -31,15 +31,7 @@ def clone(tmp_path: Path) -> Path:
     return folder
 
 
-def change(path: Path, old: str, new: str) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert old in text
-    path.write_text(text.replace(old, new, 1), encoding="utf-8")
-
-
-def test_a_clone_without_data_is_judged_by_what_it_has(
-    clone: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_clone_without_data_is_judged_by_what_it_has(clone: Path, capsys) -> None:
     """The committed record may be older than the code while one works; the gate tells it."""
     gate(clone)
     before = capsys.readouterr().err
@@ -55,9 +47,7 @@ def test_a_clone_without_data_is_judged_by_what_it_has(
     assert "gate: split:" not in found.removeprefix(before)
 
 
-def test_code_that_every_stage_shares_is_compared_with_the_record(
-    clone: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_code_that_every_stage_shares_is_compared_with_the_record(clone: Path, capsys) -> None:
     """Parameters that mean something else, classes in another order: no stage's own file."""
     with (clone / "stages/harness/params.py").open("a", encoding="utf-8") as file:
         file.write("tree = {}\n")
@@ -77,15 +67,11 @@ def test_code_that_every_stage_shares_is_compared_with_the_record(
         assert f"gate: {name}, which all stages share, changed: make reproduce, " in found
 
 
-@pytest.mark.parametrize(
-    "name", ["torch.py", "numpy/__init__.py", "sitecustomize.py", "opt_einsum.py"]
-)
-def test_a_file_that_python_would_import_by_mistake_is_named(clone: Path, name: str) -> None:
+def test_a_file_that_python_would_import_by_mistake_is_named(clone: Path) -> None:
     assert list(code_that_no_stage_lists(clone)) == []
-    (clone / name).parent.mkdir(exist_ok=True)
-    (clone / name).touch()
+    (clone / "torch.py").touch()
     (found,) = code_that_no_stage_lists(clone)
-    assert found.startswith(f"{clone / name.split('/')[0]} ")
+    assert found.startswith(f"{clone / 'torch.py'} ")
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def clone(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+def bucket(monkeypatch) -> Iterator[list[str]]:
     """moto's S3 server on loopback: `dvc remote` settings of an empty bucket there."""
     if not S3:
         pytest.skip("needs an S3 server and DVC's client: pip install 'moto[server]' dvc-s3")

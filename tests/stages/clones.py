@@ -2,8 +2,11 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -104,3 +107,47 @@ def processes_in(folder: Path) -> list[str]:
         except OSError:
             continue
     return found
+
+
+def tried(folder: Path, *words: str | Path, **extra: str) -> subprocess.CompletedProcess[str]:
+    """A command that may fail, but never with a traceback."""
+    done = subprocess.run(
+        words, cwd=folder, env=environment() | extra, capture_output=True, text=True, check=False
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    return done
+
+
+def change(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def start(clone: Path, stage: str) -> subprocess.Popen[str]:
+    """`dvc repro STAGE`, forced, as the leader of a process group of its own."""
+    return subprocess.Popen(
+        [DVC, "repro", "--single-item", "--force", "--no-run-cache", stage],
+        cwd=clone, env=environment(), start_new_session=True, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=heed_ctrl_c,
+    )  # fmt: skip
+
+
+def heed_ctrl_c() -> None:
+    """What a terminal's shell does; a job in the background starts with Ctrl-C ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def wait_until(ready: Callable[[], bool], process: subprocess.Popen[str] | None = None) -> None:
+    deadline = time.monotonic() + 120
+    while not ready():
+        assert time.monotonic() < deadline
+        assert process is None or process.poll() is None, "ended too early"
+        time.sleep(0.02)
+
+
+def kill(clone: Path, process: subprocess.Popen[str]) -> None:
+    """The whole process group; a stage that outlives its DVC ends after the step it is in."""
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    wait_until(lambda: not processes_in(clone))

@@ -19,7 +19,7 @@ METADATA = "HAM10000_metadata.csv"
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def project(tmp_path: Path, monkeypatch) -> Path:
     """A project folder with a small archive, `source: archive`, as working directory."""
     text = (ROOT / "params.yaml").read_text(encoding="utf-8")
     text = text.replace("source: sample", "source: archive")
@@ -61,8 +61,8 @@ STAGES: dict[str, tuple[Callable[[], int], str]] = {
 
 
 @pytest.fixture
-def run(project: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], int]:
-    def run_stage(name: str, archive: str = "archive") -> int:
+def run(project, monkeypatch):
+    def run_stage(name, archive="archive"):
         main, options = STAGES[name]
         change_params(project, archive=archive)
         monkeypatch.setattr("sys.argv", [name, *options.split()])
@@ -73,12 +73,28 @@ def run(project: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], int]:
 
 def line_of(capsys: pytest.CaptureFixture[str]) -> str:
     """The one line on standard error."""
-    lines = capsys.readouterr().err.strip().splitlines()
-    assert len(lines) == 1, lines
-    return lines[0]
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    return line
 
 
-def test_a_good_archive_goes_through(project: Path, run: Callable[[str], int]) -> None:
+@pytest.fixture
+def refusal(run, capsys):
+    """Of a stage that ends with status 1: the one line on standard error."""
+
+    def refused(name, archive="archive"):
+        assert run(name, archive) == 1
+        return line_of(capsys)
+
+    return refused
+
+
+@pytest.fixture
+def table(project):
+    """The table of the archive, to change."""
+    return project / "archive" / METADATA
+
+
+def test_a_good_archive_goes_through(project, run) -> None:
     for name in STAGES:
         assert run(name) == 0
     array = np.load(project / "data/images.npy")
@@ -89,41 +105,19 @@ def test_a_good_archive_goes_through(project: Path, run: Callable[[str], int]) -
     assert {path.name for path in left} == {"lock", "done"}
 
 
-def test_a_missing_archive(
-    project: Path, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run("download", "gone.zip") == 1
-    assert "gone.zip is not there" in line_of(capsys)
-    assert not (project / "data").exists()
-
-
-def test_the_placeholder_is_no_archive(
-    project: Path, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_file_that_is_no_archive(project, table, refusal) -> None:
+    assert "gone.zip is not there" in refusal("download", "gone.zip")
     (project / "no-archive").write_bytes((ROOT / "data/no-archive").read_bytes())
-    assert run("download", "no-archive") == 1
-    assert "no-archive: not a whole zip file" in line_of(capsys)
-
-
-def test_a_truncated_archive(
-    project: Path, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
-) -> None:
+    assert "no-archive: not a whole zip file" in refusal("download", "no-archive")
     path = project / "cut.zip"
     with zipfile.ZipFile(path, "w") as file:
         for member in sorted((project / "archive").rglob("*.*")):
             file.write(member, member.relative_to(project / "archive"))
     path.write_bytes(path.read_bytes()[:-2000])
-    assert run("download", "cut.zip") == 1
-    assert "cut.zip: not a whole zip file" in line_of(capsys)
+    assert "cut.zip: not a whole zip file" in refusal("download", "cut.zip")
+    table.unlink()
+    assert f"archive archive: has no {METADATA}" in refusal("download")
     assert not (project / "data").exists()
-
-
-def test_an_archive_without_metadata(
-    project: Path, run: Callable[[str], int], capsys: pytest.CaptureFixture[str]
-) -> None:
-    (project / "archive" / METADATA).unlink()
-    assert run("download") == 1
-    assert f"archive archive: has no {METADATA}" in line_of(capsys)
 
 
 @pytest.mark.parametrize(
@@ -135,18 +129,10 @@ def test_an_archive_without_metadata(
         ("ISIC_0000001", "ISIC_9999999", "ISIC_9999999.jpg is named in the metadata but is not"),
     ],
 )
-def test_bad_metadata(
-    project: Path,
-    run: Callable[[str], int],
-    capsys: pytest.CaptureFixture[str],
-    old: str,
-    new: str,
-    message: str,
-) -> None:
-    path = project / "archive" / METADATA
-    text = path.read_text(encoding="utf-8")
+def test_bad_metadata(project, table, run, refusal, old, new, message) -> None:
+    text = table.read_text(encoding="utf-8")
     assert old in text
-    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    table.write_text(text.replace(old, new, 1), encoding="utf-8")
     assert run("download") or run("verify")
     assert message in line_of(capsys)
     assert not (project / "data/index.csv").exists()
@@ -154,9 +140,7 @@ def test_bad_metadata(
 
 
 @pytest.mark.parametrize("mode", ["L", "CMYK", "text", "cut"])
-def test_a_bad_image_names_itself(
-    project: Path, run: Callable[[str], int], capsys: pytest.CaptureFixture[str], mode: str
-) -> None:
+def test_a_bad_image_names_itself(project, run, refusal, mode) -> None:
     path = project / "archive/HAM10000_images_part_1/ISIC_0000003.jpg"
     if mode == "text":
         path.write_text("no image", encoding="utf-8")
@@ -167,8 +151,7 @@ def test_a_bad_image_names_itself(
     assert run("download") == 0
     # An error ends the worker processes, and new ones cost seconds: one of four cases has them.
     with joblib.parallel_config(backend="loky" if mode == "cut" else "threading"):
-        assert run("verify") == 1
-    assert "ISIC_0000003.jpg" in line_of(capsys)
+        assert "ISIC_0000003.jpg" in refusal("verify")
     assert not (project / "data/index.csv").exists()
 
 
@@ -177,41 +160,28 @@ def test_a_bad_image_names_itself(
     [
         (["ISIC_0000005"], {}, "class df has 2 lesions, fewer than the 3 sets"),
         ([",df,", ",vasc,"], {}, "class df has 0 lesions, class vasc has 0 lesions, fewer than"),
-        ([], {"folds": "null: 5"}, "has 3 lesions, fewer than the 5 sets fold 0"),
-        ([], {"stable": "false: true"}, "split.stable leaves it to chance"),
+        ([], {"folds": 5}, "has 3 lesions, fewer than the 5 sets fold 0"),
+        ([], {"stable": True}, "split.stable leaves it to chance"),
     ],
 )
 def test_what_the_split_would_refuse_is_told_before_images_are_treated(
-    project: Path,
-    run: Callable[[str], int],
-    capsys: pytest.CaptureFixture[str],
-    left_out: list[str],
-    split: dict[str, str],
-    message: str,
+    project, table, run, refusal, left_out, split, message
 ) -> None:
-    path = project / "archive" / METADATA
-    rows = path.read_text(encoding="utf-8").splitlines()
+    rows = table.read_text(encoding="utf-8").splitlines()
     kept = [row for row in rows if not any(text in row for text in left_out)]
-    path.write_text("\n".join(kept), encoding="utf-8")
-    text = (project / "params.yaml").read_text(encoding="utf-8")
-    for key, change in split.items():
-        old, new = change.split(": ")
-        text = text.replace(f"  {key}: {old}", f"  {key}: {new}", 1)
-    (project / "params.yaml").write_text(text, encoding="utf-8")
+    table.write_text("\n".join(kept), encoding="utf-8")
+    change_params(project, split=split)
     assert run("download") == 0
-    assert run("verify") == 1
-    assert message in line_of(capsys)
+    assert message in refusal("verify")
     assert not (project / "data/index.csv").exists()
 
 
-def test_a_file_name_that_is_not_utf_8(project: Path, run: Callable[[str], int]) -> None:
+def test_a_file_name_that_is_not_utf_8(project, run) -> None:
     (project / "archive" / os.fsdecode(b"caf\xe9.txt")).write_text("left aside", encoding="utf-8")
     assert run("download") == 0
 
 
-def test_an_archive_that_source_passes_over_is_told(
-    project: Path, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_archive_that_source_passes_over_is_told(project, run, capsys) -> None:
     change_params(project, source="sample", download={"images": 200})
     assert run("download") == 0
     line = line_of(capsys)
@@ -220,41 +190,27 @@ def test_an_archive_that_source_passes_over_is_told(
     assert capsys.readouterr().err == ""
 
 
-def test_lesions_that_are_likely_none_are_told(
-    project: Path, run: Callable[[str], int], capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = project / "archive" / METADATA
-    text = path.read_text(encoding="utf-8").replace("HAM_0000001", "HAM_0000000")
-    path.write_text(text, encoding="utf-8")
+def test_lesions_that_are_likely_none_are_told(project, table, run, capsys) -> None:
+    text = table.read_text(encoding="utf-8").replace("HAM_0000001", "HAM_0000000")
+    table.write_text(text, encoding="utf-8")
     change_params(project, split={"by": "image"})
-    assert run("download") == 0
-    assert run("verify") == 0
+    assert run("download") == run("verify") == 0
     assert "warning: lesion HAM_0000000 has more than one diagnosis (1 such" in line_of(capsys)
 
 
-def test_an_earlier_result_outlives_a_failure(
-    project: Path, run: Callable[[str], int], capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run("download") == 0
-    assert run("verify") == 0
+def test_an_earlier_result_outlives_a_failure(project, run, refusal, capsys) -> None:
+    assert run("download") == run("verify") == 0
     index = (project / "data/index.csv").read_bytes()
     (project / "data/raw/images/ISIC_0000004.jpg").write_bytes(b"damaged")
     with joblib.parallel_config(backend="threading"):
-        assert run("verify") == 1
-    assert "ISIC_0000004.jpg" in line_of(capsys)
+        assert "ISIC_0000004.jpg" in refusal("verify")
     assert (project / "data/index.csv").read_bytes() == index
 
 
-def test_a_leaky_split_warns_with_the_share(
-    project: Path, run: Callable[[str], int], capsys: pytest.CaptureFixture[str]
-) -> None:
-    text = (project / "params.yaml").read_text(encoding="utf-8")
-    (project / "params.yaml").write_text(text.replace("by: lesion", "by: image"), encoding="utf-8")
-    path = project / "archive" / METADATA
-    table = pd.read_csv(path)
-    table["lesion_id"] = "HAM_" + table.dx  # three photographs of one lesion in every class
-    table.to_csv(path, index=False)
-    assert run("download") == 0
-    assert run("verify") == 0
-    assert run("split") == 0
+def test_a_leaky_split_warns_with_the_share(project, table, run, capsys) -> None:
+    change_params(project, split={"by": "image"})
+    rows = pd.read_csv(table)
+    rows["lesion_id"] = "HAM_" + rows.dx  # three photographs of one lesion in every class
+    rows.to_csv(table, index=False)
+    assert run("download") == run("verify") == run("split") == 0
     assert "warning: 100.0% of the test images have a sibling" in capsys.readouterr().err

@@ -43,7 +43,7 @@ def test_exact_mode_and_cuda_are_refused_together() -> None:
         params_with(exact=True, device="cuda:1")
 
 
-def test_too_late_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_late_is_said(monkeypatch) -> None:
     import numpy  # noqa: F401  as a stage must not
 
     monkeypatch.delenv("MKL_CBWR", raising=False)

@@ -11,13 +11,14 @@ import pytest
 from harmonic.errors import InputError
 from reproduction.gate import damaged_cache
 from stages.harness.params import load_params
+from stages.harness.pipeline import read_lock
 from stages.harness.recorded import (
     content_digest,
     recorded_outs,
     refuse_other_bytes,
     refuse_other_params,
 )
-from tests.stages.clones import DVC, ROOT, call, environment
+from tests.stages.clones import DVC, ROOT, call, environment, tried
 
 PIPELINE = """
 stages:
@@ -42,7 +43,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def project(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def project(repository: Path, tmp_path: Path, monkeypatch) -> Path:
     """A copy of it to break."""
     folder = tmp_path / "project"
     shutil.copytree(repository, folder)
@@ -63,15 +64,13 @@ def overwrite(path: Path) -> None:
 
 
 def test_digests_are_those_of_dvc(project: Path) -> None:
-    recorded = recorded_outs((project / "dvc.lock").read_text(encoding="utf-8"))
+    recorded = recorded_outs(read_lock())
     assert recorded == {path: ("make", content_digest(project / path)) for path in ("out", "n.txt")}
     refuse_other_bytes([Path("out"), Path("n.txt"), Path("code")])
     assert list(damaged_cache(project)) == []
 
 
-def test_an_input_that_other_parameters_made_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_input_that_other_parameters_made_is_refused(tmp_path: Path, monkeypatch) -> None:
     """As when `dvc repro --single-item report` follows a change of the model."""
     monkeypatch.chdir(tmp_path)
     shutil.copy(ROOT / "dvc.lock", tmp_path)
@@ -139,10 +138,7 @@ def test_a_stage_refuses_what_a_damaged_cache_gave_back(clone: Path) -> None:
     index.unlink()
     call(clone, DVC, "repro", "verify")
     split = [DVC, "repro", "--single-item", "--force", "split"]
-    done = subprocess.run(
-        split,
-        cwd=clone, capture_output=True, text=True, env=environment(), check=False,
-    )  # fmt: skip
+    done = tried(clone, *split)
     assert done.returncode != 0
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("split: ")]
     command = line.split("; ", 1)[1]

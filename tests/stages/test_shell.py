@@ -9,14 +9,7 @@ import pytest
 
 from harmonic.errors import InputError
 from stages.harness.params import load_params
-from tests.stages.clones import DVC, ROOT, change_params, environment, lock
-
-
-def repro(clone: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [DVC, "repro", *words],
-        cwd=clone, capture_output=True, text=True, env=environment(), check=False,
-    )  # fmt: skip
+from tests.stages.clones import DVC, ROOT, change_params, lock, tried
 
 
 def with_launcher(folder: Path, launcher: str) -> str:
@@ -61,13 +54,12 @@ def test_launchers_that_are_no_launchers(tmp_path: Path, launcher: str) -> None:
 @pytest.mark.slow
 def test_a_launcher_that_is_a_command_is_one_line_and_runs_nothing(clone: Path) -> None:
     change_params(clone, train={"launcher": "touch x; false; python"})
-    done = repro(clone)
+    done = tried(clone, DVC, "repro")
     change_params(clone, train={"launcher": "python"})
     assert done.returncode != 0
     assert not (clone / "x").exists()
     (line,) = [line for line in done.stderr.splitlines() if "train.launcher is" in line]
     assert "train.launcher is 'touch x; false; python'; it must be python, or torchrun" in line
-    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.slow
@@ -75,7 +67,7 @@ def test_a_launcher_that_is_a_command_is_one_line_and_runs_nothing(clone: Path) 
 def test_an_archive_may_be_named_like_a_command(clone: Path, name: str) -> None:
     (clone / name).mkdir()
     change_params(clone, source="archive", archive=name)
-    done = repro(clone, "download")
+    done = tried(clone, DVC, "repro", "download")
     change_params(clone, source="sample", archive="data/no-archive")
     (clone / name).rmdir()
     assert done.returncode != 0
@@ -106,7 +98,7 @@ def test_only_torchrun_itself_is_taken_for_it(
 def test_torchrun_trains_as_python_does(clone: Path) -> None:
     """Two processes, started by the stage that DVC started: the whole stage, with its outputs."""
     change_params(clone, train={"launcher": "torchrun --standalone --nproc-per-node 2"})
-    done = repro(clone, "train")
+    done = tried(clone, DVC, "repro", "train")
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("of 2 chosen, balanced accuracy on validation") == 1
     assert len(lock(clone)["train"]["outs"]) == 3

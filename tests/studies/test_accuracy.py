@@ -9,13 +9,13 @@ from sklearn.metrics import balanced_accuracy_score
 
 from harmonic.errors import InputError
 from studies.pages.accuracy import ensemble, page
-from studies.pages.reading import by_arm, runs_of_studies, written_lesions
+from studies.pages.reading import by_arm, runs_of_study, written_lesions
 
 RESULTS = Path(__file__).parents[2] / "results"
 
 
 def test_the_ensemble_answers_with_the_mean_of_its_members() -> None:
-    runs = [run for run in runs_of_studies(RESULTS, "small") if run.fold is None]
+    runs = [run for run in runs_of_study(RESULTS, "small") if run.fold is None]
     members = by_arm(runs)["cnn"]
     answers = [run.answers for run in members if run.answers is not None]
     mean = sum(one.balanced for one in answers) / len(answers)

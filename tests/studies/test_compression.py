@@ -10,14 +10,14 @@ import pytest
 from harmonic.data.classes import CLASSES
 from harmonic.errors import InputError
 from harmonic.evaluation.run_folder import keep_truth, write_run
-from harmonic.evaluation.runs import read_runs
+from harmonic.evaluation.runs import folder_run, read_runs
 from harmonic.learning.fit import MODEL
 from harmonic.model_file.safetensors_file import save_model
 from studies.__main__ import main
-from studies.compression.networks import Network, Options, chosen_runs, is_made
+from studies.compression.networks import Options, chosen_runs, is_made
 from studies.compression.page import over_seeds, page, scored
 from studies.data import overridden
-from studies.pages.reading import runs_of_studies
+from studies.pages.reading import runs_of_study
 from tests.deploy.conftest import describe, photograph, trained
 
 RESULTS = Path(__file__).parents[2] / "results"
@@ -61,13 +61,11 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-def test_the_page_holds_every_form_of_every_network(
-    study: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_page_holds_every_form_of_every_network(study: Path, capsys) -> None:
     places = ["--runs", str(study / "runs"), "--work", str(study / "work")]
     words = ["compress", "small", *places, "--commit", "c0ffee"]
     assert main(words) == 0
-    rows = scored(runs_of_studies(study, "small-compressed", answers=False), study, 50)
+    rows = scored(runs_of_study(study, "small-compressed", answers=False), study, 50)
     table = over_seeds(rows)
     assert (table.seeds == 2).all()
     assert set(table.model) == {"harmonic", "cnn"}
@@ -111,16 +109,19 @@ def test_runs_that_cannot_be_compared_are_refused(study: Path, tmp_path: Path) -
 
 def test_files_made_with_other_options_are_refused() -> None:
     place, options = RESULTS / "runs/small-compressed", Options(2, 3e-4, 1, "cpu")
-    run = Network("cnn", "cnn", 0, "161b30dfc2d4", Path(), RESULTS / "runs/small/cnn-seed0")
+    run, second = (
+        folder_run(RESULTS / f"runs/small/cnn-seed{seed}", answers=False) for seed in (0, 1)
+    )
     file, tuned = place / "cnn-bfloat16-seed0", place / "cnn-ternary-tuned2-seed0"
     assert is_made(file, run, options)
     assert is_made(tuned, run, options)
     assert not is_made(place / "cnn-bfloat16-seed9", run, options)
+    other = replace(run, record={**run.record, "data": "0" * 12})
     for folder, network, wanted, words in (
         (file, run, replace(options, views=8), "compressed.views 1, not 8"),
         (tuned, run, replace(options, lr=1e-3), "compressed.lr 0.0003, not 0.001"),
-        (file, replace(run, data="0" * 12), options, "data 161b30dfc2d4, not 000000000000"),
-        (file, replace(run, run=run.run.with_name("cnn-seed1")), options, "seed 0, not 1"),
+        (file, other, options, "data 161b30dfc2d4, not 000000000000"),
+        (file, second, options, "seed 0, not 1"),
     ):
         with pytest.raises(InputError, match=f"is of {words}; move it away"):
             is_made(folder, network, wanted)

@@ -71,8 +71,3 @@ def test_the_study_runs_resumes_and_sums_up(tmp_path, capsys):
     page = (tmp_path / "leak.md").read_text()
     assert "| balanced accuracy, with a sibling in training |" in page
     assert "--seeds 2 --epochs 1 --width 4 --image-size 28 --design-seed 0" in page
-
-
-def test_an_archive_that_is_not_there_is_said(tmp_path, capsys):
-    assert main(["leak", "--archive", str(tmp_path / "none.zip"), "--commit", "0"]) == 1
-    assert "none.zip is not there" in capsys.readouterr().err

@@ -58,8 +58,8 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_one_folder_per_run_and_no_run_twice(
     archive: Path,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    monkeypatch,
+    capsys,
 ) -> None:
     arms = {"harmonic": {}, "cnn": {"model": "cnn"}}
     monkeypatch.setitem(PRESETS, "tiny", Preset(TINY, arms, seeds=(0, 1)))
@@ -109,7 +109,7 @@ def test_one_folder_per_run_and_no_run_twice(
 
 @pytest.mark.slow
 def test_a_run_killed_after_its_training_does_not_train_again(
-    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    archive: Path, tmp_path: Path, monkeypatch
 ) -> None:
     monkeypatch.setitem(PRESETS, "tiny", Preset(TINY, {"harmonic": {}}, seeds=(0,)))
     epochs = []
@@ -148,9 +148,7 @@ def test_a_run_killed_after_its_training_does_not_train_again(
 
 
 @pytest.mark.slow
-def test_a_search_never_reads_the_test_set(
-    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_search_never_reads_the_test_set(archive: Path, tmp_path: Path, monkeypatch) -> None:
     preset = Preset(TINY, {"harmonic": {}}, seeds=(0,), evaluated=False)
     monkeypatch.setitem(PRESETS, "tiny", preset)
     assert run(archive, tmp_path) == 0
@@ -221,9 +219,7 @@ def test_the_search_over_bases_asks_the_same_of_every_arm() -> None:
         assert {len({value[place] for value in values}) for place in (0, 1)} == {2, 5}
 
 
-def test_published_runs_are_of_the_presets_and_listed_as_there(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_published_runs_are_of_the_presets_and_listed_as_there(capsys) -> None:
     for preset in ("search", "long"):
         assert main(["run", preset, "--list", "--runs", str(RUNS)]) == 0
         lines = capsys.readouterr().out.splitlines()
@@ -234,9 +230,7 @@ def test_published_runs_are_of_the_presets_and_listed_as_there(
     assert set(capsys.readouterr().out.split("\n")[0].split()[:2]) == {"missing", "full"}
 
 
-def test_work_of_other_parameters_or_code_is_not_taken_up(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_work_of_other_parameters_or_code_is_not_taken_up(tmp_path: Path, monkeypatch) -> None:
     """Those that params.yaml has for every run, too."""
     (one,) = runs_of("small", ["cnn"], [0], folds=0)
     places = Places(tmp_path / "a.zip", tmp_path / "work", tmp_path / "runs", "0" * 12)
@@ -252,7 +246,7 @@ def test_work_of_other_parameters_or_code_is_not_taken_up(
 
 
 def test_a_launcher_of_several_processes_is_refused_before_anything_is_trained(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch, capsys
 ) -> None:
     """Each would take a run of its own, and all would add up their gradients."""
     for name, value in (("RANK", 1), ("WORLD_SIZE", 2), ("LOCAL_RANK", 1), ("MASTER_PORT", 29777)):
@@ -274,7 +268,7 @@ def test_folds_and_seeds_come_pair_by_pair() -> None:
     assert runs[2].overrides["split.fold"] == 1
 
 
-def test_all_runs_come_out_as_one_table(capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_runs_come_out_as_one_table(capsys) -> None:
     import io
 
     assert main(["table", str(RUNS / "long"), str(RUNS / "leak")]) == 0
