@@ -29,6 +29,8 @@ def runs(options: Namespace, places: Places) -> list[Planned]:
         "train.network": "small",
         "train.width": options.width,
         "epochs": options.epochs,
+        "batch_size": 64,
+        "lr": 0.001,
         "image_size": options.image_size,
     }
     params = overridden(overrides | {"archive": str(places.archive)})

@@ -129,7 +129,7 @@ def test_a_file_that_is_no_archive(project, table, refusal) -> None:
         ("ISIC_0000001", "ISIC_9999999", "ISIC_9999999.jpg is named in the metadata but is not"),
     ],
 )
-def test_bad_metadata(project, table, run, refusal, old, new, message) -> None:
+def test_bad_metadata(project, table, run, capsys, old, new, message) -> None:
     text = table.read_text(encoding="utf-8")
     assert old in text
     table.write_text(text.replace(old, new, 1), encoding="utf-8")
