@@ -9,6 +9,8 @@ import pandas as pd
 
 from harmonic.data.arrays import LabelledImages, data_digest, read_labelled_images
 from harmonic.errors import InputError
+from harmonic.evaluation.answers import Answers
+from harmonic.evaluation.rules import decision_rules
 from harmonic.evaluation.run_folder import folder_name
 from harmonic.evaluation.scores import scores_of
 from harmonic.learning.batches import predict_logits
@@ -102,12 +104,17 @@ def evaluated(
         )
         for part in (validation, test)
     ]
+    temperature = calibration_of(description, "a fitted network").temperature
+    counts = tuple(description.class_counts)
+    (of_validation, _), (balanced, natural) = (
+        decision_rules(one, counts, imbalance=description.imbalance, temperature=temperature)
+        for one in logits
+    )
     found = scores_of(
-        *(validation, logits[0], test, logits[1]),
-        class_counts=description.class_counts,
-        imbalance=description.imbalance,
-        temperature=calibration_of(description, "a fitted network").temperature,
+        Answers(test.labels, test.groups, balanced, natural, class_counts=counts),
+        *(validation.labels, of_validation),
+        temperature=temperature,
         resamples=params.evaluate.resamples,
         seed=params.evaluate.seed,
     )
-    return found.figures, answers_table(test, found.balanced)
+    return found.figures, answers_table(test, balanced)

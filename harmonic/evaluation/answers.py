@@ -3,7 +3,7 @@
 import hashlib
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,9 @@ from harmonic.data.lesions import known_pairs, lesion_groups
 from harmonic.errors import InputError
 from harmonic.evaluation.checks import checked_lesions, checked_pair, checked_probabilities
 from harmonic.evaluation.predictions import HEADER, PUBLISHED_TOLERANCE, check_ids
+
+IDS = ("image", "image_id", "lesion_id")
+"""Columns of text, whatever they look like."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,11 @@ class Answers:
         joint = self.balanced * np.array(self.class_counts)
         found: NDArray[np.float64] = joint / joint.sum(axis=1, keepdims=True)
         return found
+
+    def at(self, rows: NDArray[np.integer]) -> "Answers":
+        """The answers for some images, or for all in another order."""
+        arrays = {key: one for key, one in vars(self).items() if isinstance(one, np.ndarray)}
+        return replace(self, **{key: one[rows] for key, one in arrays.items() if len(one)})
 
     def by_lesion(self) -> "Answers":
         """A row for each lesion, sorted by id, with the mean probabilities of its images."""
@@ -105,7 +113,7 @@ def answers_from(
     known = truth.rename(columns={"image_id": "image"})
     check_columns(known, ("image", "lesion_id", "dx"), f"{name}: truth")
     balanced = _probabilities(predictions, f"{name}: predictions")
-    ids = predictions["image"].to_numpy(dtype=str)
+    ids = predictions["image"].fillna("").to_numpy(dtype=str)
     check_ids(ids.tolist(), f"{name}: predictions")
     check_ids(known["image"].astype(str).tolist(), f"{name}: truth")
     known = known.set_index("image")
@@ -164,12 +172,15 @@ def csv_table(content: bytes, name: str) -> pd.DataFrame:
     """The table in the bytes of a file, gzipped or not; raises InputError naming it for others."""
     try:
         compression = "gzip" if content[:2] == b"\x1f\x8b" else None
-        return pd.read_csv(io.BytesIO(content), compression=compression)
+        return pd.read_csv(
+            io.BytesIO(content), compression=compression, dtype=dict.fromkeys(IDS, str)
+        )
     except (ValueError, OSError, EOFError) as error:
-        raise InputError(f"{name}: no readable CSV table ({error})") from None
+        reason = " ".join(str(error).split())
+        raise InputError(f"{name}: no readable CSV table ({reason})") from None
 
 
 def _probabilities(table: pd.DataFrame, name: str) -> NDArray[np.float64]:
     check_columns(table, HEADER, name)
-    image_ids = table[HEADER[0]].astype(str).tolist()
+    image_ids = table["image"].tolist()
     return checked_probabilities(table[[*HEADER[1:]]], name, PUBLISHED_TOLERANCE, image_ids)

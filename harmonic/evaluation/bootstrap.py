@@ -18,7 +18,12 @@ from numpy.typing import NDArray
 from harmonic.errors import InputError
 from harmonic.evaluation.answers import Answers
 from harmonic.evaluation.checks import checked_lesions
-from harmonic.evaluation.metrics import BALANCED_METRICS, metrics_of_rules, per_class_table
+from harmonic.evaluation.metrics import (
+    BALANCED_METRICS,
+    majority_baseline,
+    metrics_of_rules,
+    per_class_table,
+)
 from harmonic.evaluation.weighted import STATISTICS, Statistic, weighted_per_class
 
 LESION_METRICS = ("balanced_accuracy", "macro_f1", "macro_auc", "accuracy")
@@ -83,6 +88,7 @@ def metrics_document(answers: Answers, weights: NDArray[np.float64]) -> dict[str
     out, as JSON has no NaN. Raises InputError where the natural rule's answers are not known.
     """
     document = metrics_of_rules(answers.labels, answers.balanced, natural_of(answers))
+    document |= majority_baseline(answers.labels)
     for name, (low, high) in bootstrap_intervals(answers, weights).items():
         document[f"{name}_low"], document[f"{name}_high"] = low, high
     rounded = {name: round(value, DIGITS) for name, value in document.items() if np.isfinite(value)}

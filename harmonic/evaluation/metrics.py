@@ -14,6 +14,8 @@ from harmonic.evaluation.weighted import (
     CALIBRATION_BINS,
     STATISTICS,
     confidence_bins,
+    confusion_figures,
+    weighted_confusion,
     weighted_per_class,
 )
 
@@ -50,31 +52,35 @@ def headline_metrics(
     """
     known, of_balanced = checked_pair(labels, balanced, "balanced probabilities")
     known, of_natural = checked_pair(labels, natural, "natural probabilities")
-    return metrics_of_rules(known, of_balanced, of_natural)
+    return metrics_of_rules(known, of_balanced, of_natural) | majority_baseline(known)
 
 
 def metrics_of_rules(
-    labels: NDArray[np.int64], balanced: NDArray[np.float64], natural: NDArray[np.float64]
+    labels: NDArray[np.int64], balanced: NDArray[np.float64], natural: NDArray[np.float64] | None
 ) -> dict[str, float]:
-    """`headline_metrics` of what has been checked."""
-    under_balanced, under_natural = metrics_of(labels, balanced), metrics_of(labels, natural)
-    result = {}
-    for name in BALANCED_METRICS:
-        result[name] = under_balanced[name]
-        result[f"{name}_natural_rule"] = under_natural[name]
-    for name in NATURAL_METRICS:
-        result[name] = under_natural[name]
-        result[f"{name}_balanced_rule"] = under_balanced[name]
-    return result | majority_baseline(labels)
+    """`headline_metrics` of what has been checked, without the baseline.
+
+    Where the natural rule is not known, of the balanced one alone.
+    """
+    result: dict[str, float] = {}
+    for probabilities, at_home, suffix in (
+        (balanced, BALANCED_METRICS, "_balanced_rule"),
+        (natural, NATURAL_METRICS, "_natural_rule"),
+    ):
+        if probabilities is not None:
+            found = metrics_of(labels, probabilities)
+            result |= {f"{name}{'' if name in at_home else suffix}": found[name] for name in found}
+    return result
 
 
 def metrics_of(labels: NDArray[np.int64], probabilities: NDArray[np.float64]) -> dict[str, float]:
     """Every metric of one rule."""
     once = np.ones((1, len(labels)))
-    return {
-        name: float(statistic(labels, probabilities, once)[0])
-        for name, statistic in STATISTICS.items()
-    }
+    confusion = weighted_confusion(labels, probabilities.argmax(axis=1), once)
+    found = confusion_figures(confusion, np.unique(labels))
+    others = STATISTICS.keys() - found.keys()
+    found |= {name: STATISTICS[name](labels, probabilities, once) for name in others}
+    return {name: float(found[name][0]) for name in STATISTICS}
 
 
 def majority_baseline(labels: ArrayLike) -> dict[str, float]:

@@ -23,6 +23,8 @@ TARGETS = {"melanoma": ("mel",), "malignant": ("mel", "bcc", "akiec")}
 """What is sought; actinic keratosis and Bowen's disease count as malignant, as is usual."""
 
 SPECIFICITIES = (0.90, 0.95)
+AS_GOOD = 1e-3
+"""How far a threshold may lie from the one that another machine chooses with the same network."""
 
 
 def operating_points(
@@ -43,7 +45,7 @@ def operating_points(
     Args:
         val_labels, val_balanced: class numbers (m,) and probabilities (m, 7) of the validation set.
         answers, weights: of the test set, and of its resamples (B, n).
-        thresholds: used instead of the validation set's, by target and wanted specificity.
+        thresholds: of a run, by target and wanted specificity; taken where they are as good.
 
     Raises:
         InputError: labels or probabilities of the validation set are none.
@@ -61,7 +63,9 @@ def operating_points(
         area = weighted_auc(positive, score, weights)
         for wanted in SPECIFICITIES:
             threshold = threshold_for(val_score[~val_positive], wanted)
-            threshold = (thresholds or {}).get((target, wanted), threshold)
+            known = (thresholds or {}).get((target, wanted), threshold)
+            if abs(known - round(threshold, 6)) > 1e-9 and abs(known - threshold) <= AS_GOOD:
+                threshold = known
             figures = binary_figures(positive, score > threshold, weights) | {"auc": area}
             row: dict[str, float | str] = {
                 "target": target,

@@ -16,7 +16,7 @@ from harmonic.evaluation.bootstrap import (
     per_class_document,
     resampled_weights,
 )
-from harmonic.evaluation.metrics import BALANCED_METRICS, metrics_of_rules
+from harmonic.evaluation.metrics import metrics_of_rules
 from harmonic.evaluation.runs import Run
 
 
@@ -93,10 +93,7 @@ def check_all_answered(answers: Answers, truth: Path) -> None:
 def pooled_run(runs: Sequence[Run]) -> Run:
     """One run made of all folds: metrics of the pooled answers, without intervals."""
     answers = pooled_answers(runs)
-    natural = answers.balanced if answers.natural is None else answers.natural
-    metrics = metrics_of_rules(answers.labels, answers.balanced, natural)
-    if answers.natural is None:  # figures at home under the natural rule are not known then
-        metrics = {name: metrics[name] for name in BALANCED_METRICS}
+    metrics = metrics_of_rules(answers.labels, answers.balanced, answers.natural)
     return replace(
         runs[0],
         name=f"{runs[0].name} and {len(runs) - 1} more folds",

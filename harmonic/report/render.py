@@ -9,8 +9,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from harmonic.data.classes import CLASS_NAMES, CLASSES
 from harmonic.errors import InputError
 from harmonic.evaluation import plots
-from harmonic.evaluation.bootstrap import QUANTILES
+from harmonic.evaluation.bootstrap import QUANTILES, natural_of
 from harmonic.evaluation.metrics import BALANCED_METRICS
+from harmonic.evaluation.rules import uncalibrated_rule
 from harmonic.evaluation.weighted import CALIBRATION_BINS
 from harmonic.report.contents import ReportContents
 from harmonic.report.tables import (
@@ -48,9 +49,10 @@ def draw_figures(contents: ReportContents) -> dict[str, bytes]:
     there is one; and of the predictions confusion_counts.svg, confusion_rows.svg, roc.svg,
     precision_recall.svg (all under the balanced rule) and reliability.svg (natural rule).
     """
-    found = contents.predictions
-    labels, balanced = found.labels, found.balanced
-    calibration = {"before": found.uncalibrated, "after temperature scaling": found.natural}
+    found = contents.answers
+    labels, balanced, temperature = found.labels, found.balanced, contents.metrics["temperature"]
+    uncalibrated = uncalibrated_rule(balanced, found.class_counts or (), temperature)
+    calibration = {"before": uncalibrated, "after temperature scaling": natural_of(found)}
     suggestion = contents.lr_suggestion.items()
     rates = {name: rate for name, rate in suggestion if rate is not None}
     figures = {
@@ -75,7 +77,7 @@ def render_report(contents: ReportContents, figures: Mapping[str, bytes]) -> str
     Raises InputError for metrics without balanced accuracy, and for tables, images or predictions
     that the figures cannot be drawn from.
     """
-    found, (learned, fixed) = contents.predictions, contents.kernels
+    found, (learned, fixed) = contents.answers, contents.kernels
     return rendered(
         "report.html.j2",
         **shared_values(contents),
@@ -92,7 +94,7 @@ def render_report(contents: ReportContents, figures: Mapping[str, bytes]) -> str
         },
         confusion=[
             {"rule": "balanced", "rows": confusion_cells(found.labels, found.balanced)},
-            {"rule": "natural", "rows": confusion_cells(found.labels, found.natural)},
+            {"rule": "natural", "rows": confusion_cells(found.labels, natural_of(found))},
         ],
         hair=[
             (pair.name, source(plots.pair_sheet([(pair.before, pair.after)])))

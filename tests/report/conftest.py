@@ -1,5 +1,7 @@
 """The drawn test sets of tests/evaluation, and what a report of one of them shows."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,8 +18,8 @@ from harmonic.evaluation.comparison import Pair
 from harmonic.evaluation.metrics import uncalibrated_metrics
 from harmonic.evaluation.operating_points import operating_points
 from harmonic.evaluation.paired import STATISTICS, paired_difference
-from harmonic.report.contents import Case, HairPair, Predictions, ReportContents
-from tests.evaluation.conftest import draw  # noqa: F401  (a fixture)
+from harmonic.report.contents import Case, HairPair, ReportContents
+from tests.evaluation.conftest import CLASS_COUNTS, draw  # noqa: F401  (a fixture)
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +44,7 @@ def contents(draw):  # noqa: F811
     count = len(drawn.labels)
     return ReportContents(
         metrics=metrics | {"temperature": 1.2345},
-        predictions=Predictions(drawn.labels, drawn.balanced, drawn.natural, drawn.balanced),
+        answers=replace(answers, class_counts=tuple(CLASS_COUNTS.tolist())),
         params={
             "source": "archive",
             "model": "harmonic",
