@@ -96,7 +96,7 @@ def answers_from(
     name: str,
     class_counts: tuple[int, ...] | None = None,
 ) -> Answers:
-    """Predictions joined with lesion and diagnosis by the image's id.
+    """Predictions joined with lesion and diagnosis by the image's id, sorted by it.
 
     Args:
         predictions: under the balanced rule; columns of HEADER.
@@ -132,12 +132,13 @@ def answers_from(
         others = _probabilities(natural, f"{name}: natural rule")
         if natural["image"].to_numpy(dtype=str).tolist() != ids.tolist():
             raise InputError(f"{name}: predictions of the two rules are not of the same images")
+    order = np.argsort(ids)
     return Answers(
-        labels=mine.dx.map(CLASSES.index).to_numpy(dtype=np.int64),
-        lesions=lesion_groups(ids.tolist(), mine.lesion_id, known_pairs()),
-        balanced=balanced,
-        natural=others,
-        image_ids=ids,
+        labels=mine.dx.map(CLASSES.index).to_numpy(dtype=np.int64)[order],
+        lesions=lesion_groups(ids.tolist(), mine.lesion_id, known_pairs())[order],
+        balanced=balanced[order],
+        natural=None if others is None else others[order],
+        image_ids=ids[order],
         class_counts=class_counts,
     )
 
@@ -162,10 +163,9 @@ def check_whole(answered: set[str], known: pd.DataFrame, name: str) -> None:
 
 def test_set_of(answers: Answers) -> str:
     """A name that two runs share only if their test images and diagnoses are the same."""
-    order = np.argsort(answers.image_ids)
-    pairs = zip(answers.image_ids[order].tolist(), answers.labels[order].tolist(), strict=True)
-    digest = hashlib.sha256(repr(list(pairs)).encode()).hexdigest()[:6]
-    return f"{len(order)} images from {answers.image_ids[order[0]]} ({digest})"
+    pairs = list(zip(answers.image_ids.tolist(), answers.labels.tolist(), strict=True))
+    digest = hashlib.sha256(repr(pairs).encode()).hexdigest()[:6]
+    return f"{len(pairs)} images from {pairs[0][0]} ({digest})"
 
 
 def csv_table(content: bytes, name: str) -> pd.DataFrame:

@@ -41,13 +41,12 @@ def pooled_answers(runs: Sequence[Run]) -> Answers:
             raise InputError(f"{thing} {names[counts > 1][0]}: in the test sets of two folds")
     order = np.argsort(np.concatenate([part.image_ids for part in parts]))
     natural = [one for part in parts if (one := part.by_natural_rule()) is not None]
-    return Answers(
-        labels=np.concatenate([part.labels for part in parts])[order],
-        lesions=np.concatenate([part.lesions for part in parts])[order],
-        balanced=np.concatenate([part.balanced for part in parts])[order],
-        natural=np.concatenate(natural)[order] if len(natural) == len(parts) else None,
-        image_ids=np.concatenate([part.image_ids for part in parts])[order],
+    labels, lesions, balanced, image_ids = (
+        np.concatenate([getattr(part, name) for part in parts])[order]
+        for name in ("labels", "lesions", "balanced", "image_ids")
     )
+    of_both = np.concatenate(natural)[order] if len(natural) == len(parts) else None
+    return Answers(labels, lesions, balanced, of_both, image_ids)
 
 
 def check_folds(runs: Sequence[Run]) -> None:

@@ -8,9 +8,10 @@ from sklearn import metrics as sk
 from harmonic.errors import InputError
 from harmonic.evaluation.answers import Answers
 from harmonic.evaluation.bootstrap import lesion_metrics, resampled_weights
+from harmonic.evaluation.difference import seed_interval
 from harmonic.evaluation.exchange import only_one_right
 from harmonic.evaluation.metrics import per_class_table
-from harmonic.evaluation.paired import STATISTICS, paired_difference, seed_interval
+from harmonic.evaluation.paired import STATISTICS, paired_difference
 from harmonic.evaluation.weighted import auc_of, sensitivity_of, weighted_per_class
 
 
