@@ -106,9 +106,7 @@ def answers_from(
         name: of the run, for messages.
         class_counts: training images of each class, where known.
 
-    Raises:
-        InputError: a column is missing, an image stands twice or has no truth, or values are no
-            probabilities.
+    Raises InputError where a table is not so, an image stands twice or has no truth.
     """
     known = truth.rename(columns={"image_id": "image"})
     check_columns(known, ("image", "lesion_id", "dx"), f"{name}: truth")

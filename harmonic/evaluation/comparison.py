@@ -64,17 +64,14 @@ def compare(
 
     Args:
         runs: see `read_runs`; folds of one arm and seed are pooled first.
-        by: traits to group by; without, `arm` where runs have one, else all that differ.
-        reference: the arm the others are held against; without, the one named cnn, else the first
-            whose model is cnn, else the first.
+        by: traits to group by; see `grouping`.
+        reference: the arm the others are held against; see `reference_of`.
         metrics: names in metrics.json, the verdict is on the first; without, those of METRICS that
             any run has. Runs that have none of them are left out.
         resamples, seed: of the bootstrap over lesions.
 
-    Raises:
-        InputError: two runs of one arm and seed, an unknown trait, reference or metric, a run
-            without the first of its metrics, or predictions that do not give the metrics beside
-            them.
+    Raises InputError for two runs of one arm and seed, an unknown trait, reference or metric, a run
+    without the first metric, and answers that do not give the metrics beside them.
     """
     metrics = shared_metrics(runs, metrics)
     runs = [run for run in runs if set(metrics) & set(run.metrics)]

@@ -38,17 +38,9 @@ def headline_metrics(
     NATURAL_METRICS are of `natural`, with `_balanced_rule` appended of `balanced`.
     `majority_` with any of these names is `majority_baseline`.
 
-    The answer is the class of the highest probability, the first of equals. Means over classes run
-    over the classes that `labels` holds; a precision without any answer of its class is 0.
-    `macro_auc` is the mean of one class against the rest, NaN if no class has both sides (a single
-    image). `mcc` (Matthews) is 0 where it is not defined; `log_loss` is in nats.
-
-    Args:
-        labels: class numbers (n,), n >= 1.
-        balanced, natural: probabilities (n, 7) under each rule.
-
-    Raises:
-        InputError: shapes differ, or an entry is NaN or no probability; names rule and row.
+    The answer is the class of the highest probability, the first of equals; means over classes run
+    over those that `labels` (n,) holds; for what does not exist see `weighted`. Raises InputError,
+    naming rule and row, where shapes differ, or an entry is no probability.
     """
     known, of_balanced = checked_pair(labels, balanced, "balanced probabilities")
     known, of_natural = checked_pair(labels, natural, "natural probabilities")
@@ -86,8 +78,7 @@ def metrics_of(labels: NDArray[np.int64], probabilities: NDArray[np.float64]) ->
 def majority_baseline(labels: ArrayLike) -> dict[str, float]:
     """Every metric, after `majority_`, of answering each image with the frequencies of `labels`.
 
-    So the answer is always the commonest class, and the probabilities know the test set's
-    frequencies but not the image: the best that can be had without looking.
+    So the answer is always the commonest class: the best that can be had without looking.
     """
     known = checked_labels(labels)
     frequencies = np.bincount(known, minlength=len(CLASSES)) / len(known)
@@ -96,10 +87,7 @@ def majority_baseline(labels: ArrayLike) -> dict[str, float]:
 
 
 def uncalibrated_metrics(labels: ArrayLike, natural: ArrayLike) -> dict[str, float]:
-    """UNCALIBRATED, each with `_uncalibrated` appended, to four digits.
-
-    `natural` are the probabilities (n, 7) of the natural rule at temperature 1.
-    """
+    """UNCALIBRATED with `_uncalibrated` appended, to four digits; of natural at temperature 1."""
     found = metrics_of(*checked_pair(labels, natural, "uncalibrated probabilities"))
     return {f"{name}_uncalibrated": round(found[name], 4) for name in UNCALIBRATED}
 

@@ -43,12 +43,10 @@ def operating_points(
     the threshold held). Rounded to DIGITS; a figure that does not exist is NaN.
 
     Args:
-        val_labels, val_balanced: class numbers (m,) and probabilities (m, 7) of the validation set.
+        val_labels, val_balanced: class numbers (m,) and probabilities (m, 7) of the validation set;
+            InputError where they are none.
         answers, weights: of the test set, and of its resamples (B, n).
         thresholds: of a run, by target and wanted specificity; taken where they are as good.
-
-    Raises:
-        InputError: labels or probabilities of the validation set are none.
     """
     val_known, val_probabilities = checked_pair(val_labels, val_balanced, "validation")
     weights = np.concatenate([np.ones((1, len(answers.labels))), weights])
@@ -103,11 +101,7 @@ def binary_figures(
 
 
 def operating_metrics(table: pd.DataFrame) -> dict[str, float]:
-    """The table as flat entries of metrics.json.
-
-    For each target `<target>_auc`, and `<target>_sensitivity_at_90` and `_specificity_at_90` for a
-    wanted specificity of 90 %; each with `_low` and `_high`.
-    """
+    """The table flat: `<target>_auc`, `<target>_sensitivity_at_90`, `_specificity_at_90_low` …"""
     found = {}
     for row in table.to_dict("records"):
         percent = round(100 * row["wanted_specificity"])

@@ -101,8 +101,7 @@ def paired_difference(
         resamples, seed: of the bootstrap.
         confidence: of the intervals, between 0 and 1.
 
-    Raises:
-        InputError: shapes differ or an argument is not as described.
+    Raises InputError where an argument is not as described.
     """
     one, other = np.asarray(first), np.asarray(second)
     if one.shape != other.shape or one.ndim != 3 or len(one) == 0:

@@ -130,11 +130,10 @@ def pooled_figures(
     weights = resampled_weights(answers.labels, answers.lesions, resamples=resamples, seed=seed)
     document = metrics_document(answers, weights) | lesion_metrics(answers, weights)
     table = per_class_document(answers, weights)
-    names = [name.removesuffix("_low") for name in (*document, *table) if name.endswith("_low")]
-    for name in names:
-        ends = [f"{name}_low", f"{name}_high"]
-        if name in document and document[ends[0]] == document[ends[1]]:
+    for low in [name for name in (*document, *table) if name.endswith("_low")]:
+        ends = [low, low.removesuffix("_low") + "_high"]
+        if low in document and document[low] == document[ends[1]]:
             document = {key: value for key, value in document.items() if key not in ends}
-        if name in table:
-            table.loc[table[ends[0]] == table[ends[1]], ends] = np.nan
+        if low in table:
+            table.loc[table[low] == table[ends[1]], ends] = np.nan
     return document, table

@@ -3,11 +3,10 @@
 One row an image: `image` and a probability for each of MEL, NV, BCC, AKIEC, BKL, DF, VASC.
 """
 
-import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
 from numpy.typing import ArrayLike
 
 from harmonic.data.classes import CLASSES
@@ -45,20 +44,17 @@ def predictions_table(image_ids: Sequence[str], probabilities: ArrayLike, name: 
     if len(image_ids) != len(rows):
         raise InputError(f"{name}: {len(image_ids)} image ids for {len(rows)} rows")
     check_ids(image_ids, name)
-    table = io.StringIO(newline="")
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(HEADER)
-    for image_id, row in zip(image_ids, rows, strict=True):
-        writer.writerow([image_id, *(f"{value:.{DIGITS}e}" for value in row)])
-    return table.getvalue()
+    table = pd.DataFrame(rows, columns=HEADER[1:])
+    table.insert(0, HEADER[0], image_ids)
+    text: str = table.to_csv(index=False, lineterminator="\n", float_format=f"%.{DIGITS}e")
+    return text
 
 
 def check_ids(image_ids: Sequence[str], name: str) -> None:
     """Raises InputError for an image without an id, and for one that stands there twice."""
-    seen: set[str] = set()
-    for image_id in image_ids:
-        if not image_id:
-            raise InputError(f"{name}: an empty image id; every row needs one")
-        if image_id in seen:
-            raise InputError(f"{name}: image {image_id} stands there twice; once is allowed")
-        seen.add(image_id)
+    if "" in image_ids:
+        raise InputError(f"{name}: an empty image id; every row needs one")
+    twice = pd.Index(image_ids).duplicated()
+    if twice.any():
+        image = image_ids[int(twice.argmax())]
+        raise InputError(f"{name}: image {image} stands there twice; once is allowed")

@@ -43,14 +43,10 @@ def scores_of(
     index: pd.DataFrame | None = None,
     thresholds: Mapping[tuple[str, float], float] | None = None,
 ) -> Scores:
-    """Evaluate a calibrated network.
+    """Evaluate a calibrated network; for the other arguments see the functions of the tables.
 
-    Args:
-        answers: of the test set by both rules, with the class counts of training.
-        val_labels, val_balanced: choose the thresholds of operating points.
-        temperature: that the answers were scaled with.
-        resamples, seed: of the bootstrap over lesions.
-        index, thresholds: see `subgroup_table` and `operating_points`.
+    answers: of the test set by both rules, scaled with `temperature`, with the class counts of
+    training. resamples, seed: of the bootstrap over lesions.
     """
     weights = resampled_weights(answers.labels, answers.lesions, resamples=resamples, seed=seed)
     points = operating_points(val_labels, val_balanced, answers, weights, thresholds=thresholds)

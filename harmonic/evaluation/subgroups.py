@@ -34,13 +34,8 @@ def subgroup_table(
     `_high` (95 %, over lesions of the subgroup), under the balanced rule. NaN where there are fewer
     than FEWEST images, of melanoma for the sensitivity.
 
-    Args:
-        index: rows of data/index.csv of the test images, in their order, with COLUMNS.
-        answers: for these images.
-        resamples, seed: of the bootstrap.
-
-    Raises:
-        InputError: a column is missing or the rows are not n.
+    index: rows of data/index.csv of the images that are answered, with COLUMNS; InputError where
+    one is missing, or a row. resamples, seed: of the bootstrap.
     """
     labels, lesions = answers.labels, answers.lesions
     check_columns(index, COLUMNS, "index")
@@ -82,8 +77,7 @@ def _figures(
 ) -> dict[str, float]:
     melanoma = CLASSES.index("mel")
     melanomas = int((labels == melanoma).sum())
-    nothing = np.full(2, np.nan)
-    accuracy, sensitivity = nothing, nothing
+    accuracy = sensitivity = np.full(2, np.nan)
     if len(labels) >= FEWEST:
         drawn = resampled_weights(labels, lesions, resamples=resamples, seed=seed)
         weights = np.concatenate([np.ones((1, len(labels))), drawn])

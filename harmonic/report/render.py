@@ -74,8 +74,7 @@ def draw_figures(contents: ReportContents) -> dict[str, bytes]:
 def render_report(contents: ReportContents, figures: Mapping[str, bytes]) -> str:
     """The whole HTML page, the same for the same contents, with the figures of `draw_figures`.
 
-    Raises InputError for metrics without balanced accuracy, and for tables, images or predictions
-    that the figures cannot be drawn from.
+    Raises InputError for metrics without balanced accuracy, and images that cannot be drawn.
     """
     found, (learned, fixed) = contents.answers, contents.kernels
     return rendered(
@@ -109,10 +108,7 @@ def render_report(contents: ReportContents, figures: Mapping[str, bytes]) -> str
 
 
 def render_card(contents: ReportContents) -> str:
-    """The model card, Markdown (Mitchell et al. 2019), from the figures of the report.
-
-    Raises InputError for metrics without balanced accuracy.
-    """
+    """The model card, Markdown (Mitchell et al. 2019); raises InputError as `render_report`."""
     return rendered("model_card.md.j2", **shared_values(contents))
 
 

@@ -11,8 +11,7 @@ from harmonic.evaluation.checks import checked_pair
 from harmonic.evaluation.metrics import reliability_table
 from harmonic.evaluation.plots.drawing import (
     BLUE,
-    CLASS_COLOURS,
-    CLASS_DASHES,
+    CLASS_LINES,
     GREY,
     ORANGE,
     house_style,
@@ -108,7 +107,8 @@ def _class_curves(
         if diagonal:
             axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8)
         for name, (x, y, label) in curves.items():
-            axes.plot(x, y, color=CLASS_COLOURS[name], linestyle=CLASS_DASHES[name], label=label)
+            colour, dashes = CLASS_LINES[name]
+            axes.plot(x, y, color=colour, linestyle=dashes, label=label)
         axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), xlabel=across, ylabel=up)
         if curves:
             # Beside the lines there is no corner that all classes leave free.

@@ -44,10 +44,8 @@ def score_curves(history: pd.DataFrame) -> bytes:
 def lr_range_curve(curve: pd.DataFrame, suggestion: Mapping[str, float]) -> bytes:
     """SVG: loss over a learning rate that grows at every step, and where it fell fastest.
 
-    Args:
-        curve: columns lr (above 0), loss, smoothed_loss; a row a step.
-        suggestion: any of suggested_lr, steepest_lr, diverged_lr, and used_lr of the training that
-            followed; empty for none.
+    curve: columns lr (above 0), loss, smoothed_loss; a row a step. suggestion: any of suggested_lr,
+    steepest_lr, diverged_lr, and used_lr of the training that followed.
     """
     _need(curve, ("lr", "loss", "smoothed_loss"), "learning-rate curve")
     with house_style():
@@ -78,9 +76,8 @@ def lr_range_curve(curve: pd.DataFrame, suggestion: Mapping[str, float]) -> byte
 def spectra(energies: Mapping[str, NDArray[np.floating]]) -> bytes:
     """SVG: one panel a layer, the share of its energy in each frequency, in per cent.
 
-    Args:
-        energies: for each layer the mean squared coefficient (K, K) of frequency (u, v), u down
-            (vertical), v right (horizontal), >= 0; NaN where the layer has no such filter.
+    energies: for each layer the mean squared coefficient (K, K) of frequency (u, v), u down, v
+    right, >= 0; NaN where the layer has no such filter.
     """
     if not energies:
         raise InputError("spectra: no layer; at least one is needed")
