@@ -204,7 +204,7 @@ def runs_table(runs: Sequence[Run], params: Sequence[str] | None = None) -> pd.D
             "seed": run.seed,
             "fold": run.fold,
             **{key: one for key, one in run.record.items() if isinstance(one, str | int | float)},
-            **run.metrics,
+            **{key: float(one) for key, one in run.metrics.items()},
             **{f"params.{key}": run.traits.get(key) for key in params},
             "folder": str(run.folder or run.name),
         }
