@@ -86,12 +86,6 @@ def majority_baseline(labels: ArrayLike) -> dict[str, float]:
     return {f"majority_{name}": value for name, value in found.items()}
 
 
-def uncalibrated_metrics(labels: ArrayLike, natural: ArrayLike) -> dict[str, float]:
-    """UNCALIBRATED with `_uncalibrated` appended, to four digits; of natural at temperature 1."""
-    found = metrics_of(*checked_pair(labels, natural, "uncalibrated probabilities"))
-    return {f"{name}_uncalibrated": round(found[name], 4) for name in UNCALIBRATED}
-
-
 def reliability_table(
     labels: NDArray[np.int64], probabilities: NDArray[np.float64]
 ) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from harmonic.evaluation.bootstrap import (
     per_class_document,
     resampled_weights,
 )
-from harmonic.evaluation.metrics import uncalibrated_metrics
+from harmonic.evaluation.metrics import UNCALIBRATED, metrics_of
 from harmonic.evaluation.operating_points import operating_metrics, operating_points
 from harmonic.evaluation.rules import uncalibrated_rule
 from harmonic.evaluation.subgroups import subgroup_table
@@ -50,11 +50,14 @@ def scores_of(
     """
     weights = resampled_weights(answers.labels, answers.lesions, resamples=resamples, seed=seed)
     points = operating_points(val_labels, val_balanced, answers, weights, thresholds=thresholds)
-    uncalibrated = uncalibrated_rule(answers.balanced, answers.class_counts or (), temperature)
+    before_scaling = metrics_of(
+        answers.labels,
+        uncalibrated_rule(answers.balanced, answers.class_counts or (), temperature),
+    )
     figures = {
         **metrics_document(answers, weights),
         **lesion_metrics(answers, weights),
-        **uncalibrated_metrics(answers.labels, uncalibrated),
+        **{f"{name}_uncalibrated": round(before_scaling[name], DIGITS) for name in UNCALIBRATED},
         **operating_metrics(points),
         "temperature": round(temperature, DIGITS),
     }

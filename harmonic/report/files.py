@@ -68,6 +68,8 @@ def read_steps(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     value, naming it."""
     table = pd.read_csv(path).apply(pd.to_numeric, errors="coerce")
     check_columns(table, columns, str(path))
+    if table.empty:
+        raise InputError(f"{path}: has no row")
     for row, record in enumerate(table.to_dict("records"), start=1):
         for name, value in record.items():
             checked_figure(str(name), value, f"{path}: row {row}")

@@ -272,6 +272,9 @@ def test_an_impossible_value_of_a_step_is_refused(tmp_path, columns, name, value
     table.to_csv(path, index=False)
     with pytest.raises(InputError, match=rf"steps.csv: row 2: {name} is .*; allowed is "):
         read_steps(path, columns)
+    table.iloc[:0].to_csv(path, index=False)
+    with pytest.raises(InputError, match="has no row"):
+        read_steps(path, columns)
     table.drop(columns=name).to_csv(path, index=False)
     with pytest.raises(InputError, match=f"column {name} is missing"):
         read_steps(path, columns)
