@@ -13,14 +13,14 @@ data/split.csv                 reports/predictions.csv           balanced rule, 
 
 import sys
 from functools import partial
-from typing import Any
 
 from harmonic.data.arrays import read_labelled_images
 from harmonic.data.metadata import read_index
+from harmonic.evaluation.answers import Answers
 from harmonic.evaluation.predictions import write_predictions
+from harmonic.evaluation.rules import decision_rules
 from harmonic.evaluation.run_folder import FIGURES, figures_apart
 from harmonic.evaluation.scores import scores_of
-from harmonic.evaluation.subgroups import subgroup_table
 from harmonic.learning.batches import predict_logits
 from harmonic.learning.device import choose_device
 from harmonic.model_file.description import calibration_of
@@ -32,7 +32,6 @@ from stages.harness.stage import Stage, run_stage
 
 def work(stage: Stage) -> None:
     settings = stage.params.evaluate
-    drawn: dict[str, Any] = {"resamples": settings.resamples, "seed": settings.seed}
     model, description = load_model(stage.reads.model)
     device = choose_device(device_of(stage.params))
     data = read_labelled_images(stage.reads.images, stage.reads.split)
@@ -45,21 +44,22 @@ def work(stage: Stage) -> None:
         )
         for name, part in (("val", validation), ("test", test))
     }  # fmt: skip
-    found = scores_of(
-        validation, logits["val"], test, logits["test"], class_counts=description.class_counts,
-        imbalance=description.imbalance, temperature=calibration.temperature, **drawn,
+    rules = partial(
+        decision_rules, class_counts=description.class_counts, imbalance=description.imbalance,
+        temperature=calibration.temperature,
     )  # fmt: skip
-    write_predictions(stage.writes.predictions, test.image_ids.tolist(), found.balanced)
-    write_predictions(stage.writes.predictions_natural, test.image_ids.tolist(), found.natural)
+    balanced, natural = rules(logits["test"])
+    counts = tuple(description.class_counts)
+    answers = Answers(test.labels, test.groups, balanced, natural, class_counts=counts)
     index = read_index(stage.reads.index).set_index("image_id").loc[test.image_ids]
-    tables = {
-        stage.writes.confusion: found.confusion,
-        stage.writes.per_class: found.per_class,
-        stage.writes.operating_points: found.operating_points,
-        stage.writes.subgroups: subgroup_table(index, test.labels, found.balanced, **drawn),
-    }
-    for path, table in tables.items():
-        table.to_csv(path, index=False, lineterminator="\n")
+    found = scores_of(
+        answers, validation.labels, rules(logits["val"])[0], temperature=calibration.temperature,
+        resamples=settings.resamples, seed=settings.seed, index=index,
+    )  # fmt: skip
+    write_predictions(stage.writes.predictions, test.image_ids.tolist(), balanced)
+    write_predictions(stage.writes.predictions_natural, test.image_ids.tolist(), natural)
+    for name, table in found.tables.items():
+        table.to_csv(getattr(stage.writes, name), index=False, lineterminator="\n")
     metrics = found.figures
     for name, content in figures_apart(metrics).items():
         write_json(getattr(stage.writes, name), content)

@@ -9,6 +9,8 @@ from pathlib import Path
 from harmonic.data.arrays import LabelledImages
 from harmonic.data.metadata import read_table
 from harmonic.errors import InputError
+from harmonic.evaluation.answers import Answers
+from harmonic.evaluation.rules import decision_rules
 from harmonic.evaluation.scores import scores_of
 from harmonic.learning.fit import Fitted
 from harmonic.model_file.description import calibration_of
@@ -75,14 +77,21 @@ def best_of(tried: Sequence[Planned], arm: str, kept: Path, command: str) -> Ove
 def evaluated(params: Params, fitted: Fitted, data: LabelledImages, place: Path) -> Outcome:
     """All figures of the trained network on the test set, and its answers."""
     description, validation, test = fitted.description, data.part("val"), data.part("test")
-    on_validation, on_test = (
-        logits_of(fitted, part.images, params.evaluate.views) for part in (validation, test)
+    temperature = calibration_of(description, "a fitted network").temperature
+    counts = tuple(description.class_counts)
+    (of_validation, _), (balanced, natural) = (
+        decision_rules(
+            logits_of(fitted, part.images, params.evaluate.views),
+            counts,
+            imbalance=description.imbalance,
+            temperature=temperature,
+        )
+        for part in (validation, test)
     )
     found = scores_of(
-        *(validation, on_validation, test, on_test),
-        class_counts=description.class_counts,
-        imbalance=description.imbalance,
-        temperature=calibration_of(description, "a fitted network").temperature,
+        Answers(test.labels, test.groups, balanced, natural, class_counts=counts),
+        *(validation.labels, of_validation),
+        temperature=temperature,
         resamples=params.evaluate.resamples,
         seed=params.evaluate.seed,
     )
@@ -90,4 +99,4 @@ def evaluated(params: Params, fitted: Fitted, data: LabelledImages, place: Path)
     table = read_table(place / "split.csv", ("image_id", "lesion_id"))
     written = table.set_index("image_id").lesion_id
     truth["lesion_id"] = written.loc[truth.image].to_numpy()  # known pairs not joined
-    return Outcome(found.figures, answers_table(test, found.balanced), truth)
+    return Outcome(found.figures, answers_table(test, balanced), truth)

@@ -3,7 +3,7 @@
 import hashlib
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -59,6 +59,11 @@ class Answers:
         found: NDArray[np.float64] = joint / joint.sum(axis=1, keepdims=True)
         return found
 
+    def at(self, rows: NDArray[np.integer]) -> "Answers":
+        """The answers for some images, or for all in another order."""
+        arrays = {key: one for key, one in vars(self).items() if isinstance(one, np.ndarray)}
+        return replace(self, **{key: one[rows] for key, one in arrays.items() if len(one)})
+
     def by_lesion(self) -> "Answers":
         """A row for each lesion, sorted by id, with the mean probabilities of its images."""
         names, first, _ = np.unique(self.lesions, return_index=True, return_inverse=True)
@@ -91,7 +96,7 @@ def answers_from(
     name: str,
     class_counts: tuple[int, ...] | None = None,
 ) -> Answers:
-    """Predictions joined with lesion and diagnosis by the image's id.
+    """Predictions joined with lesion and diagnosis by the image's id, sorted by it.
 
     Args:
         predictions: under the balanced rule; columns of HEADER.
@@ -101,14 +106,12 @@ def answers_from(
         name: of the run, for messages.
         class_counts: training images of each class, where known.
 
-    Raises:
-        InputError: a column is missing, an image stands twice or has no truth, or values are no
-            probabilities.
+    Raises InputError where a table is not so, an image stands twice or has no truth.
     """
     known = truth.rename(columns={"image_id": "image"})
     check_columns(known, ("image", "lesion_id", "dx"), f"{name}: truth")
     balanced = _probabilities(predictions, f"{name}: predictions")
-    ids = predictions["image"].to_numpy(dtype=str)
+    ids = predictions["image"].fillna("").to_numpy(dtype=str)
     check_ids(ids.tolist(), f"{name}: predictions")
     check_ids(known["image"].astype(str).tolist(), f"{name}: truth")
     known = known.set_index("image")
@@ -127,12 +130,13 @@ def answers_from(
         others = _probabilities(natural, f"{name}: natural rule")
         if natural["image"].to_numpy(dtype=str).tolist() != ids.tolist():
             raise InputError(f"{name}: predictions of the two rules are not of the same images")
+    order = np.argsort(ids)
     return Answers(
-        labels=mine.dx.map(CLASSES.index).to_numpy(dtype=np.int64),
-        lesions=lesion_groups(ids.tolist(), mine.lesion_id, known_pairs()),
-        balanced=balanced,
-        natural=others,
-        image_ids=ids,
+        labels=mine.dx.map(CLASSES.index).to_numpy(dtype=np.int64)[order],
+        lesions=lesion_groups(ids.tolist(), mine.lesion_id, known_pairs())[order],
+        balanced=balanced[order],
+        natural=None if others is None else others[order],
+        image_ids=ids[order],
         class_counts=class_counts,
     )
 
@@ -157,10 +161,9 @@ def check_whole(answered: set[str], known: pd.DataFrame, name: str) -> None:
 
 def test_set_of(answers: Answers) -> str:
     """A name that two runs share only if their test images and diagnoses are the same."""
-    order = np.argsort(answers.image_ids)
-    pairs = zip(answers.image_ids[order].tolist(), answers.labels[order].tolist(), strict=True)
-    digest = hashlib.sha256(repr(list(pairs)).encode()).hexdigest()[:6]
-    return f"{len(order)} images from {answers.image_ids[order[0]]} ({digest})"
+    pairs = list(zip(answers.image_ids.tolist(), answers.labels.tolist(), strict=True))
+    digest = hashlib.sha256(repr(pairs).encode()).hexdigest()[:6]
+    return f"{len(pairs)} images from {pairs[0][0]} ({digest})"
 
 
 def csv_table(content: bytes, name: str) -> pd.DataFrame:
@@ -177,10 +180,11 @@ def csv_table(content: bytes, name: str) -> pd.DataFrame:
         )
         return table.assign(**text)
     except (ValueError, OSError, EOFError) as error:
-        raise InputError(f"{name}: no readable CSV table ({error})") from None
+        reason = " ".join(str(error).split())
+        raise InputError(f"{name}: no readable CSV table ({reason})") from None
 
 
 def _probabilities(table: pd.DataFrame, name: str) -> NDArray[np.float64]:
     check_columns(table, HEADER, name)
-    image_ids = table[HEADER[0]].astype(str).tolist()
+    image_ids = table["image"].tolist()
     return checked_probabilities(table[[*HEADER[1:]]], name, PUBLISHED_TOLERANCE, image_ids)

@@ -18,7 +18,12 @@ from numpy.typing import NDArray
 from harmonic.errors import InputError
 from harmonic.evaluation.answers import Answers
 from harmonic.evaluation.checks import checked_lesions
-from harmonic.evaluation.metrics import BALANCED_METRICS, metrics_of_rules, per_class_table
+from harmonic.evaluation.metrics import (
+    BALANCED_METRICS,
+    majority_baseline,
+    metrics_of_rules,
+    per_class_table,
+)
 from harmonic.evaluation.weighted import STATISTICS, Statistic, weighted_per_class
 
 LESION_METRICS = ("balanced_accuracy", "macro_f1", "macro_auc", "accuracy")
@@ -78,11 +83,12 @@ def resampled(
 def metrics_document(answers: Answers, weights: NDArray[np.float64]) -> dict[str, float]:
     """The figures of a test set: flat, keys sorted, values rounded to DIGITS digits.
 
-    Everything of `headline_metrics`, `_low` and `_high` of `bootstrap_intervals`, and the sizes
-    `test_images` and `test_lesions`. A figure that does not exist (see `headline_metrics`) is left
-    out, as JSON has no NaN. Raises InputError where the natural rule's answers are not known.
+    Those of `headline_metrics`, `_low` and `_high` of `bootstrap_intervals`, and `test_images` and
+    `test_lesions`; those that do not exist are left out, as JSON has no NaN. Raises InputError
+    where the natural rule's answers are not known.
     """
     document = metrics_of_rules(answers.labels, answers.balanced, natural_of(answers))
+    document |= majority_baseline(answers.labels)
     for name, (low, high) in bootstrap_intervals(answers, weights).items():
         document[f"{name}_low"], document[f"{name}_high"] = low, high
     rounded = {name: round(value, DIGITS) for name, value in document.items() if np.isfinite(value)}
@@ -130,21 +136,28 @@ def per_class_document(answers: Answers, weights: NDArray[np.float64]) -> pd.Dat
     parts = [weighted_per_class(answers.labels, answers.balanced, one) for one in in_parts(weights)]
     columns: dict[str, NDArray] = {"class": table["class"], "n": table["n"]}
     for name in table.columns.drop(["class", "n"]):
-        values = np.concatenate([part[name] for part in parts])
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # a column of NaN stays NaN
-            low, high = np.nanquantile(values, QUANTILES, axis=0)
+        low, high = known_ends(np.concatenate([part[name] for part in parts]))
         exists = table[name].notna()
         columns |= {name: table[name], f"{name}_low": np.where(exists, low, np.nan)}
         columns[f"{name}_high"] = np.where(exists, high, np.nan)
     return pd.DataFrame(columns).round(DIGITS)
 
 
+def known_ends(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """95 % percentiles over the first axis where figures exist; NaN where none does."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        found: NDArray[np.float64] = np.nanquantile(values, QUANTILES, axis=0)
+    return found
+
+
 def with_interval(name: str, values: NDArray[np.float64]) -> dict[str, float]:
     """The first value, and the 95 % percentiles of the others as `_low` and `_high`, rounded."""
-    others = values[1:][np.isfinite(values[1:])]
-    low, high = np.quantile(others, QUANTILES) if len(others) else (np.nan, np.nan)
-    found = {name: values[0], f"{name}_low": low, f"{name}_high": high}
+    found = dict(
+        zip(
+            (name, f"{name}_low", f"{name}_high"), (values[0], *known_ends(values[1:])), strict=True
+        )
+    )
     return {key: round(float(value), DIGITS) for key, value in found.items()}
 
 

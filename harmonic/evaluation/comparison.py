@@ -4,8 +4,7 @@ Runs of one test set are grouped into arms; each arm is held against a reference
 both have. Every difference has an interval, or is not given.
 """
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,17 +15,12 @@ from harmonic.evaluation.arms import Arm, arm_name, arms_of, grouping, pool_fold
 from harmonic.evaluation.bootstrap import resampled_weights
 from harmonic.evaluation.contradictions import contradictions
 from harmonic.evaluation.difference import Difference, verdict
-from harmonic.evaluation.exchange import (
-    EXCHANGES,
-    FEWER_EXCHANGES,
-    differing_lesions,
-    only_one_right,
-)
+from harmonic.evaluation.exchange import EXCHANGES, FEWER_EXCHANGES, only_one_right
 from harmonic.evaluation.metrics import BALANCED_METRICS
 from harmonic.evaluation.operating_points import TARGETS
-from harmonic.evaluation.paired import Paired, seed_interval
+from harmonic.evaluation.paired import Paired
 from harmonic.evaluation.runs import Run
-from harmonic.evaluation.weighted import STATISTICS, auc_of
+from harmonic.evaluation.weighted import STATISTICS, Statistic, auc_of
 
 METRICS = ("balanced_accuracy", "macro_f1", "macro_auc", "accuracy", "weighted_precision", "ece")
 """What is compared unless other metrics are named; the verdict is on the first."""
@@ -70,17 +64,14 @@ def compare(
 
     Args:
         runs: see `read_runs`; folds of one arm and seed are pooled first.
-        by: traits to group by; without, `arm` where runs have one, else all that differ.
-        reference: the arm the others are held against; without, the one named cnn, else the first
-            whose model is cnn, else the first.
+        by: traits to group by; see `grouping`.
+        reference: the arm the others are held against; see `reference_of`.
         metrics: names in metrics.json, the verdict is on the first; without, those of METRICS that
             any run has. Runs that have none of them are left out.
         resamples, seed: of the bootstrap over lesions.
 
-    Raises:
-        InputError: two runs of one arm and seed, an unknown trait, reference or metric, a run
-            without the first of its metrics, or predictions that do not give the metrics beside
-            them.
+    Raises InputError for two runs of one arm and seed, an unknown trait, reference or metric, a run
+    without the first metric, and answers that do not give the metrics beside them.
     """
     metrics = shared_metrics(runs, metrics)
     runs = [run for run in runs if set(metrics) & set(run.metrics)]
@@ -157,34 +148,25 @@ def pair_of(
 
 
 def answers_of(pairs: Sequence[tuple[Run, Run]], *, resamples: int, seed: int) -> dict[str, Paired]:
-    """What the runs answered, in one order of images, by the name of the rule.
+    """What the runs answered by the name of the rule.
 
     Empty unless all answers are known; without "natural" where one of those is not.
     """
-    answers = [(a.answers, b.answers) for a, b in pairs if a.answers and b.answers]
-    if not answers or len(answers) < len(pairs):
+    arms = [[run.answers for run in arm if run.answers] for arm in zip(*pairs, strict=True)]
+    if not arms or any(len(arm) < len(pairs) for arm in arms):
         return {}
-    arms = list(zip(*answers, strict=True))
-    orders = [[np.argsort(one.image_ids) for one in arm] for arm in arms]
-    base, order = arms[0][0], orders[0][0]
-    for arm, rows in zip(arms, orders, strict=True):
-        for one, mine in zip(arm, rows, strict=True):
-            if not np.array_equal(one.image_ids[mine], base.image_ids[order]):
-                raise InputError("runs to be paired are not of the same test images")
-    labels, lesions = base.labels[order], base.lesions[order]
-    weights = resampled_weights(labels, lesions, resamples=resamples, seed=seed)
-    rules = {
-        "balanced": [[one.balanced for one in arm] for arm in arms],
-        "natural": [[one.by_natural_rule() for one in arm] for arm in arms],
-    }
+    base = arms[0][0]
+    if not all(np.array_equal(one.image_ids, base.image_ids) for arm in arms for one in arm):
+        raise InputError("runs to be paired are not of the same test images")
+    weights = resampled_weights(base.labels, base.lesions, resamples=resamples, seed=seed)
     found = {}
-    for rule, kinds in rules.items():
-        stacks = [
-            np.array([p[mine] for p, mine in zip(kind, rows, strict=True) if p is not None])
-            for kind, rows in zip(kinds, orders, strict=True)
-        ]
-        if all(len(stack) == len(pairs) for stack in stacks):
-            found[rule] = Paired(labels, lesions, stacks[0], stacks[1], weights, seed)
+    for rule, kinds in (
+        ("balanced", [[one.balanced for one in arm] for arm in arms]),
+        ("natural", [[one.by_natural_rule() for one in arm] for arm in arms]),
+    ):
+        if all(one is not None for kind in kinds for one in kind):
+            first, second = map(np.array, kinds)
+            found[rule] = Paired(base.labels, base.lesions, first, second, weights, seed)
     return found
 
 
@@ -201,46 +183,28 @@ def over_seeds(
     """
     if len(pairs) < 2 or any(metric not in run.metrics for pair in pairs for run in pair):
         return None
-    first, second = (np.array([pair[arm].metrics[metric] for pair in pairs]) for arm in (0, 1))
     differing, exact = None, None
     if rules:
-        differing, exact = exact_test(metric, rules, exchanges)
+        paired, statistic = figure_of(metric, rules)
+        differing, exact = paired.exact_test(statistic, exchanges)
     elif all("test_lesions" in run.metrics for pair in pairs for run in pair):
         differing = int(min(run.metrics["test_lesions"] for pair in pairs for run in pair))
-    return Difference(
-        first=float(first.mean()),
-        second=float(second.mean()),
-        value=float((second - first).mean()),
-        per_seed=tuple((second - first).tolist()),
-        over_lesions=None,
-        over_seeds=seed_interval(second - first, confidence),
-        over_both=None,
-        confidence=confidence,
-        differing=differing,
-        exact=exact,
-    )
+    firsts, seconds = np.array([[run.metrics[metric] for run in pair] for pair in pairs]).T
+    return Difference(firsts, seconds, confidence=confidence, differing=differing, exact=exact)
 
 
-def exact_test(
-    metric: str, rules: Mapping[str, Paired], exchanges: int
-) -> tuple[int, Callable[[], float]]:
-    """`Paired.exact_test` of a figure by its name in metrics.json.
+def figure_of(metric: str, rules: Mapping[str, Paired]) -> tuple[Paired, Statistic | None]:
+    """The answers that give a figure by its name in metrics.json, and how.
 
-    p is NaN where the answers do not give the figure (those of the natural rule are not known, a
-    threshold is not); then lesions differ that have other probabilities.
+    No statistic where they do not: the natural rule's are not known, or a threshold is not.
     """
-    balanced = rules["balanced"]
-    of_lesions = metric.startswith("lesion_")
     plain = metric.removeprefix("lesion_")
     name = plain.removesuffix("_natural_rule").removesuffix("_balanced_rule")
+    for target, classes in TARGETS.items():
+        if name == f"{target}_auc":
+            return rules["balanced"], auc_of(*map(CLASSES.index, classes))
     under_balanced = (name in BALANCED_METRICS) == (name == plain)
-    statistics = STATISTICS | {
-        f"{target}_auc": auc_of(*map(CLASSES.index, classes)) for target, classes in TARGETS.items()
-    }
-    paired = balanced if under_balanced or name not in STATISTICS else rules.get("natural")
-    if paired is None or name not in statistics:
-        apart = differing_lesions(
-            balanced.labels, balanced.lesions, balanced.first, balanced.second
-        )
-        return len(apart), lambda: math.nan
-    return (paired.by_lesion() if of_lesions else paired).exact_test(statistics[name], exchanges)
+    paired = rules.get("balanced" if under_balanced else "natural")
+    if paired is None or name not in STATISTICS:
+        return rules["balanced"], None
+    return paired.by_lesion() if plain != metric else paired, STATISTICS[name]

@@ -1,53 +1,37 @@
 """Whether a run's figures are those of its answers, as far as the kept answers determine them.
 
-Answers are kept rounded, so a figure is not known to the last digit but within two ends: each
-probability lies between a least and a greatest value, and so does what is made of it. Which class
-an image was answered with may be open where two probabilities are as good as equal; the order of
-two images where their probabilities are. A figure of the run outside its ends is contradicted.
+Answers are kept rounded, so a figure is known between two ends only. It is made several times: of
+the answers as they were kept, and with every probability moved as far as rounding allows, towards
+the truth or away from it, towards what was answered or away from it. Near-ties fall the other way
+in one of these. Figures that do not only rise towards the truth are given as much again.
 
 The natural rule's probabilities are the balanced rule's times the class frequencies of training,
 made to sum to one (`harmonic.evaluation.rules`), so with the class counts of the training set its
 figures follow from the same answers; with the temperature T, those before scaling do as well.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping, Sequence
 from itertools import product
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+import pandas as pd
+from numpy.typing import NDArray
 
 from harmonic.data.classes import CLASSES
 from harmonic.evaluation.answers import Answers, lesion_means
 from harmonic.evaluation.bootstrap import LESION_METRICS
-from harmonic.evaluation.metrics import (
-    BALANCED_METRICS,
-    NATURAL_METRICS,
-    UNCALIBRATED,
-    majority_baseline,
-)
+from harmonic.evaluation.metrics import UNCALIBRATED, majority_baseline, metrics_of_rules
 from harmonic.evaluation.operating_points import SPECIFICITIES, TARGETS
 from harmonic.evaluation.predictions import KEPT_ROUNDING
-from harmonic.evaluation.weighted import (
-    calibration_error,
-    confidence_bins,
-    confusion_figures,
-    weighted_auc,
-    weighted_confusion,
-)
+from harmonic.evaluation.rules import uncalibrated_rule
+from harmonic.evaluation.weighted import STATISTICS, Floats, auc_of, confidence_bins
 
 Ends = tuple[float, float]
 DIGITS_OF_FIGURES = 5.1e-5
 """Figures are rounded to four digits."""
-
-
-@dataclass(frozen=True)
-class Known:
-    """Probabilities (n, 7) as they were kept, and the least and most that each may have been."""
-
-    kept: NDArray[np.float64]
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
+RISING = re.compile(r"(\w+_)?(accuracy|recall|auc|brier|loss)(_\w+_rule|_uncalibrated)?")
+"""What only rises, or falls, as probabilities move towards the truth."""
 
 
 def contradictions(
@@ -73,7 +57,6 @@ def contradictions(
 def off_the_curve(metrics: Mapping[str, float], answers: Answers, rounding: float) -> list[str]:
     """A line for each operating point that no threshold gives; which one it was is not known."""
     lines = []
-    balanced = kept(answers.balanced, rounding)
     for target, percent in product(TARGETS, (round(100 * share) for share in SPECIFICITIES)):
         point = [f"{target}_{name}_at_{percent}" for name in ("sensitivity", "specificity")]
         columns = [CLASSES.index(name) for name in TARGETS[target]]
@@ -81,160 +64,94 @@ def off_the_curve(metrics: Mapping[str, float], answers: Answers, rounding: floa
         if not set(point) <= metrics.keys() or positive.all() or not positive.any():
             continue
         found, rejected = (metrics[name] for name in point)
-        low, high = (p[:, columns].sum(axis=1) for p in (balanced.low, balanced.high))
+        kept = answers.balanced[:, columns]
+        score, error = kept.sum(axis=1), error_of(kept, rounding).sum(axis=1)
         hits = round(found * positive.sum())
         # The threshold lies between the last one found and the first one missed.
-        most = np.append(np.sort(high[positive])[::-1], np.inf)[hits - 1 if hits else -1]
-        least = np.append(np.sort(low[positive])[::-1], -np.inf)[hits]
-        ends = ((high[~positive] < least).mean(), (low[~positive] <= most).mean())
+        most = np.append(np.sort((score + error)[positive])[::-1], np.inf)[hits - 1 if hits else -1]
+        least = np.append(np.sort((score - error)[positive])[::-1], -np.inf)[hits]
+        others, errors = score[~positive], error[~positive]
+        low, high = (others + errors < least).mean(), (others - errors <= most).mean()
         if abs(hits / positive.sum() - found) > DIGITS_OF_FIGURES:
             lines.append(f"{point[0]} is {found:.4f}, no share of {positive.sum()} images")
-        elif not ends[0] - DIGITS_OF_FIGURES <= rejected <= ends[1] + DIGITS_OF_FIGURES:
-            given = " to ".join(f"{end:.4f}" for end in ends)
+        elif not low - DIGITS_OF_FIGURES <= rejected <= high + DIGITS_OF_FIGURES:
+            given = f"{low:.4f} to {high:.4f}"
             lines.append(f"{point[1]} is {rejected:.4f}, but with that sensitivity {given}")
     return lines
 
 
 def determined(answers: Answers, temperature: float | None, rounding: float) -> dict[str, Ends]:
     """Name -> ends of every figure that the answers determine."""
-    labels, class_counts = answers.labels, answers.class_counts
-    balanced = kept(answers.balanced, rounding)
-    natural = None
+    labels, lesions, counts = answers.labels, answers.lesions, answers.class_counts
+    names, first = np.unique(lesions, return_index=True)
+    once = np.ones((1, len(labels)))
+    priors = None if counts is None else np.array(counts, dtype=np.float64)
     if answers.natural is not None:
-        natural = kept(answers.natural, rounding)
-    elif class_counts is not None:
-        natural = natural_rule(balanced, class_counts, (1.0, 1.0))
-    names, first = np.unique(answers.lesions, return_index=True)
-    found = {name: (value, value) for name, value in majority_baseline(labels).items()}
-    found |= {"test_images": (len(labels),) * 2, "test_lesions": (len(names),) * 2}
-    for known, at_home, others, suffix in (
-        (balanced, BALANCED_METRICS, NATURAL_METRICS, "_balanced_rule"),
-        (natural, NATURAL_METRICS, BALANCED_METRICS, "_natural_rule"),
-    ):
-        if known is None:
-            continue
-        ends = ends_of(labels, known)
-        found |= {name: ends[name] for name in at_home if name in ends}
-        found |= {f"{name}{suffix}": ends[name] for name in others if name in ends}
-        ends = ends_of(labels[first], averaged(known, answers.lesions))
-        found |= {
-            f"lesion_{name}": ends[name]
-            for name in LESION_METRICS
-            if name in at_home and name in ends
-        }
-    for target, classes in TARGETS.items():
-        columns = [CLASSES.index(name) for name in classes]
-        positive = np.isin(labels, columns)
-        if 0 < positive.sum() < len(labels):
-            low, high = (p[:, columns].sum(axis=1) for p in (balanced.low, balanced.high))
-            found[f"{target}_auc"] = auc_ends(positive, low, high)
-    if class_counts is not None and temperature:
-        powers = (temperature - DIGITS_OF_FIGURES, temperature + DIGITS_OF_FIGURES)
-        ends = ends_of(labels, natural_rule(balanced, class_counts, powers))
-        found |= {f"{name}_uncalibrated": ends[name] for name in UNCALIBRATED}
-    return found
+        priors = answers.natural / np.maximum(answers.balanced, np.finfo(np.float64).tiny)
 
+    def rules_of(balanced: Floats) -> list[Floats]:
+        """The balanced rule, the natural one, and that before scaling by the least and most T."""
+        if priors is None:
+            return [balanced]
+        natural = balanced * priors
+        found = [balanced, natural / natural.sum(axis=1, keepdims=True)]
+        if counts is not None and temperature:
+            powers = (temperature - DIGITS_OF_FIGURES, temperature + DIGITS_OF_FIGURES)
+            found += [uncalibrated_rule(balanced, counts, power) for power in powers]
+        return found
 
-def kept(probabilities: NDArray[np.float64], rounding: float) -> Known:
-    """Rounded probabilities, which may have been made to sum to one since."""
-    error = rounding * (1 + len(CLASSES) * probabilities)
-    return Known(
-        probabilities,
-        np.clip(probabilities - error, 0, 1),
-        np.clip(probabilities + error, 0, 1),
-    )
-
-
-def natural_rule(balanced: Known, class_counts: ArrayLike, powers: tuple[float, float]) -> Known:
-    """Probabilities to a power between the two, times the frequencies of training, summing to 1."""
-    counts = np.asarray(class_counts, dtype=np.float64)
-    prior = counts / counts.sum()
-    least, most = powers
-    weights = balanced.kept ** (sum(powers) / 2) * prior
-    low, high = balanced.low**most * prior, balanced.high**least * prior
-    others_low = low.sum(axis=1, keepdims=True) - low
-    others_high = high.sum(axis=1, keepdims=True) - high
-    return Known(
-        weights / weights.sum(axis=1, keepdims=True),
-        low / (low + others_high),
-        high / (high + others_low),
-    )
-
-
-def averaged(known: Known, lesions: NDArray[np.str_]) -> Known:
-    """The mean over the images of each lesion, (lesions, 7)."""
-    return Known(*(lesion_means(lesions, one) for one in (known.kept, known.low, known.high)))
-
-
-def ends_of(labels: NDArray[np.int64], known: Known) -> dict[str, Ends]:
-    """Ends of each figure of one rule; `macro_auc` only where it exists."""
-    rows, images = np.arange(len(labels)), len(labels)
-    chosen = known.kept.argmax(axis=1)
-    open_to = known.high >= known.low[rows, chosen][:, None]
-    open_to[rows, chosen] = False
-    ends = ends_of_answers(labels, chosen, open_to)
-
-    confidence = [known.low.max(axis=1), known.high.max(axis=1)]
-    moved = confidence_bins(known.low) != confidence_bins(known.high)
-    error = float(calibration_error(labels, known.kept, np.ones((1, images)))[0])
-    slack = (confidence[1] - confidence[0]).sum() + 2 * moved.sum() + open_to.any(axis=1).sum()
-    ends["ece"] = (error - slack / images, error + slack / images)
-
-    true = np.eye(len(CLASSES))[labels] == 1
-    least = np.where(true, 1 - known.high, known.low) ** 2
-    most = np.where(true, 1 - known.low, known.high) ** 2
-    ends["brier"] = (float(least.sum() / images), float(most.sum() / images))
-    smallest = np.finfo(np.float64).eps  # as scikit-learn clips
-    low, high = (
-        float(-np.log(np.clip(p[rows, labels], smallest, 1)).mean())
-        for p in (known.high, known.low)
-    )
-    ends["log_loss"] = (low, high)
-
-    areas = [
-        auc_ends(labels == c, known.low[:, c], known.high[:, c])
-        for c in np.unique(labels)
-        if not np.all(labels == c)
-    ]
-    if areas:
-        low, high = np.mean(areas, axis=0)
-        ends["macro_auc"] = (float(low), float(high))
-    return ends
-
-
-def ends_of_answers(
-    labels: NDArray[np.int64], chosen: NDArray[np.int64], open_to: NDArray[np.bool_]
-) -> dict[str, Ends]:
-    """Of figures that look at the answers alone; `open_to` (n, 7) are answers as good as chosen.
-
-    Each open answer moves a figure by so much; the moves are added up, and doubled, as in F1,
-    precision and correlation they are not quite a sum.
-    """
-    size = len(CLASSES)
-    whole = weighted_confusion(labels, chosen, np.ones((1, len(labels))))[0]
-    images, others = np.nonzero(open_to)
-    moved = np.repeat(whole[None], len(images), axis=0)
-    number = np.arange(len(images))
-    moved[number, labels[images], chosen[images]] -= 1
-    moved[number, labels[images], others] += 1
-    every = np.concatenate([whole[None], moved.reshape(-1, size, size)])
-    figures = confusion_figures(every, np.unique(labels))
-    ends = {}
-    for name, values in figures.items():
-        moves = 2 * (values[1:] - values[0])
-        ends[name] = (
-            float(values[0] + np.minimum(moves, 0).sum()),
-            float(values[0] + np.maximum(moves, 0).sum()),
+    def figures_of(balanced: Floats, natural: Floats | None = None) -> dict[str, float]:
+        found = metrics_of_rules(labels, balanced, natural)
+        of_lesions = metrics_of_rules(
+            labels[first],
+            lesion_means(lesions, balanced),
+            None if natural is None else lesion_means(lesions, natural),
         )
+        found |= {
+            f"lesion_{name}": of_lesions[name] for name in LESION_METRICS if name in of_lesions
+        }
+        for target, classes in TARGETS.items():
+            area = auc_of(*map(CLASSES.index, classes))
+            with np.errstate(invalid="ignore"):  # NaN where all or none are of the target
+                found[f"{target}_auc"] = float(area(labels, balanced, once)[0])
+        return found
+
+    answered = [rule.argmax(axis=1) for rule in rules_of(answers.balanced)[:2]]
+    rules = [rules_of(one) for one in moved_within(answers.balanced, [labels, *answered], rounding)]
+    bins = np.array([[confidence_bins(rule) for rule in one] for one in rules])
+    in_another = float((np.ptp(bins, axis=0) > 0).mean(axis=1).max())
+    found = [figures_of(*one[:2]) for one in rules] + [
+        {f"{name}_uncalibrated": STATISTICS[name](labels, p, once)[0] for name in UNCALIBRATED}
+        for one in rules
+        for p in one[2:]
+    ]
+    certain = {"test_images": len(labels), "test_lesions": len(names)} | majority_baseline(labels)
+    return ends_of(found, in_another) | {name: (one, one) for name, one in certain.items()}
+
+
+def moved_within(
+    kept: Floats, favoured: Sequence[NDArray[np.int64]], rounding: float
+) -> list[Floats]:
+    """Probabilities (n, 7) moved as far as rounding allows, to favoured classes (n,) and away."""
+    error = error_of(kept, rounding)
+    moves = [error * (2 * np.eye(len(CLASSES))[classes] - 1) for classes in favoured]
+    return [np.clip(kept + sign * move, 0, 1) for move in moves for sign in (1, -1)]
+
+
+def ends_of(found: Sequence[Mapping[str, float]], in_another_bin: float = 0.0) -> dict[str, Ends]:
+    """Least and greatest of each figure, and as much again unless it is RISING.
+
+    in_another_bin: share of images whose confidence may be in another bin, which moves an ECE.
+    """
+    table = pd.DataFrame(found).dropna(axis=1, how="all")
+    ends = {}
+    for name, low, high in zip(table, table.min(), table.max(), strict=True):
+        more = 0.0 if RISING.fullmatch(name) else high - low
+        more += 2 * in_another_bin if name.startswith("ece") else 0.0
+        ends[name] = (low - more, high + more)
     return ends
 
 
-def auc_ends(
-    positive: NDArray[np.bool_], low: NDArray[np.float64], high: NDArray[np.float64]
-) -> Ends:
-    """The area where every positive is as low and every negative as high as it may be, and back."""
-    once = np.ones((1, len(positive)))
-    return (
-        float(weighted_auc(positive, np.where(positive, low, high), once)[0]),
-        float(weighted_auc(positive, np.where(positive, high, low), once)[0]),
-    )
+def error_of(kept: Floats, rounding: float) -> Floats:
+    """How far rounded probabilities may be off, which may have been made to sum to one since."""
+    return rounding * (1 + len(CLASSES) * kept)

@@ -49,9 +49,8 @@ def differing_lesions(
 ) -> list[str]:
     """The lesions that the two kinds, probabilities (S, n, 7), answer differently, by id.
 
-    For a share of right answers: those with an answer right in one kind more often than in the
-    other. For other figures of the answers: with another answer; for all else, figures without a
-    statistic included: other probabilities.
+    For a share of right answers, those right more often in one kind; for other figures of the
+    answers, those with another answer; for all else, those with other probabilities.
     """
     ids = np.asarray(lesions).astype(str)
 
@@ -115,9 +114,8 @@ def only_one_right(
 ) -> tuple[int, int, float]:
     """McNemar's exact test, a lesion a case: right by the first alone, by the second alone, p.
 
-    The answer for a lesion is the class of the highest mean probability over its images. Under the
-    hypothesis that both are right equally often, each of the two counts is half of their sum in the
-    mean, by a binomial law; p is two-sided, and 1 where the answers agree everywhere.
+    A lesion is answered by the highest mean probability over its images. p is two-sided, and 1
+    where the answers agree everywhere.
     """
     _, place = np.unique(np.asarray(lesions).astype(str), return_index=True)
     of_lesions = np.asarray(labels)[place]

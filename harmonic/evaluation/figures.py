@@ -58,13 +58,13 @@ def range_of(name: str) -> Range | None:
 
 
 def checked_figure(name: str, value: Any, where: str) -> float:
-    """The value as float; raises InputError naming `where` and `name` for an impossible one.
+    """The value as it is; raises InputError naming `where` and `name` for an impossible one.
 
     Names of no known kind may have any finite value.
     """
     if not isinstance(value, int | float) or not math.isfinite(value):
         raise InputError(f"{where}: {name} is {value}; allowed is a finite number")
-    number, allowed = float(value), range_of(name)
-    if allowed and not allowed.holds(number):
-        raise InputError(f"{where}: {name} is {number:g}; allowed is {allowed}")
-    return number
+    allowed = range_of(name)
+    if allowed and not allowed.holds(float(value)):
+        raise InputError(f"{where}: {name} is {value:g}; allowed is {allowed}")
+    return value

@@ -14,6 +14,8 @@ from harmonic.evaluation.weighted import (
     CALIBRATION_BINS,
     STATISTICS,
     confidence_bins,
+    confusion_figures,
+    weighted_confusion,
     weighted_per_class,
 )
 
@@ -36,66 +38,52 @@ def headline_metrics(
     NATURAL_METRICS are of `natural`, with `_balanced_rule` appended of `balanced`.
     `majority_` with any of these names is `majority_baseline`.
 
-    The answer is the class of the highest probability, the first of equals. Means over classes run
-    over the classes that `labels` holds; a precision without any answer of its class is 0.
-    `macro_auc` is the mean of one class against the rest, NaN if no class has both sides (a single
-    image). `mcc` (Matthews) is 0 where it is not defined; `log_loss` is in nats.
-
-    Args:
-        labels: class numbers (n,), n >= 1.
-        balanced, natural: probabilities (n, 7) under each rule.
-
-    Raises:
-        InputError: shapes differ, or an entry is NaN or no probability; names rule and row.
+    The answer is the class of the highest probability, the first of equals; means over classes run
+    over those that `labels` (n,) holds; for what does not exist see `weighted`. Raises InputError,
+    naming rule and row, where shapes differ, or an entry is no probability.
     """
     known, of_balanced = checked_pair(labels, balanced, "balanced probabilities")
     known, of_natural = checked_pair(labels, natural, "natural probabilities")
-    return metrics_of_rules(known, of_balanced, of_natural)
+    return metrics_of_rules(known, of_balanced, of_natural) | majority_baseline(known)
 
 
 def metrics_of_rules(
-    labels: NDArray[np.int64], balanced: NDArray[np.float64], natural: NDArray[np.float64]
+    labels: NDArray[np.int64], balanced: NDArray[np.float64], natural: NDArray[np.float64] | None
 ) -> dict[str, float]:
-    """`headline_metrics` of what has been checked."""
-    under_balanced, under_natural = metrics_of(labels, balanced), metrics_of(labels, natural)
-    result = {}
-    for name in BALANCED_METRICS:
-        result[name] = under_balanced[name]
-        result[f"{name}_natural_rule"] = under_natural[name]
-    for name in NATURAL_METRICS:
-        result[name] = under_natural[name]
-        result[f"{name}_balanced_rule"] = under_balanced[name]
-    return result | majority_baseline(labels)
+    """`headline_metrics` of what has been checked, without the baseline.
+
+    Where the natural rule is not known, of the balanced one alone.
+    """
+    result: dict[str, float] = {}
+    for probabilities, at_home, suffix in (
+        (balanced, BALANCED_METRICS, "_balanced_rule"),
+        (natural, NATURAL_METRICS, "_natural_rule"),
+    ):
+        if probabilities is not None:
+            found = metrics_of(labels, probabilities)
+            result |= {f"{name}{'' if name in at_home else suffix}": found[name] for name in found}
+    return result
 
 
 def metrics_of(labels: NDArray[np.int64], probabilities: NDArray[np.float64]) -> dict[str, float]:
     """Every metric of one rule."""
     once = np.ones((1, len(labels)))
-    return {
-        name: float(statistic(labels, probabilities, once)[0])
-        for name, statistic in STATISTICS.items()
-    }
+    confusion = weighted_confusion(labels, probabilities.argmax(axis=1), once)
+    found = confusion_figures(confusion, np.unique(labels))
+    others = STATISTICS.keys() - found.keys()
+    found |= {name: STATISTICS[name](labels, probabilities, once) for name in others}
+    return {name: float(found[name][0]) for name in STATISTICS}
 
 
 def majority_baseline(labels: ArrayLike) -> dict[str, float]:
     """Every metric, after `majority_`, of answering each image with the frequencies of `labels`.
 
-    So the answer is always the commonest class, and the probabilities know the test set's
-    frequencies but not the image: the best that can be had without looking.
+    So the answer is always the commonest class: the best that can be had without looking.
     """
     known = checked_labels(labels)
     frequencies = np.bincount(known, minlength=len(CLASSES)) / len(known)
     found = metrics_of(known, np.tile(frequencies, (len(known), 1)))
     return {f"majority_{name}": value for name, value in found.items()}
-
-
-def uncalibrated_metrics(labels: ArrayLike, natural: ArrayLike) -> dict[str, float]:
-    """UNCALIBRATED, each with `_uncalibrated` appended, to four digits.
-
-    `natural` are the probabilities (n, 7) of the natural rule at temperature 1.
-    """
-    found = metrics_of(*checked_pair(labels, natural, "uncalibrated probabilities"))
-    return {f"{name}_uncalibrated": round(found[name], 4) for name in UNCALIBRATED}
 
 
 def reliability_table(

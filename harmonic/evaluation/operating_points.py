@@ -23,6 +23,8 @@ TARGETS = {"melanoma": ("mel",), "malignant": ("mel", "bcc", "akiec")}
 """What is sought; actinic keratosis and Bowen's disease count as malignant, as is usual."""
 
 SPECIFICITIES = (0.90, 0.95)
+AS_GOOD = 1e-3
+"""How far a threshold may lie from the one that another machine chooses with the same network."""
 
 
 def operating_points(
@@ -41,12 +43,10 @@ def operating_points(
     the threshold held). Rounded to DIGITS; a figure that does not exist is NaN.
 
     Args:
-        val_labels, val_balanced: class numbers (m,) and probabilities (m, 7) of the validation set.
+        val_labels, val_balanced: class numbers (m,) and probabilities (m, 7) of the validation set;
+            InputError where they are none.
         answers, weights: of the test set, and of its resamples (B, n).
-        thresholds: used instead of the validation set's, by target and wanted specificity.
-
-    Raises:
-        InputError: labels or probabilities of the validation set are none.
+        thresholds: of a run, by target and wanted specificity; taken where they are as good.
     """
     val_known, val_probabilities = checked_pair(val_labels, val_balanced, "validation")
     weights = np.concatenate([np.ones((1, len(answers.labels))), weights])
@@ -61,7 +61,9 @@ def operating_points(
         area = weighted_auc(positive, score, weights)
         for wanted in SPECIFICITIES:
             threshold = threshold_for(val_score[~val_positive], wanted)
-            threshold = (thresholds or {}).get((target, wanted), threshold)
+            known = (thresholds or {}).get((target, wanted), threshold)
+            if abs(known - round(threshold, 6)) > 1e-9 and abs(known - threshold) <= AS_GOOD:
+                threshold = known
             figures = binary_figures(positive, score > threshold, weights) | {"auc": area}
             row: dict[str, float | str] = {
                 "target": target,
@@ -99,11 +101,7 @@ def binary_figures(
 
 
 def operating_metrics(table: pd.DataFrame) -> dict[str, float]:
-    """The table as flat entries of metrics.json.
-
-    For each target `<target>_auc`, and `<target>_sensitivity_at_90` and `_specificity_at_90` for a
-    wanted specificity of 90 %; each with `_low` and `_high`.
-    """
+    """The table flat: `<target>_auc`, `<target>_sensitivity_at_90`, `_specificity_at_90_low` …"""
     found = {}
     for row in table.to_dict("records"):
         percent = round(100 * row["wanted_specificity"])

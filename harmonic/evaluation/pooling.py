@@ -16,7 +16,7 @@ from harmonic.evaluation.bootstrap import (
     per_class_document,
     resampled_weights,
 )
-from harmonic.evaluation.metrics import BALANCED_METRICS, metrics_of_rules
+from harmonic.evaluation.metrics import metrics_of_rules
 from harmonic.evaluation.runs import Run
 
 
@@ -41,13 +41,12 @@ def pooled_answers(runs: Sequence[Run]) -> Answers:
             raise InputError(f"{thing} {names[counts > 1][0]}: in the test sets of two folds")
     order = np.argsort(np.concatenate([part.image_ids for part in parts]))
     natural = [one for part in parts if (one := part.by_natural_rule()) is not None]
-    return Answers(
-        labels=np.concatenate([part.labels for part in parts])[order],
-        lesions=np.concatenate([part.lesions for part in parts])[order],
-        balanced=np.concatenate([part.balanced for part in parts])[order],
-        natural=np.concatenate(natural)[order] if len(natural) == len(parts) else None,
-        image_ids=np.concatenate([part.image_ids for part in parts])[order],
+    labels, lesions, balanced, image_ids = (
+        np.concatenate([getattr(part, name) for part in parts])[order]
+        for name in ("labels", "lesions", "balanced", "image_ids")
     )
+    of_both = np.concatenate(natural)[order] if len(natural) == len(parts) else None
+    return Answers(labels, lesions, balanced, of_both, image_ids)
 
 
 def check_folds(runs: Sequence[Run]) -> None:
@@ -93,10 +92,7 @@ def check_all_answered(answers: Answers, truth: Path) -> None:
 def pooled_run(runs: Sequence[Run]) -> Run:
     """One run made of all folds: metrics of the pooled answers, without intervals."""
     answers = pooled_answers(runs)
-    natural = answers.balanced if answers.natural is None else answers.natural
-    metrics = metrics_of_rules(answers.labels, answers.balanced, natural)
-    if answers.natural is None:  # figures at home under the natural rule are not known then
-        metrics = {name: metrics[name] for name in BALANCED_METRICS}
+    metrics = metrics_of_rules(answers.labels, answers.balanced, answers.natural)
     return replace(
         runs[0],
         name=f"{runs[0].name} and {len(runs) - 1} more folds",
@@ -134,11 +130,10 @@ def pooled_figures(
     weights = resampled_weights(answers.labels, answers.lesions, resamples=resamples, seed=seed)
     document = metrics_document(answers, weights) | lesion_metrics(answers, weights)
     table = per_class_document(answers, weights)
-    names = [name.removesuffix("_low") for name in (*document, *table) if name.endswith("_low")]
-    for name in names:
-        ends = [f"{name}_low", f"{name}_high"]
-        if name in document and document[ends[0]] == document[ends[1]]:
+    for low in [name for name in (*document, *table) if name.endswith("_low")]:
+        ends = [low, low.removesuffix("_low") + "_high"]
+        if low in document and document[low] == document[ends[1]]:
             document = {key: value for key, value in document.items() if key not in ends}
-        if name in table:
-            table.loc[table[ends[0]] == table[ends[1]], ends] = np.nan
+        if low in table:
+            table.loc[table[low] == table[ends[1]], ends] = np.nan
     return document, table

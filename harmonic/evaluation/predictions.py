@@ -3,19 +3,15 @@
 One row an image: `image` and a probability for each of MEL, NV, BCC, AKIEC, BKL, DF, VASC.
 """
 
-import csv
-import gzip
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+import pandas as pd
+from numpy.typing import ArrayLike
 
 from harmonic.data.classes import CLASSES
-from harmonic.data.metadata import numbered_rows
 from harmonic.errors import InputError
-from harmonic.evaluation.checks import ROW_SUM_TOLERANCE, checked_probabilities
+from harmonic.evaluation.checks import checked_probabilities
 from harmonic.files import write_text
 
 HEADER = ("image", *(name.upper() for name in CLASSES))
@@ -48,53 +44,17 @@ def predictions_table(image_ids: Sequence[str], probabilities: ArrayLike, name: 
     if len(image_ids) != len(rows):
         raise InputError(f"{name}: {len(image_ids)} image ids for {len(rows)} rows")
     check_ids(image_ids, name)
-    table = io.StringIO(newline="")
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(HEADER)
-    for image_id, row in zip(image_ids, rows, strict=True):
-        writer.writerow([image_id, *(f"{value:.{DIGITS}e}" for value in row)])
-    return table.getvalue()
-
-
-def read_predictions(
-    path: Path, tolerance: float = ROW_SUM_TOLERANCE
-) -> tuple[list[str], NDArray[np.float64]]:
-    """Image ids (n) and probabilities float64 (n, 7) of a table of this form, gzipped if named .gz.
-
-    Raises InputError naming the file, and the line or image: no such file, another header, a row of
-    another length, text where a number belongs, NaN, a row whose sum is further than `tolerance`
-    from one, an image named twice.
-    """
-    try:
-        opened = gzip.open if path.suffix == ".gz" else open
-        with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
-            rows = list(numbered_rows(file))
-    except (OSError, EOFError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read as a CSV table ({error})") from None
-    if not rows or tuple(rows[0][1]) != HEADER:
-        found = ",".join(rows[0][1])[:80] if rows else "nothing"
-        raise InputError(f"{path}: header {found!r}; allowed is {','.join(HEADER)!r}")
-    if len(rows) == 1:
-        raise InputError(f"{path}: no row below the header; at least one image is needed")
-    values = []
-    for line, row in rows[1:]:
-        if len(row) != len(HEADER):
-            raise InputError(f"{path}: line {line} has {len(row)} fields; {len(HEADER)} needed")
-        try:
-            values.append([float(field) for field in row[1:]])
-        except ValueError as error:
-            raise InputError(f"{path}: line {line}: {error}") from None
-    image_ids = [row[0] for _, row in rows[1:]]
-    check_ids(image_ids, str(path))
-    return image_ids, checked_probabilities(values, str(path), tolerance, image_ids)
+    table = pd.DataFrame(rows, columns=HEADER[1:])
+    table.insert(0, HEADER[0], image_ids)
+    text: str = table.to_csv(index=False, lineterminator="\n", float_format=f"%.{DIGITS}e")
+    return text
 
 
 def check_ids(image_ids: Sequence[str], name: str) -> None:
     """Raises InputError for an image without an id, and for one that stands there twice."""
-    seen: set[str] = set()
-    for image_id in image_ids:
-        if not image_id:
-            raise InputError(f"{name}: an empty image id; every row needs one")
-        if image_id in seen:
-            raise InputError(f"{name}: image {image_id} stands there twice; once is allowed")
-        seen.add(image_id)
+    if "" in image_ids:
+        raise InputError(f"{name}: an empty image id; every row needs one")
+    twice = pd.Index(image_ids).duplicated()
+    if twice.any():
+        image = image_ids[int(twice.argmax())]
+        raise InputError(f"{name}: image {image} stands there twice; once is allowed")

@@ -46,13 +46,12 @@ def decision_rules(
     """The balanced and the natural probabilities, each float64 (n, 7); equations above.
 
     Args:
-        logits: network outputs (n, 7), any real type, finite.
-        class_counts: training images of each class (7,), in the order of CLASSES, each > 0.
-        imbalance: how training met the imbalance, one of the above.
-        temperature: T, finite and > 0; see `fit_temperature`.
+        logits: network outputs (n, 7), finite.
+        class_counts: training images of each class (7,), each > 0.
+        imbalance: how training met it, one of the above.
+        temperature: T, finite and > 0.
 
-    Raises:
-        InputError: an argument is not as described.
+    Raises InputError where an argument is not as described.
     """
     if not (np.isfinite(temperature) and temperature > 0):
         raise InputError(f"temperature: {temperature}; allowed is a finite number above 0")
@@ -66,8 +65,7 @@ def uncalibrated_rule(
 ) -> NDArray[np.float64]:
     """The natural rule at temperature 1, worked out from balanced probabilities (n, 7).
 
-    balanced = softmax(b / T), so T log balanced is b up to a constant per image, and the natural
-    rule without scaling is softmax(b + log prior). For pictures of what the scaling does.
+    As balanced = softmax(b / T), T log balanced is b up to a constant per image.
     """
     scores = temperature * np.log(np.clip(np.asarray(balanced, dtype=np.float64), 1e-300, None))
     return softmax(scores + _log_prior(class_counts), axis=1)
@@ -78,11 +76,8 @@ def fit_temperature(
 ) -> float:
     """The temperature with the least log-loss of the natural rule, within TEMPERATURE_BOUNDS.
 
-    Call it with logits (n, 7) and labels (n,) of the validation set and the class counts of the
-    training set. Where no temperature is better than 1 (logits that say nothing), it is 1.
-
-    Raises:
-        InputError: an argument is not as `decision_rules` wants it.
+    logits (n, 7) and labels (n,) are of the validation set, class_counts of the training set. Where
+    no temperature is better than 1 (logits that say nothing), it is 1. Raises as `decision_rules`.
     """
     from scipy.optimize import minimize_scalar  # a third of the time that an answer takes
 

@@ -73,12 +73,10 @@ def read_runs(
 
     Args:
         names: each the folder of a run, a folder that holds such folders at any depth, or a DVC
-            experiment or git revision of the repository in the working directory.
+            experiment or git revision of the repository in the working directory; InputError,
+            naming the run, where it is none of these or a file of it is unfit.
         truth: a CSV table (image, lesion_id, dx) for folders that have none.
         answers: whether to read the answers, too; tables of figures do without.
-
-    Raises:
-        InputError: naming the run, where it is none of these or a file of it is unfit.
     """
     if truth is not None and not truth.is_file():
         raise InputError(f"truth {truth}: no such file")
@@ -107,13 +105,11 @@ def tree_runs(path: Path, truth: Path | None, answers: bool) -> list[Run]:
     )
     if not folders:
         raise InputError(f"run {path}: reports/metrics.json is not there, nor any run below it")
-    runs = [folder_run(folder, truth, answers) for folder in folders]
-    order = {run.name: number for number, run in enumerate(runs)}
     return sorted(
-        runs,
+        (folder_run(folder, truth, answers) for folder in folders),
         key=lambda run: (
             *(run.traits.get("study", ""), run.traits.get("arm", ""), run.seed),
-            *(-1 if run.fold is None else run.fold, order[run.name]),
+            -1 if run.fold is None else run.fold,
         ),
     )
 
@@ -196,10 +192,8 @@ def run_from(
 
 
 def runs_table(runs: Sequence[Run], params: Sequence[str] | None = None) -> pd.DataFrame:
-    """One row per run: what run.json says, all figures, and parameters as `params.<key>`.
-
-    params: the keys of those to show; without, all in which the runs differ.
-    """
+    """One row per run: what run.json says, all figures, and parameters as `params.<key>`: those
+    asked for, else all in which the runs differ."""
     if params is None:
         keys = sorted({key for run in runs for key in run.traits} - set(IDENTITY))
         params = [key for key in keys if len({run.traits.get(key) for run in runs}) > 1]
@@ -210,7 +204,7 @@ def runs_table(runs: Sequence[Run], params: Sequence[str] | None = None) -> pd.D
             "seed": run.seed,
             "fold": run.fold,
             **{key: one for key, one in run.record.items() if isinstance(one, str | int | float)},
-            **run.metrics,
+            **{key: float(one) for key, one in run.metrics.items()},
             **{f"params.{key}": run.traits.get(key) for key in params},
             "folder": str(run.folder or run.name),
         }

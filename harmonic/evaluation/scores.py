@@ -1,14 +1,12 @@
-"""From a network's outputs to all that is said about it on the test set."""
+"""From a network's answers to all that is said about them: what `evaluate` writes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
-from harmonic.data.arrays import LabelledImages
 from harmonic.data.classes import CLASSES
 from harmonic.evaluation.answers import Answers
 from harmonic.evaluation.bootstrap import (
@@ -18,66 +16,59 @@ from harmonic.evaluation.bootstrap import (
     per_class_document,
     resampled_weights,
 )
-from harmonic.evaluation.metrics import uncalibrated_metrics
+from harmonic.evaluation.metrics import UNCALIBRATED, metrics_of
 from harmonic.evaluation.operating_points import operating_metrics, operating_points
-from harmonic.evaluation.rules import decision_rules
+from harmonic.evaluation.rules import uncalibrated_rule
+from harmonic.evaluation.subgroups import subgroup_table
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Probabilities under both rules, and what follows from them."""
+    """What follows from a network's answers."""
 
-    balanced: NDArray[np.float64]
-    natural: NDArray[np.float64]
     figures: dict[str, float]
     """Flat: figures, and the ends of their intervals as `_low` and `_high`."""
-    per_class: pd.DataFrame
-    operating_points: pd.DataFrame
-    confusion: pd.DataFrame
+    tables: dict[str, pd.DataFrame]
+    """confusion, per_class, operating_points and, where people are known, subgroups."""
 
 
 def scores_of(
-    validation: LabelledImages,
-    validation_logits: NDArray,
-    test: LabelledImages,
-    test_logits: NDArray,
+    answers: Answers,
+    val_labels: ArrayLike,
+    val_balanced: ArrayLike,
     *,
-    class_counts: Sequence[int],
-    imbalance: str,
     temperature: float,
     resamples: int,
     seed: int,
+    index: pd.DataFrame | None = None,
+    thresholds: Mapping[tuple[str, float], float] | None = None,
 ) -> Scores:
-    """Evaluate a calibrated network.
+    """Evaluate a calibrated network; for the other arguments see the functions of the tables.
 
-    Args:
-        validation, validation_logits: choose the thresholds of operating points.
-        test, test_logits: what everything is said about.
-        class_counts, imbalance, temperature: of the network; see `decision_rules`.
-        resamples, seed: of the bootstrap over lesions.
+    answers: of the test set by both rules, scaled with `temperature`, with the class counts of
+    training. resamples, seed: of the bootstrap over lesions.
     """
-    rules = partial(decision_rules, class_counts=np.array(class_counts), imbalance=imbalance)
-    balanced, natural = rules(test_logits, temperature=temperature)
-    _, uncalibrated = rules(test_logits, temperature=1.0)
-    of_validation, _ = rules(validation_logits, temperature=temperature)
-    answers = Answers(test.labels, test.groups, balanced, natural)
     weights = resampled_weights(answers.labels, answers.lesions, resamples=resamples, seed=seed)
-    points = operating_points(validation.labels, of_validation, answers, weights)
+    points = operating_points(val_labels, val_balanced, answers, weights, thresholds=thresholds)
+    before_scaling = metrics_of(
+        answers.labels,
+        uncalibrated_rule(answers.balanced, answers.class_counts or (), temperature),
+    )
     figures = {
         **metrics_document(answers, weights),
         **lesion_metrics(answers, weights),
-        **uncalibrated_metrics(test.labels, uncalibrated),
+        **{f"{name}_uncalibrated": round(before_scaling[name], DIGITS) for name in UNCALIBRATED},
         **operating_metrics(points),
         "temperature": round(temperature, DIGITS),
     }
     names = np.array(CLASSES)
-    return Scores(
-        balanced=balanced,
-        natural=natural,
-        figures=figures,
-        per_class=per_class_document(answers, weights),
-        operating_points=points,
-        confusion=pd.DataFrame(
-            {"actual": names[test.labels], "predicted": names[balanced.argmax(axis=1)]}
+    tables = {
+        "confusion": pd.DataFrame(
+            {"actual": names[answers.labels], "predicted": names[answers.balanced.argmax(axis=1)]}
         ),
-    )
+        "per_class": per_class_document(answers, weights),
+        "operating_points": points,
+    }
+    if index is not None:
+        tables["subgroups"] = subgroup_table(index, answers, resamples=resamples, seed=seed)
+    return Scores(figures, tables)

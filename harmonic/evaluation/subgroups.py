@@ -6,13 +6,12 @@ each has its own mix of classes; the number of classes stands beside every figur
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from harmonic.data.classes import CLASSES
 from harmonic.errors import InputError
-from harmonic.evaluation.answers import check_columns
+from harmonic.evaluation.answers import Answers, check_columns
 from harmonic.evaluation.bootstrap import resampled_weights, with_interval
-from harmonic.evaluation.checks import checked_pair
 from harmonic.evaluation.weighted import STATISTICS, sensitivity_of
 
 FEWEST = 20
@@ -26,12 +25,7 @@ COLUMNS = ("sex", "age", "localization", "dx_type")
 
 
 def subgroup_table(
-    index: pd.DataFrame,
-    labels: ArrayLike,
-    balanced: ArrayLike,
-    *,
-    resamples: int,
-    seed: int,
+    index: pd.DataFrame, answers: Answers, *, resamples: int, seed: int
 ) -> pd.DataFrame:
     """A row for each value of each of COLUMNS among the test images, in a fixed order.
 
@@ -40,20 +34,13 @@ def subgroup_table(
     `_high` (95 %, over lesions of the subgroup), under the balanced rule. NaN where there are fewer
     than FEWEST images, of melanoma for the sensitivity.
 
-    Args:
-        index: rows of data/index.csv of the test images, in their order: lesion_group and COLUMNS.
-        labels: class numbers (n,).
-        balanced: probabilities (n, 7).
-        resamples, seed: of the bootstrap.
-
-    Raises:
-        InputError: a column is missing or the rows are not n.
+    index: rows of data/index.csv of the images that are answered, with COLUMNS; InputError where
+    one is missing, or a row. resamples, seed: of the bootstrap.
     """
-    known, probabilities = checked_pair(labels, balanced, "balanced probabilities")
-    check_columns(index, ("lesion_group", *COLUMNS), "index")
-    if len(index) != len(known):
-        raise InputError(f"index: {len(index)} rows; {len(known)} images have a label")
-    lesions = index.lesion_group.to_numpy(dtype=str)
+    labels, lesions = answers.labels, answers.lesions
+    check_columns(index, COLUMNS, "index")
+    if len(index) != len(labels):
+        raise InputError(f"index: {len(index)} rows; {len(labels)} images have a label")
     rows = []
     for column in COLUMNS:
         values = age_bands(index.age) if column == "age" else index[column].fillna("").to_numpy(str)
@@ -65,9 +52,9 @@ def subgroup_table(
                 "value": value,
                 "images": int(mine.sum()),
                 "lesions": len(np.unique(lesions[mine])),
-                "classes": len(np.unique(known[mine])),
+                "classes": len(np.unique(labels[mine])),
             }
-            of_group = (known[mine], lesions[mine], probabilities[mine])
+            of_group = (labels[mine], lesions[mine], answers.balanced[mine])
             rows.append(row | _figures(*of_group, resamples, seed))
     return pd.DataFrame(rows)
 
@@ -90,8 +77,7 @@ def _figures(
 ) -> dict[str, float]:
     melanoma = CLASSES.index("mel")
     melanomas = int((labels == melanoma).sum())
-    nothing = np.full(2, np.nan)
-    accuracy, sensitivity = nothing, nothing
+    accuracy = sensitivity = np.full(2, np.nan)
     if len(labels) >= FEWEST:
         drawn = resampled_weights(labels, lesions, resamples=resamples, seed=seed)
         weights = np.concatenate([np.ones((1, len(labels))), drawn])

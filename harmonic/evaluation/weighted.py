@@ -34,26 +34,18 @@ def weighted_confusion(labels: Labels, answers: NDArray[np.int64], weights: Floa
     return (weights @ cells).reshape(-1, size, size)
 
 
-def class_scores(confusion: Floats) -> tuple[Floats, Floats, Floats]:
-    """Precision, recall and F1 of each class, each (B, 7), 0 where a denominator is 0."""
-    hits = np.diagonal(confusion, axis1=1, axis2=2)
-    true, answered = confusion.sum(axis=2), confusion.sum(axis=1)
-    # Where a denominator is 0, so is the numerator: hits cannot exceed either sum.
-    one = np.ones_like(hits)
-    precision = hits / np.where(answered > 0, answered, one)
-    recall = hits / np.where(true > 0, true, one)
-    f1 = 2 * hits / np.where(true + answered > 0, true + answered, one)
-    return precision, recall, f1
-
-
 def confusion_figures(confusion: Floats, present: NDArray[np.int64]) -> dict[str, Floats]:
     """Figures (B,) of confusion matrices (B, 7, 7); means over classes run over those `present`.
 
-    `mcc` is the Matthews correlation for many classes (Gorodkin 2004, equation 8), 0 for 0 / 0.
+    Precision, recall and F1 are 0 for 0 / 0, and so is `mcc`, the Matthews correlation for many
+    classes (Gorodkin 2004, equation 8).
     """
-    precision, recall, f1 = class_scores(confusion)
     true, answered = confusion.sum(axis=2), confusion.sum(axis=1)
-    total, hits = true.sum(axis=1), np.trace(confusion, axis1=1, axis2=2)
+    right = np.diagonal(confusion, axis1=1, axis2=2)
+    with np.errstate(invalid="ignore"):
+        ratios = (right / answered, right / true, 2 * right / (true + answered))
+    precision, recall, f1 = map(np.nan_to_num, ratios)
+    total, hits = true.sum(axis=1), right.sum(axis=1)
     share = true / total[:, None]
     covariance = hits * total - (true * answered).sum(axis=1)
     spread = (total**2 - (answered**2).sum(axis=1)) * (total**2 - (true**2).sum(axis=1))
@@ -122,14 +114,19 @@ def weighted_auc(positive: NDArray[np.bool_], score: Floats, weights: Floats) ->
     return (positives * below).sum(axis=1) / (positives.sum(axis=1) * negatives[:, -1])
 
 
+def class_areas(labels: Labels, probabilities: Floats, weights: Floats) -> Floats:
+    """AUC (B, 7) of each class against the rest; NaN for a class that has not both sides."""
+    areas = np.full((len(weights), len(CLASSES)), np.nan)
+    for c in np.unique(labels):
+        if not np.all(labels == c):
+            areas[:, c] = weighted_auc(labels == c, probabilities[:, c], weights)
+    return areas
+
+
 def macro_auc(labels: Labels, probabilities: Floats, weights: Floats) -> Floats:
-    """Mean one-against-rest AUC (B,) over the classes that have both sides; NaN if none has."""
-    areas = [
-        weighted_auc(labels == c, probabilities[:, c], weights)
-        for c in np.unique(labels)
-        if not np.all(labels == c)
-    ]
-    return np.mean(areas, axis=0) if areas else np.full(len(weights), np.nan)
+    """Mean of `class_areas` (B,) over the classes of `labels`; NaN where they hold one alone."""
+    found: Floats = class_areas(labels, probabilities, weights)[:, np.unique(labels)].mean(axis=1)
+    return found
 
 
 STATISTICS: dict[str, Statistic] = {
@@ -189,12 +186,10 @@ def weighted_per_class(labels: Labels, probabilities: Floats, weights: Floats) -
     true, answered = confusion.sum(axis=2), confusion.sum(axis=1)
     total = weights.sum(axis=1)[:, None]
     rejected = total - true - answered + hits
-    scores = {"auc": np.full_like(hits, np.nan), "average_precision": np.full_like(hits, np.nan)}
+    mean_precision = np.full_like(hits, np.nan)
     for c in np.unique(labels):
-        positive, score = labels == c, probabilities[:, c]
-        scores["average_precision"][:, c] = weighted_average_precision(positive, score, weights)
-        if not positive.all():
-            scores["auc"][:, c] = weighted_auc(positive, score, weights)
+        one = (labels == c, probabilities[:, c], weights)
+        mean_precision[:, c] = weighted_average_precision(*one)
     with np.errstate(invalid="ignore"):  # 0 / 0 is the NaN that is meant
         present = np.where(true > 0, 1.0, np.nan)
         return {
@@ -203,5 +198,6 @@ def weighted_per_class(labels: Labels, probabilities: Floats, weights: Floats) -
             "ppv": present * hits / answered,
             "npv": rejected / (total - answered),
             "f1": present * 2 * hits / (true + answered),
-            **scores,
+            "auc": class_areas(labels, probabilities, weights),
+            "average_precision": mean_precision,
         }

@@ -1,242 +1,183 @@
 """Whether the files of a run are of one run: files of two are easily mixed up, or edited.
 
-What `evaluate` wrote is made again from the answers, the network and the data, intervals and all;
-what cannot be made again is held against what must follow from it.
+What a file says is held against the same made again, from the answers, the network, the data or the
+parameters: value by value, each under a name, by `differing`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import softmax
 
+from harmonic.data.classes import CLASSES
 from harmonic.evaluation.answers import Answers
-from harmonic.evaluation.bootstrap import (
-    DIGITS,
-    lesion_metrics,
-    metrics_document,
-    per_class_document,
-    resampled_weights,
-)
-from harmonic.evaluation.contradictions import ends_of, kept
-from harmonic.evaluation.metrics import uncalibrated_metrics
-from harmonic.evaluation.operating_points import operating_metrics, operating_points
-from harmonic.evaluation.rules import decision_rules, uncalibrated_rule
-from harmonic.evaluation.subgroups import subgroup_table
+from harmonic.evaluation.contradictions import ends_of, moved_within
+from harmonic.evaluation.metrics import metrics_of
+from harmonic.evaluation.predictions import HEADER
+from harmonic.evaluation.scores import Scores
+from harmonic.learning.sweep import Sweep
 
 ROUNDING = 1.01e-4
 """How far a figure, rounded to four digits, may lie from the one made again."""
-
+RATE_ROUNDING = 1.01e-9
+"""The same for learning rates, which have nine."""
 MACHINES = 1e-3
 """How far a probability may differ between two machines that run the same network."""
-
-ASKED_AGAIN = 0.01
-"""The same between processors and GPUs, whose convolutions may have ten bits (TF32)."""
-
 SHOWN = 4
 """Lines about one file; how many more there are is said."""
+KEYS = {
+    "per_class": ["class"],
+    "operating_points": ["target", "wanted_specificity"],
+    "subgroups": ["column", "value"],
+}
+"""The columns that name the rows of each table."""
+
+Values = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """What the files of a run are held against; test images row by row, n of them."""
-
-    labels: NDArray[np.int64]
-    lesions: NDArray[np.str_]
-    """Lesion groups (n,)."""
-    balanced: NDArray[np.float64]
-    """Probabilities (n, 7) of predictions.csv."""
-    natural: NDArray[np.float64]
-    index: pd.DataFrame
-    """lesion_group, sex, age, localization and dx_type of the test images."""
-    class_counts: NDArray[np.int64]
-    """Training images of each class (7,), as the model file has them."""
-    imbalance: str
-    temperature: float
-    rates: Sequence[float]
-    """Learning rate of the last step of each epoch, by the parameters."""
-    epoch: int | None
-    """The one whose weights the model file holds; None where it does not say."""
-    tried: NDArray[np.int64]
-    """Rows of the test images that the network was asked again (k,)."""
-    tried_logits: NDArray[np.float64]
-    """What it said to them, averaged over its views (k, 7)."""
-    val_labels: NDArray[np.int64]
-    val_logits: NDArray[np.float64]
-    """Of the network for the validation images, averaged over its views (m, 7)."""
-    val_logits_one_view: NDArray[np.float64]
-    val_loss: float
-    """Of these, as training has it."""
-    resamples: int
-    seed: int
-
-
-def disagreements(
-    evidence: Evidence,
-    metrics: Mapping[str, float],
-    history: pd.DataFrame,
-    tables: Mapping[str, pd.DataFrame],
+def differing(
+    file: str, given: Values, made: Values, atol: float = 0.0, rtol: float = 0.0
 ) -> list[str]:
-    """A line for each figure of the files that the evidence does not give, naming file and figure.
-
-    `history`: models/history.csv. `tables`: per_class, operating_points and subgroups.
-    """
-    drawn: dict[str, Any] = {"resamples": evidence.resamples, "seed": evidence.seed}
-    answers = Answers(evidence.labels, evidence.lesions, evidence.balanced, evidence.natural)
-    weights = resampled_weights(answers.labels, answers.lesions, **drawn)
-    points = points_again(evidence, tables["operating_points"], answers, weights)
-    uncalibrated = uncalibrated_rule(evidence.balanced, evidence.class_counts, evidence.temperature)
-    figures = {
-        **metrics_document(answers, weights),
-        **lesion_metrics(answers, weights),
-        **uncalibrated_metrics(evidence.labels, uncalibrated),
-        **operating_metrics(points),
-        "temperature": round(evidence.temperature, DIGITS),
-    }
-    per_class = per_class_document(answers, weights)
-    subgroups = subgroup_table(evidence.index, evidence.labels, evidence.balanced, **drawn)
-    return [
-        *of_figures("metrics.json", metrics, figures),
-        *of_rules(evidence),
-        *of_network(evidence),
-        *of_tables("per_class", ["class"], tables, per_class),
-        *of_tables("operating_points", ["target", "wanted_specificity"], tables, points),
-        *of_tables("subgroups", ["column", "value"], tables, subgroups),
-        *of_history(history, evidence),
-    ]
-
-
-def of_figures(file: str, given: Mapping[str, Any], made: Mapping[str, Any]) -> list[str]:
-    """Figures that differ by more than ROUNDING from those made again; interval ends come last."""
+    """A line for each value of a file that is not the one made again; interval ends come last."""
     lines = []
     for name in sorted({**given, **made}, key=lambda name: name.endswith(("_low", "_high"))):
         if name not in given:
             lines.append(f"{name} is missing in {file}")
         elif name not in made:
-            lines.append(f"{name} in {file} is no figure of this run")
-        elif not same(given[name], made[name]):
-            old, new = number(given[name]), number(made[name])
-            lines.append(f"{name} is {old} in {file}, but {new} by the predictions")
-    return few(lines, file)
-
-
-def of_rules(evidence: Evidence) -> list[str]:
-    """The natural rule's answers are the balanced rule's, times the frequencies of training."""
-    weights = evidence.balanced * evidence.class_counts
-    expected = weights / weights.sum(axis=1, keepdims=True)
-    wrong = int((np.abs(evidence.natural - expected).max(axis=1) > 1e-6).sum())
-    if not wrong:
-        return []
-    return [f"predictions_natural.csv does not follow from predictions.csv for {wrong} images"]
-
-
-def balanced_rule(logits: NDArray[np.float64], evidence: Evidence) -> NDArray[np.float64]:
-    rule = {"imbalance": evidence.imbalance, "temperature": evidence.temperature}
-    return decision_rules(logits, evidence.class_counts, **rule)[0]  # type: ignore[arg-type]
-
-
-def of_network(evidence: Evidence) -> list[str]:
-    """The answers to the images that were tried are those that the network gives."""
-    given = evidence.balanced[evidence.tried]
-    away = np.abs(given - balanced_rule(evidence.tried_logits, evidence)).max(axis=1)
-    wrong = evidence.index.index[evidence.tried[away > ASKED_AGAIN]]
-    if wrong.empty:
-        return []
-    tried = f"{len(wrong)} of {len(away)} images tried, {wrong[0]} the first"
-    return [f"predictions.csv has other answers than the network for {tried}"]
-
-
-def of_tables(
-    table: str, keys: list[str], tables: Mapping[str, pd.DataFrame], made: pd.DataFrame
-) -> list[str]:
-    """Rows are named by the columns `keys`; numbers may differ by ROUNDING."""
-    name, given = f"{table}.csv", tables[table]
-    if list(given.columns) != list(made.columns):
-        return [f"{name} has other columns than evaluate writes"]
-    if not given[keys].astype(str).equals(made[keys].astype(str)):
-        return [f"{name} has other rows than evaluate writes"]
-    return of_figures(name, cells_of(given, keys), cells_of(made, keys))
-
-
-def cells_of(table: pd.DataFrame, keys: list[str]) -> dict[str, Any]:
-    """Every figure of a table, by its column and what its row is called in the columns `keys`."""
-    return {
-        f"{column} of {', '.join(str(row[key]) for key in keys)}": row[column]
-        for row in table.to_dict("records")
-        for column in table.columns.drop(keys)
-    }
-
-
-def points_again(
-    evidence: Evidence, given: pd.DataFrame, answers: Answers, weights: NDArray[np.float64]
-) -> pd.DataFrame:
-    """The operating points of the network; at the thresholds given, where these are as good."""
-    val_balanced = balanced_rule(evidence.val_logits, evidence)
-    made = operating_points(evidence.val_labels, val_balanced, answers, weights)
-    if "threshold" not in given or len(given) != len(made) or made.empty:
-        return made
-    away = (pd.to_numeric(given.threshold, errors="coerce") - made.threshold).abs()
-    if not ((away > 1e-9) & (away <= MACHINES)).any():
-        return made
-    close = {
-        (row.target, row.wanted_specificity): float(given.threshold[number])
-        for number, row in enumerate(made.itertuples())
-        if away[number] <= MACHINES
-    }
-    return operating_points(evidence.val_labels, val_balanced, answers, weights, thresholds=close)
-
-
-def of_history(history: pd.DataFrame, evidence: Evidence) -> list[str]:
-    """Epochs and rates are those of the schedule, and the scores of the best are the network's."""
-    name = "history.csv"
-    if history.epoch.tolist() != list(range(1, len(history) + 1)):
-        return [f"{name}: epochs are not 1, 2, 3 and so on"]
-    if len(history) != len(evidence.rates):
-        return [f"{name} has {len(history)} epochs, but the parameters {len(evidence.rates)}"]
-    for epoch, rate, expected in zip(history.epoch, history.lr, evidence.rates, strict=True):
-        if abs(rate - expected) > 1.01e-9:  # rounded to nine digits
-            return [f"lr of epoch {epoch} is {rate:.9f} in {name}, but {expected:.9f} by schedule"]
-    if evidence.epoch is None:
-        return []
-    row = history.loc[history.val_balanced_accuracy.idxmax()]
-    best = int(row.epoch)
-    if best != evidence.epoch:
-        return [
-            f"val_balanced_accuracy in {name} is best in epoch {best}, but the model is of "
-            f"{evidence.epoch}"
-        ]
-    answers = kept(softmax(evidence.val_logits_one_view, axis=1), MACHINES)
-    ends = ends_of(evidence.val_labels, answers)
-    lines = []
-    if not np.isclose(row.val_loss, evidence.val_loss, rtol=0.01, atol=MACHINES):
-        lines.append(
-            f"val_loss of epoch {best} is {row.val_loss:.4f} in {name}, but the model has "
-            f"{evidence.val_loss:.4f}"
-        )
-    for figure in ends.keys() & {"balanced_accuracy", "accuracy", "macro_auc"}:
-        value, (low, high) = row[f"val_{figure}"], ends[figure]
-        if not low - ROUNDING <= value <= high + ROUNDING:
-            lines.append(
-                f"val_{figure} of epoch {best} is {value:.4f} in {name}, but the model has "
-                f"{(low + high) / 2:.4f}"
+            lines.append(f"{name} in {file} is nothing that this run has")
+        elif not same(given[name], made[name], atol, rtol):
+            old, new = (
+                f"{one:.6g}" if isinstance(one, float) else one for one in (given[name], made[name])
             )
-    return sorted(lines)
-
-
-def few(lines: list[str], name: str) -> list[str]:
-    """The first SHOWN of the lines, and how many more there are."""
+            lines.append(f"{name} is {old} in {file}, but {new} when made again")
     more = len(lines) - SHOWN
-    return [*lines[:SHOWN], f"{more} more figures of {name}"] if more > 0 else lines
+    return [*lines[:SHOWN], f"{more} more values of {file}"] if more > 0 else lines
 
 
-def same(old: Any, new: Any) -> bool:
-    if isinstance(new, str) or isinstance(old, str):
-        return str(old) == str(new)
-    return bool(np.isclose(old, new, rtol=0, atol=ROUNDING, equal_nan=True))
+def same(old: Any, new: Any, atol: float, rtol: float) -> bool:
+    if all(isinstance(one, int | float) for one in (old, new)):
+        return bool(np.isclose(old, new, rtol=rtol, atol=atol, equal_nan=True))
+    return bool(old == new) or str(old) == str(new)
 
 
-def number(value: Any) -> str:
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
+def cells(table: pd.DataFrame, keys: Sequence[str]) -> dict[str, Any]:
+    """Every value of a table, by its column and what its row is called in the columns `keys`."""
+    return {"number of rows": len(table)} | {
+        f"{column} of {', '.join(str(row.get(key)) for key in keys)}": value
+        for row in table.to_dict("records")
+        for column, value in row.items()
+        if column not in keys
+    }
+
+
+def of_scores(
+    metrics: Mapping[str, float], tables: Mapping[str, pd.DataFrame], made: Scores
+) -> list[str]:
+    """Figures and tables are those that `evaluate` makes of the answers."""
+    lines = differing("metrics.json", metrics, made.figures, ROUNDING)
+    for name, keys in KEYS.items():
+        given, again = (cells(one[name], keys) for one in (tables, made.tables))
+        lines += differing(f"{name}.csv", given, again, ROUNDING)
+    return lines
+
+
+def of_answers(
+    file: str, answers: Answers, given: NDArray, made: NDArray, atol: float
+) -> list[str]:
+    """Probabilities (n, 7) of a file for the images of `answers` are those that were made again."""
+    old, new = (
+        {
+            f"{name} of {image}": float(one)
+            for image, row in zip(answers.image_ids, rows, strict=True)
+            for name, one in zip(HEADER[1:], row, strict=True)
+        }
+        for rows in (given, made)
+    )
+    return differing(file, old, new, atol)
+
+
+def of_history(
+    history: pd.DataFrame,
+    rates: Sequence[float],
+    epoch: int | None,
+    labels: NDArray[np.int64],
+    probabilities: NDArray[np.float64],
+    loss: float,
+) -> list[str]:
+    """Epochs and rates are those of the schedule, and the scores of the best are the network's.
+
+    Args:
+        history: models/history.csv.
+        rates: of the last step of each epoch, by the parameters.
+        epoch: the one whose weights the model file holds; None where it does not say.
+        labels, probabilities, loss: of the validation images (m,), and what the network gives: one
+            view of each (m, 7), and the loss as training has it.
+    """
+    file = "history.csv"
+    given = cells(history[["epoch", "lr"]].astype({"epoch": int}), ["epoch"])
+    made = {f"lr of {number}": rate for number, rate in enumerate(rates, start=1)}
+    lines = differing(file, given, {"number of rows": len(rates)} | made, RATE_ROUNDING)
+    if lines or epoch is None:
+        return lines
+    best = history.loc[history.val_balanced_accuracy.idxmax()]
+    if best.epoch != epoch:
+        return differing(file, {"the best epoch": int(best.epoch)}, {"the best epoch": epoch})
+    found = [metrics_of(labels, one) for one in moved_within(probabilities, [labels], MACHINES)]
+    ends = {f"val_{name}": both for name, both in ends_of(found).items()}
+    ends["val_loss"] = (0.99 * loss - MACHINES, 1.01 * loss + MACHINES)
+    given = {f"{name} of {epoch}": best[name] for name in sorted(ends.keys() & {*history})}
+    made = {name: np.clip(value, *ends[name.split()[0]]) for name, value in given.items()}
+    return differing(file, given, made, ROUNDING)
+
+
+def of_split(split: pd.DataFrame, metadata: pd.DataFrame) -> list[str]:
+    """Lesions and diagnoses of the split are those of the metadata, for the same images."""
+    columns = ["image_id", "lesion_id", "dx"]
+    given, made = (cells(table[columns], ["image_id"]) for table in (split, metadata))
+    return differing("split.csv", given, made)
+
+
+def of_fingerprint(fingerprint: Values, index: pd.DataFrame) -> list[str]:
+    """The counts of fingerprint.json are those of the metadata, given with its lesion_group."""
+    of_class = {name: index[index.dx == name] for name in CLASSES}
+    made = {
+        "images": len(index),
+        "lesions": int(index.lesion_id.nunique()),
+        "lesion_groups": int(index.lesion_group.nunique()),
+        "images_by_class": {name: len(rows) for name, rows in of_class.items()},
+        "lesion_groups_by_class": {
+            name: int(rows.lesion_group.nunique()) for name, rows in of_class.items()
+        },
+    }
+    given = {name: fingerprint[name] for name in made if name in fingerprint}
+    return differing("fingerprint.json", given, made)
+
+
+def of_lr_range(
+    curve: pd.DataFrame,
+    suggestion: Mapping[str, float | None],
+    *,
+    lowest: float,
+    highest: float,
+    steps: int,
+) -> list[str]:
+    """The rates rise as the parameters say; all that follows from the losses is made again.
+
+    The losses themselves are not, as that is a training.
+    """
+    file, rows = "lr_range/curve.csv", {"number of rows": len(curve)}
+    if not 10 <= len(curve) <= steps:
+        return differing(file, rows, {"number of rows": f"10 to {steps}"})
+    made = Sweep.of_losses(np.geomspace(lowest, highest, steps), curve.loss.to_numpy())
+    again = pd.DataFrame({"lr": made.lr, "smoothed_loss": made.smoothed_loss})
+    old, new = (
+        cells(table[[*again]].reset_index(names="step"), ["step"]) for table in (curve, again)
+    )
+    rates = {name: getattr(made, name)() for name in ("suggested_lr", "steepest_lr", "diverged_lr")}
+    given = {name: suggestion[name] for name in rates if name in suggestion}
+    return [
+        *differing(file, old, new, 2 * RATE_ROUNDING, 1e-6),
+        *differing("lr_range/suggestion.json", given, rates, rtol=1e-6),
+    ]

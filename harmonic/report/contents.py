@@ -8,20 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from harmonic.evaluation.answers import Answers
 from harmonic.evaluation.comparison import Pair
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """What was answered for each test image: labels (n,), probabilities (n, 7) by both rules.
-
-    `uncalibrated` is `natural` as it would be at temperature 1, for the reliability diagram.
-    """
-
-    labels: NDArray[np.int64]
-    balanced: NDArray[np.float64]
-    natural: NDArray[np.float64]
-    uncalibrated: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -52,7 +40,8 @@ class ReportContents:
 
     metrics: Mapping[str, float]
     """All figures: reports/metrics.json, intervals.json and figures.json."""
-    predictions: Predictions
+    answers: Answers
+    """For the test images by both rules, with the class counts of training."""
     params: Mapping[str, Any]
     """As in params.yaml, nested."""
     fingerprint: Mapping[str, Any]

@@ -2,26 +2,41 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
+from scipy.special import softmax
 from torch import nn
 
 from harmonic.data.arrays import LabelledImages, data_digest
 from harmonic.data.lesions import known_pairs, lesion_groups
 from harmonic.data.metadata import read_metadata
+from harmonic.evaluation.bootstrap import natural_of
+from harmonic.evaluation.rules import decision_rules
+from harmonic.evaluation.scores import scores_of
 from harmonic.learning.batches import predict_logits
 from harmonic.learning.objective import make_loss
 from harmonic.learning.settings import Averaging, Recipe, Schedule, Step
 from harmonic.model_file.description import Description, calibration_of
-from harmonic.report.agreement import Evidence, disagreements
-from harmonic.report.agreement_of_data import of_fingerprint, of_lr_range, of_split
+from harmonic.report.agreement import (
+    of_answers,
+    of_fingerprint,
+    of_history,
+    of_lr_range,
+    of_scores,
+    of_split,
+)
 from harmonic.report.contents import ReportContents
 from harmonic.report.files import RunFiles
 
 TRIED = 64
 """Test images, spread evenly over all, that the network is asked again."""
+ASKED_AGAIN = 0.01
+"""How far a probability may differ between processors and GPUs, whose convolutions may have ten
+bits (TF32)."""
 
 
 def doubts(
@@ -33,7 +48,7 @@ def doubts(
     device: torch.device,
 ) -> list[str]:
     """What of the files does not fit the answers, the network or the data; see `agreement`."""
-    params, given = contents.params, contents.predictions
+    params, answers = contents.params, contents.answers
     metadata = read_metadata(files.raw / "HAM10000_metadata.csv")
     if lines := of_split(contents.split, metadata):
         return lines  # nothing else can be told of other data
@@ -57,29 +72,44 @@ def doubts(
         )
 
     one_view = logits_of(validation.images, 1)
-    epoch = description.provenance.get("epoch")
-    evidence = Evidence(
-        labels=given.labels,
-        lesions=test.groups,
-        balanced=given.balanced,
-        natural=given.natural,
-        index=index.set_index("image_id").loc[test.image_ids],
-        class_counts=np.array(description.class_counts),
-        imbalance=description.imbalance,
-        temperature=calibration.temperature,
-        rates=rates_of(params, len(training.labels)),
-        epoch=epoch if isinstance(epoch, int) else None,
-        tried=tried,
-        tried_logits=logits_of(test.images[tried], calibration.views),
-        val_labels=validation.labels,
-        val_logits=logits_of(validation.images, calibration.views),
-        val_logits_one_view=one_view,
-        val_loss=loss_of(params, description, validation.labels, one_view),
-        resamples=params["evaluate"]["resamples"],
-        seed=params["evaluate"]["seed"],
+    of_validation, of_tried = (
+        decision_rules(
+            logits_of(images, calibration.views),
+            description.class_counts,
+            imbalance=description.imbalance,
+            temperature=calibration.temperature,
+        )[0]
+        for images in (validation.images, test.images[tried])
     )
     model.to("cpu")
-    return [*lines, *disagreements(evidence, contents.metrics, contents.history, contents.tables)]
+    natural, asked = replace(answers, natural=None).by_natural_rule(), answers.at(tried)
+    assert natural is not None  # as the class counts are known
+    points = contents.tables["operating_points"].set_index(["target", "wanted_specificity"])
+    made = scores_of(
+        answers,
+        validation.labels,
+        of_validation,
+        temperature=calibration.temperature,
+        resamples=params["evaluate"]["resamples"],
+        seed=params["evaluate"]["seed"],
+        index=index.set_index("image_id").loc[test.image_ids],
+        thresholds=pd.to_numeric(points.threshold, errors="coerce").to_dict(),
+    )
+    epoch = description.provenance.get("epoch")
+    return [
+        *lines,
+        *of_scores(contents.metrics, contents.tables, made),
+        *of_answers("predictions_natural.csv", answers, natural_of(answers), natural, 1e-6),
+        *of_answers("predictions.csv", asked, asked.balanced, of_tried, ASKED_AGAIN),
+        *of_history(
+            contents.history,
+            rates_of(params, len(training.labels)),
+            epoch if isinstance(epoch, int) else None,
+            validation.labels,
+            softmax(one_view, axis=1),
+            loss_of(params, description, validation.labels, one_view),
+        ),
+    ]
 
 
 def loss_of(

@@ -6,21 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from harmonic.errors import InputError
+from harmonic.evaluation.answers import check_columns
 from harmonic.evaluation.figures import checked_figure
-from harmonic.evaluation.predictions import read_predictions
-
-Probabilities = NDArray[np.float64]
-"""(images, classes)."""
+from harmonic.evaluation.runs import Run, run_from
 
 HISTORY_COLUMNS = (
     *("epoch", "lr", "train_loss", "val_loss"),
     *("val_balanced_accuracy", "val_accuracy", "val_macro_auc"),
 )
+CURVE_COLUMNS = ("lr", "loss", "smoothed_loss")
 
 
 @dataclass(frozen=True)
@@ -45,51 +42,35 @@ class RunFiles:
     subgroups: Path
 
 
+def read_run(files: RunFiles) -> Run:
+    """Figures and answers; raises InputError naming what is impossible, missing or of others."""
+    paths = {
+        "reports/metrics.json": files.metrics,
+        "reports/intervals.json": files.intervals,
+        "reports/figures.json": files.figures,
+        "reports/predictions.csv": files.predictions,
+        "reports/predictions_natural.csv": files.predictions_natural,
+        "data/split.csv": files.split,
+    }
+    run = run_from("this run", lambda path: paths[path].read_bytes() if path in paths else None)
+    if "temperature" not in run.metrics:
+        raise InputError(f"{files.figures}: temperature is missing; `evaluate` writes it")
+    return run
+
+
 def read_json(path: Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return found
 
 
-def read_metrics(*paths: Path) -> dict[str, float]:
-    """All figures of a run; raises InputError for an impossible or missing one."""
-    metrics: dict[str, float] = {}
-    for path in paths:
-        for name, value in read_json(path).items():
-            checked_figure(name, value, str(path))
-            metrics[name] = value  # a count stays a whole number
-    if "temperature" not in metrics:
-        raise InputError(f"{paths[-1]}: temperature is missing; `evaluate` writes it")
-    return metrics
-
-
-def read_history(path: Path) -> pd.DataFrame:
-    """history.csv; raises InputError for a missing column or an impossible value, naming it."""
-    history = pd.read_csv(path).apply(pd.to_numeric, errors="coerce")
-    if missing := [name for name in HISTORY_COLUMNS if name not in history]:
-        raise InputError(f"{path}: column {missing[0]} is missing; `train` writes it")
-    for row, record in enumerate(history.to_dict("records"), start=1):
+def read_steps(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """A table of numbers, a row a step; raises InputError for a missing column or an impossible
+    value, naming it."""
+    table = pd.read_csv(path).apply(pd.to_numeric, errors="coerce")
+    check_columns(table, columns, str(path))
+    if table.empty:
+        raise InputError(f"{path}: has no row")
+    for row, record in enumerate(table.to_dict("records"), start=1):
         for name, value in record.items():
             checked_figure(str(name), value, f"{path}: row {row}")
-    return history
-
-
-def answers_to(
-    image_ids: Sequence[str], balanced: Path, natural: Path
-) -> tuple[Probabilities, Probabilities]:
-    """Probabilities by both rules (n, 7) of the test images, in their order.
-
-    Raises InputError where the tables do not answer these images, each once.
-    """
-    answered, by_balanced_rule = read_predictions(balanced)
-    others, by_natural_rule = read_predictions(natural)
-    if answered != others:
-        raise InputError(f"{balanced} and {natural} are not of the same images")
-    if strange := sorted(set(answered) - set(image_ids)):
-        raise InputError(f"{balanced}: image {strange[0]} is no test image of split.csv")
-    if missing := sorted(set(image_ids) - set(answered)):
-        raise InputError(
-            f"{balanced}: test image {missing[0]} has no answer; {len(answered)} of "
-            f"{len(image_ids)} have one"
-        )
-    order = pd.Index(answered).get_indexer(pd.Index(image_ids))
-    return by_balanced_rule[order], by_natural_rule[order]
+    return table

@@ -8,17 +8,24 @@ from typing import Any
 import pandas as pd
 import torch
 
-from harmonic.data.arrays import read_labelled_images
+from harmonic.data.arrays import LabelledImages, read_labelled_images
 from harmonic.errors import InputError
-from harmonic.evaluation.answers import csv_table
+from harmonic.evaluation.answers import Answers, csv_table
+from harmonic.evaluation.bootstrap import natural_of
 from harmonic.evaluation.comparison import Pair, compare
-from harmonic.evaluation.rules import uncalibrated_rule
-from harmonic.evaluation.runs import read_runs, run_from
+from harmonic.evaluation.runs import Run, read_runs
 from harmonic.images.decode import read_rgb
 from harmonic.model_file.safetensors_file import load_model
-from harmonic.report.contents import HairPair, Predictions, ReportContents
+from harmonic.report.contents import HairPair, ReportContents
 from harmonic.report.doubts import doubts
-from harmonic.report.files import RunFiles, answers_to, read_history, read_json, read_metrics
+from harmonic.report.files import (
+    CURVE_COLUMNS,
+    HISTORY_COLUMNS,
+    RunFiles,
+    read_json,
+    read_run,
+    read_steps,
+)
 from harmonic.report.network import confident_cases, first_kernels, layer_spectra
 
 HAIR_PAIRS = 6
@@ -36,19 +43,16 @@ def read_contents(
     model, description = load_model(files.model)
     data = read_labelled_images(files.images, files.split)
     test = data.part("test")
-    metrics = read_metrics(files.metrics, files.intervals, files.figures)
-    balanced, natural = answers_to(
-        test.image_ids.tolist(), files.predictions, files.predictions_natural
-    )
-    uncalibrated = uncalibrated_rule(balanced, description.class_counts, metrics["temperature"])
+    run = read_run(files)
+    answers = answers_to(test, run, tuple(description.class_counts))
     contents = ReportContents(
-        metrics=metrics,
-        predictions=Predictions(test.labels, balanced, natural, uncalibrated),
+        metrics=run.metrics,
+        answers=answers,
         params=params,
         fingerprint=read_json(files.fingerprint),
         split=pd.read_csv(files.split, dtype=str, keep_default_na=False),
-        history=read_history(files.history),
-        lr_curve=pd.read_csv(files.lr_range / "curve.csv"),
+        history=read_steps(files.history, HISTORY_COLUMNS),
+        lr_curve=read_steps(files.lr_range / "curve.csv", CURVE_COLUMNS),
         lr_suggestion=read_json(files.lr_range / "suggestion.json") | {"used_lr": params["lr"]},
         spectra=layer_spectra(model),
         kernels=first_kernels(model),
@@ -58,24 +62,23 @@ def read_contents(
             "subgroups": csv_table(files.subgroups.read_bytes(), str(files.subgroups)),
         },
         hair_pairs=hair_pairs(files.raw / "images", files.hairless, data.image_ids.tolist()),
-        cases=confident_cases(model, description, test, natural),
-        comparison=against_baseline(params["report"]["baseline"], files),
+        cases=confident_cases(model, description, test, natural_of(answers)),
+        comparison=against_baseline(params["report"]["baseline"], run),
     )
     return replace(contents, doubts=doubts(contents, files, model, description, data, device))
 
 
-def against_baseline(name: str | None, files: RunFiles) -> Pair | None:
+def answers_to(test: LabelledImages, run: Run, class_counts: tuple[int, ...]) -> Answers:
+    """What a run answered, in the order of the test images, of lesions in the whole data set."""
+    assert run.answers is not None  # the report reads predictions and split
+    order = pd.Index(run.answers.image_ids).get_indexer(pd.Index(test.image_ids))
+    return replace(run.answers.at(order), lesions=test.groups, class_counts=class_counts)
+
+
+def against_baseline(name: str | None, here: Run) -> Pair | None:
     """This run against the one called `name`, on the same test set; None for none."""
     if name is None:
         return None
-    paths = {
-        "reports/metrics.json": files.metrics,
-        "reports/intervals.json": files.intervals,
-        "reports/figures.json": files.figures,
-        "reports/predictions.csv": files.predictions,
-        "data/split.csv": files.split,
-    }
-    here = run_from("this run", lambda path: paths[path].read_bytes() if path in paths else None)
     baseline = read_runs([name])[0]
     if baseline.test_set != here.test_set:
         raise InputError(

@@ -8,9 +8,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from harmonic.data.classes import CLASS_NAMES, CLASSES
 from harmonic.errors import InputError
-from harmonic.evaluation import plots
-from harmonic.evaluation.bootstrap import QUANTILES
+from harmonic.evaluation.bootstrap import QUANTILES, natural_of
 from harmonic.evaluation.metrics import BALANCED_METRICS
+from harmonic.evaluation.plots import classification, drawing, pictures, training
+from harmonic.evaluation.rules import uncalibrated_rule
 from harmonic.evaluation.weighted import CALIBRATION_BINS
 from harmonic.markdown import markdown_text
 from harmonic.report.contents import ReportContents
@@ -49,34 +50,34 @@ def draw_figures(contents: ReportContents) -> dict[str, bytes]:
     there is one; and of the predictions confusion_counts.svg, confusion_rows.svg, roc.svg,
     precision_recall.svg (all under the balanced rule) and reliability.svg (natural rule).
     """
-    found = contents.predictions
-    labels, balanced = found.labels, found.balanced
-    calibration = {"before": found.uncalibrated, "after temperature scaling": found.natural}
+    found = contents.answers
+    labels, balanced, temperature = found.labels, found.balanced, contents.metrics["temperature"]
+    uncalibrated = uncalibrated_rule(balanced, found.class_counts or (), temperature)
+    calibration = {"before": uncalibrated, "after temperature scaling": natural_of(found)}
     suggestion = contents.lr_suggestion.items()
     rates = {name: rate for name, rate in suggestion if rate is not None}
     figures = {
-        "loss.svg": plots.loss_curves(contents.history),
-        "score.svg": plots.score_curves(contents.history),
-        "lr_range.svg": plots.lr_range_curve(contents.lr_curve, rates),
-        "confusion_counts.svg": plots.confusion_counts(labels, balanced),
-        "confusion_rows.svg": plots.confusion_rows(labels, balanced),
-        "roc.svg": plots.roc_curves(labels, balanced),
-        "precision_recall.svg": plots.precision_recall_curves(labels, balanced),
-        "reliability.svg": plots.reliability_diagram(labels, calibration),
-        "spectra.svg": plots.spectra(contents.spectra),
+        "loss.svg": training.loss_curves(contents.history),
+        "score.svg": training.score_curves(contents.history),
+        "lr_range.svg": training.lr_range_curve(contents.lr_curve, rates),
+        "confusion_counts.svg": classification.confusion_counts(labels, balanced),
+        "confusion_rows.svg": classification.confusion_rows(labels, balanced),
+        "roc.svg": classification.roc_curves(labels, balanced),
+        "precision_recall.svg": classification.precision_recall_curves(labels, balanced),
+        "reliability.svg": classification.reliability_diagram(labels, calibration),
+        "spectra.svg": training.spectra(contents.spectra),
     }
     if pairs := [(pair.before, pair.after) for pair in contents.hair_pairs]:
-        figures["hair.png"] = plots.pair_sheet(pairs)
+        figures["hair.png"] = pictures.pair_sheet(pairs)
     return figures
 
 
 def render_report(contents: ReportContents, figures: Mapping[str, bytes]) -> str:
     """The whole HTML page, the same for the same contents, with the figures of `draw_figures`.
 
-    Raises InputError for metrics without balanced accuracy, and for tables, images or predictions
-    that the figures cannot be drawn from.
+    Raises InputError for metrics without balanced accuracy, and images that cannot be drawn.
     """
-    found, (learned, fixed) = contents.predictions, contents.kernels
+    found, (learned, fixed) = contents.answers, contents.kernels
     return rendered(
         "report.html.j2",
         **shared_values(contents),
@@ -88,28 +89,27 @@ def render_report(contents: ReportContents, figures: Mapping[str, bytes]) -> str
         split=split_table(contents.split),
         shared_lesions=shared_lesions(contents.split),
         drawings={
-            name: plots.inline_svg(figures[f"{name}.svg"], name, label)
+            name: drawing.inline_svg(figures[f"{name}.svg"], name, label)
             for name, label in LABELS.items()
         },
         confusion=[
             {"rule": "balanced", "rows": confusion_cells(found.labels, found.balanced)},
-            {"rule": "natural", "rows": confusion_cells(found.labels, found.natural)},
+            {"rule": "natural", "rows": confusion_cells(found.labels, natural_of(found))},
         ],
         hair=[
-            (pair.name, source(plots.pair_sheet([(pair.before, pair.after)])))
+            (pair.name, source(pictures.pair_sheet([(pair.before, pair.after)])))
             for pair in contents.hair_pairs
         ],
-        learned=source(plots.filter_sheet(learned)),
-        fixed=source(plots.filter_sheet(fixed[:, None], columns=len(fixed))),
-        cases=[(case, source(plots.case_strip(case.image, case.heats))) for case in contents.cases],
+        learned=source(pictures.filter_sheet(learned)),
+        fixed=source(pictures.filter_sheet(fixed[:, None], columns=len(fixed))),
+        cases=[
+            (case, source(pictures.case_strip(case.image, case.heats))) for case in contents.cases
+        ],
     )
 
 
 def render_card(contents: ReportContents) -> str:
-    """The model card, Markdown (Mitchell et al. 2019), from the figures of the report.
-
-    Raises InputError for metrics without balanced accuracy.
-    """
+    """The model card, Markdown (Mitchell et al. 2019); raises InputError as `render_report`."""
     return rendered("model_card.md.j2", **shared_values(contents))
 
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from harmonic.evaluation.difference import seed_interval
 from harmonic.evaluation.exchange import SAME
-from harmonic.evaluation.paired import seed_interval
 from harmonic.evaluation.runs import Run, runs_table
 from harmonic.markdown import markdown_table, with_interval
 from studies.small_data.arms import ARMS

@@ -30,10 +30,7 @@ def draw_test_set(lesions: int = 300, seed: int = 0, separation: float = 2.5) ->
     logits = random.normal(size=(len(labels), 7))
     logits[np.arange(len(labels)), labels] += separation
     balanced, natural = decision_rules(
-        logits.astype(np.float32),
-        CLASS_COUNTS,
-        imbalance="logit_adjustment",
-        temperature=1.0,
+        logits.astype(np.float32), CLASS_COUNTS, imbalance="logit_adjustment", temperature=1.0
     )
     return DrawnTestSet(labels, np.repeat(ids, images), balanced, natural)
 

@@ -185,7 +185,5 @@ def test_bad_arguments_are_refused_by_name(change, message):
     arguments = {"lesions": ["a", "b", "c"], "resamples": 5, "seed": 0} | change
     with pytest.raises(InputError, match=message):
         intervals(
-            ([0, 1, 1], arguments["lesions"], rows, rows),
-            arguments["resamples"],
-            arguments["seed"],
+            ([0, 1, 1], arguments["lesions"], rows, rows), arguments["resamples"], arguments["seed"]
         )

@@ -101,14 +101,13 @@ def test_subgroups_claim_nothing_under_twenty_images(drawn):
     few = np.where(np.arange(count) < FEWEST - 1, "ear", "back")
     index = pd.DataFrame(
         {
-            "lesion_group": drawn.lesions,
             "sex": np.where(np.arange(count) % 2, "female", ""),
             "age": np.where(np.arange(count) % 3, "45.0", ""),
             "localization": few,
             "dx_type": "histo",
         }
     )
-    table = subgroup_table(index, drawn.labels, drawn.balanced, resamples=50, seed=0)
+    table = subgroup_table(index, Answers(*drawn), resamples=50, seed=0)
     by_value = table.set_index(["column", "value"])
     assert np.isnan(by_value.loc[("localization", "ear"), "balanced_accuracy"])
     assert by_value.loc[("localization", "ear"), "images"] == FEWEST - 1
@@ -121,6 +120,4 @@ def test_subgroups_claim_nothing_under_twenty_images(drawn):
     assert whole["balanced_accuracy_low"] < expected < whole["balanced_accuracy_high"]
     assert table.groupby("column").images.sum().eq(count).all()
     with pytest.raises(InputError, match="dx_type"):
-        subgroup_table(
-            index.drop(columns="dx_type"), drawn.labels, drawn.balanced, resamples=5, seed=0
-        )
+        subgroup_table(index.drop(columns="dx_type"), Answers(*drawn), resamples=5, seed=0)

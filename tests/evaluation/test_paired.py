@@ -8,18 +8,24 @@ from sklearn import metrics as sk
 from harmonic.errors import InputError
 from harmonic.evaluation.answers import Answers
 from harmonic.evaluation.bootstrap import lesion_metrics, resampled_weights
+from harmonic.evaluation.difference import seed_interval
 from harmonic.evaluation.exchange import only_one_right
 from harmonic.evaluation.metrics import per_class_table
-from harmonic.evaluation.paired import STATISTICS, paired_difference, seed_interval
+from harmonic.evaluation.paired import STATISTICS, paired_difference
 from harmonic.evaluation.weighted import auc_of, sensitivity_of, weighted_per_class
+
+BALANCED = STATISTICS["balanced_accuracy"]
+
+
+def compared(drawn, first, second, statistic=BALANCED, **more):
+    of = {"resamples": 20, "seed": 0} | more
+    return paired_difference(drawn.labels, drawn.lesions, first, second, statistic, **of)
 
 
 def test_a_run_against_itself_differs_by_nothing(drawn):
     runs = np.stack([drawn.balanced, drawn.balanced])
     for statistic in STATISTICS.values():
-        found = paired_difference(
-            drawn.labels, drawn.lesions, runs, runs, statistic, resamples=20, seed=0
-        )
+        found = compared(drawn, runs, runs, statistic)
         assert found.value == 0
         assert found.over_lesions == found.over_seeds == found.over_both == (0, 0)
 
@@ -57,12 +63,7 @@ def test_weighted_figures_of_a_class_are_those_of_repeated_images(draw):
 
 
 def test_one_pair_of_runs_has_no_interval_over_seeds(drawn):
-    one = drawn.balanced[None]
-    other = drawn.natural[None]
-    statistic = STATISTICS["balanced_accuracy"]
-    found = paired_difference(
-        drawn.labels, drawn.lesions, one, other, statistic, resamples=50, seed=0
-    )
+    found = compared(drawn, drawn.balanced[None], drawn.natural[None], resamples=50)
     assert found.over_seeds is None
     assert found.over_both is None
     assert found.interval == found.over_lesions
@@ -82,21 +83,12 @@ def test_the_interval_over_both_is_that_of_the_sum_of_both_chances(drawn, confid
     random = np.random.default_rng(0)
     first = np.stack([drawn.balanced] * 3)
     second = random.dirichlet(np.ones(7), size=(3, len(drawn.labels)))
-    statistic = STATISTICS["balanced_accuracy"]
     weights = resampled_weights(drawn.labels, drawn.lesions, resamples=400, seed=5)
-    resampled = np.mean(
-        [
-            statistic(drawn.labels, b, weights) - statistic(drawn.labels, a, weights)
-            for a, b in zip(first, second, strict=True)
-        ],
-        axis=0,
+    one, other = (
+        [BALANCED(drawn.labels, run, weights) for run in runs] for runs in (first, second)
     )
-    found = paired_difference(
-        *(drawn.labels, drawn.lesions, first, second, statistic),
-        resamples=400,
-        seed=5,
-        confidence=confidence,
-    )
+    resampled = np.mean(np.subtract(other, one), axis=0)
+    found = compared(drawn, first, second, resamples=400, seed=5, confidence=confidence)
     error = np.std(found.per_seed, ddof=1) / np.sqrt(3)
     for end, tail in zip(
         found.over_both, ((1 - confidence) / 2, (1 + confidence) / 2), strict=True
@@ -126,14 +118,8 @@ def test_the_interval_over_both_holds_the_truth_about_as_often_as_it_says():
                 exponential = np.exp(logits)
                 of_kind.append(exponential / exponential.sum(axis=1, keepdims=True))
             runs.append(np.array(of_kind))
-        found = paired_difference(
-            labels,
-            np.arange(len(labels)).astype(str),
-            *runs,
-            STATISTICS["balanced_accuracy"],
-            resamples=200,
-            seed=study,
-        )
+        of = {"resamples": 200, "seed": study}
+        found = paired_difference(labels, np.arange(140).astype(str), *runs, BALANCED, **of)
         held += found.over_both[0] <= 0 <= found.over_both[1]
     assert held / studies >= 0.92
 
@@ -167,15 +153,6 @@ def test_a_lesion_answers_with_the_mean_over_its_photographs():
 
 
 def test_runs_that_do_not_fit_are_refused(drawn):
-    statistic = STATISTICS["balanced_accuracy"]
     drawn_twice = np.stack([drawn.balanced] * 2)
     with pytest.raises(InputError, match="paired runs: shapes"):
-        paired_difference(
-            drawn.labels,
-            drawn.lesions,
-            drawn_twice,
-            drawn_twice[:1],
-            statistic,
-            resamples=5,
-            seed=0,
-        )
+        compared(drawn, drawn_twice, drawn_twice[:1])

@@ -7,7 +7,12 @@ from scipy.special import softmax
 from sklearn.metrics import log_loss
 
 from harmonic.errors import InputError
-from harmonic.evaluation.rules import TEMPERATURE_BOUNDS, decision_rules, fit_temperature
+from harmonic.evaluation.rules import (
+    TEMPERATURE_BOUNDS,
+    decision_rules,
+    fit_temperature,
+    uncalibrated_rule,
+)
 
 COUNTS = np.array([779, 4693, 360, 229, 769, 80, 99])
 PRIOR = COUNTS / COUNTS.sum()
@@ -137,3 +142,16 @@ def test_bad_arguments_are_refused_by_name(change, message):
             imbalance=arguments["imbalance"],
             temperature=arguments["temperature"],
         )
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.5])
+def test_the_natural_rule_before_scaling_can_be_told_from_the_balanced_one(
+    temperature: float,
+) -> None:
+    logits = np.random.default_rng(0).normal(size=(20, 7)) * 3
+    counts = np.array([10, 60, 5, 3, 10, 1, 2])
+    balanced, _ = decision_rules(
+        logits, counts, imbalance="logit_adjustment", temperature=temperature
+    )
+    _, expected = decision_rules(logits, counts, imbalance="logit_adjustment", temperature=1.0)
+    assert uncalibrated_rule(balanced, counts, temperature) == pytest.approx(expected, abs=1e-12)

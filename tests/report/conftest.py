@@ -6,28 +6,19 @@ import pytest
 
 from harmonic.data.classes import CLASSES
 from harmonic.evaluation.answers import Answers
-from harmonic.evaluation.bootstrap import (
-    lesion_metrics,
-    metrics_document,
-    per_class_document,
-    resampled_weights,
-)
 from harmonic.evaluation.comparison import Pair
-from harmonic.evaluation.metrics import uncalibrated_metrics
-from harmonic.evaluation.operating_points import operating_points
 from harmonic.evaluation.paired import STATISTICS, paired_difference
-from harmonic.report.contents import Case, HairPair, Predictions, ReportContents
-from tests.evaluation.conftest import draw  # noqa: F401  (a fixture)
+from harmonic.evaluation.scores import scores_of
+from harmonic.report.contents import Case, HairPair, ReportContents
+from tests.evaluation.conftest import CLASS_COUNTS, draw  # noqa: F401  (a fixture)
 
 
 @pytest.fixture(scope="session")
 def contents(draw):  # noqa: F811
     drawn = draw(lesions=60, seed=11)
     few = {"resamples": 50, "seed": 0}
-    answers = Answers(*drawn)
-    of_test = (answers, resampled_weights(answers.labels, answers.lesions, **few))
-    metrics = metrics_document(*of_test) | lesion_metrics(*of_test)
-    metrics |= uncalibrated_metrics(drawn.labels, drawn.balanced)
+    answers = Answers(*drawn, class_counts=tuple(CLASS_COUNTS.tolist()))
+    made = scores_of(answers, drawn.labels, drawn.balanced, temperature=1.2345, **few)
     difference = paired_difference(
         drawn.labels,
         drawn.lesions,
@@ -41,8 +32,8 @@ def contents(draw):  # noqa: F811
     rates = np.geomspace(1e-5, 1, 20)
     count = len(drawn.labels)
     return ReportContents(
-        metrics=metrics | {"temperature": 1.2345},
-        predictions=Predictions(drawn.labels, drawn.balanced, drawn.natural, drawn.balanced),
+        metrics=made.figures,
+        answers=answers,
         params={
             "source": "archive",
             "model": "harmonic",
@@ -83,8 +74,7 @@ def contents(draw):  # noqa: F811
             )
         ],
         tables={
-            "per_class": per_class_document(*of_test),
-            "operating_points": operating_points(drawn.labels, drawn.balanced, *of_test),
+            **made.tables,
             "subgroups": pd.DataFrame({"group": ["<male>"], "n": [1234], "accuracy": [np.nan]}),
         },
         comparison=Pair(

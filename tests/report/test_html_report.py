@@ -120,10 +120,10 @@ def test_every_figure_given_is_shown(contents, html):
 
 
 def test_a_changed_prediction_changes_the_page(contents, changed, html):
-    balanced = contents.predictions.balanced.copy()
+    balanced = contents.answers.balanced.copy()
     balanced[0] = np.roll(balanced[0], 1)
-    predictions = replace(contents.predictions, balanced=balanced)
-    assert tables(changed(predictions=predictions)) != tables(html)
+    answers = replace(contents.answers, balanced=balanced)
+    assert tables(changed(answers=answers)) != tables(html)
 
 
 def test_a_changed_metric_changes_the_page(contents, changed, html):

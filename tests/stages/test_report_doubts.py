@@ -107,7 +107,7 @@ def swap_answers(path: Path) -> None:
         ),
         ("reports/subgroups.csv", change_cell("images", 0, 3), "in subgroups.csv"),
         ("models/history.csv", change_cell("val_balanced_accuracy", 0, 0.99), "history.csv"),
-        ("reports/predictions.csv", swap_answers, "than the network for 1 of "),
+        ("reports/predictions.csv", swap_answers, " in predictions.csv, but "),
         ("data/split.csv", change_cell("lesion_id", 5, "HAM_0"), "HAM_0 in split.csv"),
         ("data/fingerprint.json", change_figure("lesions", 1), "in fingerprint.json"),
         ("reports/lr_range/suggestion.json", change_figure("suggested_lr", 1), "suggestion.json"),

@@ -3,16 +3,14 @@
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from sklearn import metrics as sk
 
 from harmonic.data.classes import CLASSES
-from harmonic.evaluation.checks import checked_pair
 from harmonic.evaluation.metrics import reliability_table
 from harmonic.evaluation.plots.drawing import (
     BLUE,
-    CLASS_COLOURS,
-    CLASS_DASHES,
+    CLASS_LINES,
     GREY,
     ORANGE,
     house_style,
@@ -20,16 +18,16 @@ from harmonic.evaluation.plots.drawing import (
     shaded_cell,
     to_svg,
 )
-from harmonic.evaluation.weighted import CALIBRATION_BINS
+from harmonic.evaluation.weighted import CALIBRATION_BINS, Floats, Labels
 
 
-def confusion_counts(labels: ArrayLike, probabilities: ArrayLike) -> bytes:
+def confusion_counts(labels: Labels, probabilities: Floats) -> bytes:
     """SVG: images of each true class (row) by answer (column); colour by share of the row."""
     counts, shares = confusion_table(labels, probabilities)
     return _confusion_matrix(shares, [[f"{n:d}" for n in row] for row in counts])
 
 
-def confusion_rows(labels: ArrayLike, probabilities: ArrayLike) -> bytes:
+def confusion_rows(labels: Labels, probabilities: Floats) -> bytes:
     """SVG: share of each true class (row) that got each answer (column), in per cent."""
     _, shares = confusion_table(labels, probabilities)
     return _confusion_matrix(
@@ -37,7 +35,7 @@ def confusion_rows(labels: ArrayLike, probabilities: ArrayLike) -> bytes:
     )
 
 
-def roc_curves(labels: ArrayLike, probabilities: ArrayLike) -> bytes:
+def roc_curves(labels: Labels, probabilities: Floats) -> bytes:
     """SVG: sensitivity over 1 - specificity, a line for each class that has both sides."""
     curves = {}
     for name, truth, score in _classes(labels, probabilities):
@@ -48,7 +46,7 @@ def roc_curves(labels: ArrayLike, probabilities: ArrayLike) -> bytes:
     return _class_curves(curves, "1 − specificity", "sensitivity", diagonal=True)
 
 
-def precision_recall_curves(labels: ArrayLike, probabilities: ArrayLike) -> bytes:
+def precision_recall_curves(labels: Labels, probabilities: Floats) -> bytes:
     """SVG: precision over recall, a line for each class that has images."""
     curves = {}
     for name, truth, score in _classes(labels, probabilities):
@@ -58,7 +56,7 @@ def precision_recall_curves(labels: ArrayLike, probabilities: ArrayLike) -> byte
     return _class_curves(curves, "recall (sensitivity)", "precision (PPV)", diagonal=False)
 
 
-def reliability_diagram(labels: ArrayLike, probabilities: Mapping[str, ArrayLike]) -> bytes:
+def reliability_diagram(labels: Labels, probabilities: Mapping[str, Floats]) -> bytes:
     """SVG: how often answers are right over how sure they were; the diagonal is calibrated.
 
     One line for each entry of `probabilities` (its name: before, after, ...), and bars for the
@@ -69,7 +67,7 @@ def reliability_diagram(labels: ArrayLike, probabilities: Mapping[str, ArrayLike
         axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8)
         colours = [ORANGE, BLUE] if len(probabilities) > 1 else [BLUE]
         for number, (name, values) in enumerate(probabilities.items()):
-            table = reliability_table(*checked_pair(labels, values, name))
+            table = reliability_table(labels, values)
             colour = colours[number % len(colours)]
             share = table["n"] / table["n"].sum()
             axes.plot(table["confidence"], table["accuracy"], color=colour, linewidth=1, label=name)
@@ -92,11 +90,10 @@ def reliability_diagram(labels: ArrayLike, probabilities: Mapping[str, ArrayLike
 
 
 def _classes(
-    labels: ArrayLike, probabilities: ArrayLike
+    labels: Labels, probabilities: Floats
 ) -> list[tuple[str, NDArray[np.bool_], NDArray[np.float64]]]:
     """Name, truth and score of each class that has images."""
-    known, predicted = checked_pair(labels, probabilities, "probabilities")
-    return [(CLASSES[c], known == c, predicted[:, c]) for c in np.unique(known)]
+    return [(CLASSES[c], labels == c, probabilities[:, c]) for c in np.unique(labels)]
 
 
 def _class_curves(
@@ -108,7 +105,8 @@ def _class_curves(
         if diagonal:
             axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8)
         for name, (x, y, label) in curves.items():
-            axes.plot(x, y, color=CLASS_COLOURS[name], linestyle=CLASS_DASHES[name], label=label)
+            colour, dashes = CLASS_LINES[name]
+            axes.plot(x, y, color=colour, linestyle=dashes, label=label)
         axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), xlabel=across, ylabel=up)
         if curves:
             # Beside the lines there is no corner that all classes leave free.
@@ -117,11 +115,10 @@ def _class_curves(
 
 
 def confusion_table(
-    labels: ArrayLike, probabilities: ArrayLike
+    labels: Labels, probabilities: Floats
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Counts (7, 7) and their shares of the row; NaN in the row of a class without images."""
-    known, predicted = checked_pair(labels, probabilities, "probabilities")
-    counts = sk.confusion_matrix(known, predicted.argmax(axis=1), labels=range(len(CLASSES)))
+    counts = sk.confusion_matrix(labels, probabilities.argmax(axis=1), labels=range(len(CLASSES)))
     totals = counts.sum(axis=1, keepdims=True)
     return counts, np.where(totals > 0, counts / np.maximum(totals, 1), np.nan)
 

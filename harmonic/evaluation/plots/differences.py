@@ -17,10 +17,7 @@ Differences = Sequence[tuple[str, float, tuple[float, float] | None, bool]]
 
 
 def forest_plot(rows: Sequence[Row], label: str) -> bytes:
-    """SVG: a row a difference, as `draw_forest` draws it.
-
-    Raises InputError where there is no row.
-    """
+    """SVG: a row a difference, as `draw_forest` draws it. Raises InputError where there is none."""
     if not rows:
         raise InputError("differences: none; at least one is needed")
     with house_style():
@@ -30,10 +27,7 @@ def forest_plot(rows: Sequence[Row], label: str) -> bytes:
 
 
 def draw_forest(axes: Axes, rows: Sequence[Row], label: str) -> None:
-    """A point and a line from low to high for each row; 0 is marked.
-
-    Differences whose interval holds 0 are grey.
-    """
+    """A point and a line from low to high for each row, grey where that holds 0."""
     axes.axvline(0, color=GREY, linewidth=1)
     for place, (_, value, (low, high)) in enumerate(rows):
         colour = GREY if low <= 0 <= high else BLUE
@@ -46,14 +40,8 @@ def draw_forest(axes: Axes, rows: Sequence[Row], label: str) -> None:
 
 
 def comparison_plot(title: str, metric: str, arms: Arms, differences: Differences) -> bytes:
-    """SVG: the metric of every run by arm, and beside it the differences with their intervals.
-
-    The intervals are those of the verdict; a difference that it tells is drawn in colour.
-
-    Raises InputError where no arm has a value.
-    """
-    if not any(len(values) for _, values in arms):
-        raise InputError(f"plot: no run has {metric}")
+    """SVG: the metric of every run by arm, and beside it the differences with the intervals of the
+    verdict, in colour where it tells them."""
     places = {name: place for place, (name, _) in enumerate(arms)}
     with house_style():
         figure = Figure(figsize=(8.4, 1.5 + 0.42 * len(arms)), layout="constrained")

@@ -19,26 +19,17 @@ BLUE = "#2f74c0"
 ORANGE = "#d9730d"
 GREY = "#858d98"
 
-CLASS_COLOURS = {
-    "mel": "#d1495b",
-    "nv": "#3a86c8",
-    "bcc": "#d98a1a",
-    "akiec": "#2a9d6f",
-    "bkl": "#9467bd",
-    "df": "#1b9aaa",
-    "vasc": "#a0714f",
+CLASS_LINES: dict[str, Any] = {
+    "mel": ("#d1495b", "-"),
+    "nv": ("#3a86c8", "--"),
+    "bcc": ("#d98a1a", "-."),
+    "akiec": ("#2a9d6f", ":"),
+    "bkl": ("#9467bd", (0, (5, 1))),
+    "df": ("#1b9aaa", (0, (3, 1, 1, 1))),
+    "vasc": ("#a0714f", (0, (1, 1))),
 }
-"""Of middling lightness, so that lines show on white and on black; dashes tell them apart too."""
-
-CLASS_DASHES = {
-    "mel": "-",
-    "nv": "--",
-    "bcc": "-.",
-    "akiec": ":",
-    "bkl": (0, (5, 1)),
-    "df": (0, (3, 1, 1, 1)),
-    "vasc": (0, (1, 1)),
-}
+"""Colours of middling lightness, so that lines show on white and on black; and dashes, which tell
+them apart too."""
 
 _STYLE: dict[Any, Any] = {
     "axes.edgecolor": INK,
@@ -91,10 +82,7 @@ def shaded_cell(axes: Axes, column: float, row: float, share: float, text: str) 
 
 
 def to_svg(figure: Figure) -> bytes:
-    """The figure as a complete SVG file without date, program name, or random ids.
-
-    Call it inside `house_style`, which fixes the salt of the ids.
-    """
+    """A complete SVG file without date, program or random ids; to be called in `house_style`."""
     buffer = io.BytesIO()
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     FigureCanvasSVG(figure).print_svg(buffer, metadata=nothing)
@@ -102,11 +90,9 @@ def to_svg(figure: Figure) -> bytes:
 
 
 def inline_svg(svg: bytes, name: str, label: str) -> str:
-    """An `to_svg` file as an element to stand inside a HTML page.
+    """A `to_svg` file as an element inside a HTML page, in the ink of its text on its background.
 
-    Ink takes the colour of the page's text and the background is left out, so that it is readable
-    on light and dark pages; ids get `name` before them, as several figures share a page; `label` is
-    what a screen reader says.
+    Ids get `name` before them, as several figures share a page; a screen reader says `label`.
     """
     element = svg.decode()
     element = element[element.index("<svg") :]

@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Sequence
-from math import ceil
 
 import cv2
 import numpy as np
@@ -28,21 +27,14 @@ def pair_sheet(pairs: Sequence[tuple[NDArray[np.uint8], NDArray[np.uint8]]]) -> 
     """One row a pair of photographs, before at the left and after at the right.
 
     Each image is uint8 (H, W, 3) and is shrunk to SHEET_WIDTH at most; what it does not cover is
-    transparent. Raises InputError for an empty sheet, another dtype or shape, or a pair whose two
-    images differ in size.
+    transparent. Raises InputError for a pair whose two images differ in size.
     """
-    if not pairs:
-        raise InputError("picture pairs: none; at least one is needed")
-    rows = []
     for before, after in pairs:
         if np.shape(before) != np.shape(after):
             raise InputError(
                 f"picture pair: sizes {np.shape(before)} and {np.shape(after)}; must be equal"
             )
-        rows.append(beside([_shrunk(before), _shrunk(after)], GAP))
-    width = max(row.shape[1] for row in rows)
-    below = [np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0))) for row in rows]
-    return png(beside([row.transpose(1, 0, 2) for row in below], GAP).transpose(1, 0, 2))
+    return sheet([[_shrunk(before), _shrunk(after)] for before, after in pairs], GAP)
 
 
 def case_strip(image: NDArray[np.uint8], heats: Sequence[NDArray[np.floating]]) -> bytes:
@@ -54,9 +46,7 @@ def case_strip(image: NDArray[np.uint8], heats: Sequence[NDArray[np.floating]]) 
         colour = colormaps["inferno"](shown)[..., :3] * 255
         weight = 0.65 * shown[..., None]
         parts.append((large * (1 - weight) + colour * weight).astype(np.uint8))
-    return png(
-        beside([np.dstack([one, np.full(one.shape[:2], 255, np.uint8)]) for one in parts], 4)
-    )
+    return sheet([[opaque(part) for part in parts]], 4)
 
 
 def filter_sheet(kernels: NDArray[np.floating], columns: int = 16) -> bytes:
@@ -68,25 +58,28 @@ def filter_sheet(kernels: NDArray[np.floating], columns: int = 16) -> bytes:
     shades = 127.5 + 127.5 * kernels / np.where(largest > 0, largest, 1)
     coloured = np.broadcast_to(shades, (len(kernels), 3, *kernels.shape[2:]))
     small = np.round(coloured.transpose(0, 2, 3, 1)).astype(np.uint8)
-    tiles = small.repeat(PIXEL, axis=1).repeat(PIXEL, axis=2)
-    height, width = tiles.shape[1:3]
-    columns = min(columns, len(tiles))
-    rows, gap = ceil(len(tiles) / columns), 5
-    sheet = np.zeros((rows * (height + gap) - gap, columns * (width + gap) - gap, 4), np.uint8)
-    for number, tile in enumerate(tiles):
-        top, left = (number // columns) * (height + gap), (number % columns) * (width + gap)
-        sheet[top : top + height, left : left + width, :3] = tile
-        sheet[top : top + height, left : left + width, 3] = 255
-    return png(sheet)
+    tiles = [opaque(tile) for tile in small.repeat(PIXEL, axis=1).repeat(PIXEL, axis=2)]
+    return sheet([tiles[n : n + columns] for n in range(0, len(tiles), columns)], 5)
+
+
+def sheet(rows: Sequence[Sequence[NDArray[np.uint8]]], gap: int) -> bytes:
+    """RGBA pictures (h, w, 4) in rows, each of one height, with transparent gaps."""
+    strips = [beside(row, gap) for row in rows]
+    width = max(strip.shape[1] for strip in strips)
+    wide = [np.pad(strip, ((0, 0), (0, width - strip.shape[1]), (0, 0))) for strip in strips]
+    pixels = beside([strip.transpose(1, 0, 2) for strip in wide], gap).transpose(1, 0, 2)
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, format="PNG", optimize=True)
+    return buffer.getvalue()
 
 
 def beside(parts: Sequence[NDArray[np.uint8]], gap: int) -> NDArray[np.uint8]:
-    """RGBA pictures (h, w, 4) of one height in a row, with transparent gaps."""
     space = np.zeros((len(parts[0]), gap, 4), dtype=np.uint8)
-    row = [parts[0]]
-    for part in parts[1:]:
-        row += [space, part]
-    return np.concatenate(row, axis=1)
+    return np.concatenate([one for part in parts for one in (space, part)][1:], axis=1)
+
+
+def opaque(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.dstack([picture, np.full(picture.shape[:2], 255, np.uint8)])
 
 
 def enlarged(picture: NDArray) -> NDArray:
@@ -94,20 +87,9 @@ def enlarged(picture: NDArray) -> NDArray:
     return found
 
 
-def png(pixels: NDArray[np.uint8]) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, format="PNG", optimize=True)
-    return buffer.getvalue()
-
-
 def _shrunk(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """RGBA (h, w, 4), w at most SHEET_WIDTH, each pixel the mean of those it stands for."""
-    array = np.asarray(image)
-    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or array.size == 0:
-        raise InputError(
-            f"picture: {array.dtype} {array.shape}; allowed is uint8 (height, width, 3)"
-        )
-    picture = Image.fromarray(array)
+    picture = Image.fromarray(image)
     if picture.width > SHEET_WIDTH:
         height = max(round(picture.height * SHEET_WIDTH / picture.width), 1)
         picture = picture.resize((SHEET_WIDTH, height), Image.Resampling.BOX)

@@ -1,6 +1,6 @@
 """How training went: losses, scores, the learning-rate range test, and what the filters learned."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from math import ceil
 
 import numpy as np
@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from harmonic.errors import InputError
 from harmonic.evaluation.plots.drawing import (
     BLUE,
     GREY,
@@ -30,26 +29,21 @@ SCORES = {
 
 def loss_curves(history: pd.DataFrame) -> bytes:
     """SVG: training and validation loss over epochs. Needs epoch, train_loss, val_loss."""
-    _need(history, ("epoch", "train_loss", "val_loss"), "history")
     lines = {"train_loss": ("training", GREY, "-"), "val_loss": ("validation", BLUE, "-")}
     return _over_epochs(history, lines, "loss")
 
 
 def score_curves(history: pd.DataFrame) -> bytes:
     """SVG: what the validation set says over epochs. Needs epoch and one of SCORES at least."""
-    _need(history, ("epoch", "val_balanced_accuracy"), "history")
     return _over_epochs(history, SCORES, "validation score", limits=(0, 1))
 
 
 def lr_range_curve(curve: pd.DataFrame, suggestion: Mapping[str, float]) -> bytes:
     """SVG: loss over a learning rate that grows at every step, and where it fell fastest.
 
-    Args:
-        curve: columns lr (above 0), loss, smoothed_loss; a row a step.
-        suggestion: any of suggested_lr, steepest_lr, diverged_lr, and used_lr of the training that
-            followed; empty for none.
+    curve: columns lr (above 0), loss, smoothed_loss; a row a step. suggestion: any of suggested_lr,
+    steepest_lr, diverged_lr, and used_lr of the training that followed.
     """
-    _need(curve, ("lr", "loss", "smoothed_loss"), "learning-rate curve")
     with house_style():
         figure, axes = one_panel()
         axes.plot(curve["lr"], curve["loss"], color=GREY, linewidth=0.7, alpha=0.6, label="loss")
@@ -78,12 +72,9 @@ def lr_range_curve(curve: pd.DataFrame, suggestion: Mapping[str, float]) -> byte
 def spectra(energies: Mapping[str, NDArray[np.floating]]) -> bytes:
     """SVG: one panel a layer, the share of its energy in each frequency, in per cent.
 
-    Args:
-        energies: for each layer the mean squared coefficient (K, K) of frequency (u, v), u down
-            (vertical), v right (horizontal), >= 0; NaN where the layer has no such filter.
+    energies: for each layer the mean squared coefficient (K, K) of frequency (u, v), u down, v
+    right, >= 0; NaN where the layer has no such filter.
     """
-    if not energies:
-        raise InputError("spectra: no layer; at least one is needed")
     columns = min(4, len(energies))
     rows = ceil(len(energies) / columns)
     with house_style():
@@ -97,8 +88,6 @@ def spectra(energies: Mapping[str, NDArray[np.floating]]) -> bytes:
 
 
 def _spectrum(axes: Axes, layer: str, energy: NDArray[np.float64]) -> None:
-    if energy.ndim != 2 or np.any(energy < 0) or np.any(np.isinf(energy)):
-        raise InputError(f"spectrum of {layer}: needs a matrix of numbers that are 0 or more")
     total = np.nansum(energy)
     shares = energy / total if total > 0 else np.where(np.isnan(energy), np.nan, 0.0)
     strongest = max(np.nanmax(shares, initial=0), np.finfo(np.float64).tiny)
@@ -140,9 +129,3 @@ def _over_epochs(
         axes.set(xlabel="epoch", ylabel=name)
         axes.legend()
         return to_svg(figure)
-
-
-def _need(table: pd.DataFrame, columns: Sequence[str], name: str) -> None:
-    missing = [column for column in columns if column not in table]
-    if missing or table.empty:
-        raise InputError(f"{name}: {', '.join(missing) or 'rows'} missing; needs {columns}")
