@@ -1,5 +1,7 @@
 """The post's protocol: its draws overlap as they did, seen is told from unseen."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,9 +9,10 @@ import torch
 
 from harmonic.data.classes import CLASSES
 from studies.__main__ import main
+from studies.data import prepared_data
 from studies.pages import write_page
 from studies.post_protocol.page import parts
-from studies.post_protocol.protocol import independent_draws, micro_averages
+from studies.post_protocol.protocol import independent_draws, micro_averages, planned
 
 
 @pytest.fixture(scope="module")
@@ -80,9 +83,12 @@ def test_the_study_runs_resumes_and_sums_up(tmp_path, capsys, monkeypatch):
     from harmonic.sample.archive import fetch_sample
 
     fetch_sample(tmp_path / "raw", tmp_path / "unfinished", images=105, seed=0)
+    prepared_data(tmp_path / "prepared", planned(0, 2).params(tmp_path / "raw"))
 
     def study(name, *, stopped_after=None):
         results = tmp_path / name
+        if not results.exists():
+            shutil.copytree(tmp_path / "prepared", results / "work", symlinks=True)
         finished, save = [], loop.save_checkpoint
 
         def save_and_stop(*arguments):

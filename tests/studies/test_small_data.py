@@ -15,7 +15,6 @@ from harmonic.evaluation.run_folder import folder_name, write_run
 from harmonic.evaluation.runs import read_runs
 from harmonic.learning.checkpoint import save_checkpoint
 from harmonic.nn import HarmonicConv2d, build_network, filter_bank
-from harmonic.sample.archive import fetch_sample
 from studies.__main__ import main
 from studies.runner import is_finished
 from studies.small_data.analysis import (
@@ -178,9 +177,12 @@ def test_ortho_starts_from_the_very_kernels_of_plain() -> None:
 
 @pytest.mark.slow
 def test_a_killed_search_goes_on_and_the_runs_take_what_it_found(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    archive: Path,
+    work: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    fetch_sample(tmp_path / "raw", tmp_path / "unfinished", images=300, seed=0)
     options = {"width": 4, "blocks": 1}
     monkeypatch.setitem(PRESETS, "small", Preset(28, "small", options, 16, 6, 6))
     for name, value in (("TRAINING", 3), ("VALIDATION", 2), ("LARGEST", 5), ("TEST", 20)):
@@ -197,8 +199,8 @@ def test_a_killed_search_goes_on_and_the_runs_take_what_it_found(
                 raise KeyboardInterrupt
 
         monkeypatch.setattr("harmonic.learning.loop.save_checkpoint", save_and_stop)
-        places = ["--work", str(tmp_path / "work"), "--runs", str(tmp_path / "runs")]
-        places += ["--archive", str(tmp_path / "raw"), "--commit", "c0ffee"]
+        places = ["--work", str(work), "--runs", str(tmp_path / "runs")]
+        places += ["--archive", str(archive), "--commit", "c0ffee"]
         arms = ["--arms", "plain-first", "--k", "5", "--seeds", "0"]
         return main(["small-data", what, *places, *arms])
 
