@@ -72,9 +72,9 @@ def test_test_images_get_what_evaluate_wrote(trained: Path, kind: str) -> None:
 
 
 def processor_seconds(command: list[str], folder: Path) -> float:
-    """Of the quickest of five runs; what else the machine does is left out."""
+    """Of the quickest of three runs; what else the machine does is left out."""
     spent = []
-    for _ in range(5):
+    for _ in range(3):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         subprocess.run(command, cwd=folder, check=True, capture_output=True)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.stages.clones import DVC, call, change, change_params, tried
+from tests.stages.clones import (
+    DVC,
+    call,
+    change,
+    change_params,
+    copied,
+    tried,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -74,26 +81,20 @@ def secluded() -> tuple[str, ...]:
     return command if tried.returncode == 0 else ("sh", "-c", 'umask 077; exec "$@"', "sh")
 
 
-def test_a_changed_pixel_is_seen_at_resize(clone: Path) -> None:
-    change(
-        clone / "harmonic/images/resize.py",
-        "        array[row] = image\n",
-        "        array[row] = image\n    array[-1, -1, -1, 0] ^= 1\n",
-    )
+def test_a_changed_pixel_and_another_seed_are_seen_at_download(clone: Path) -> None:
+    written = "    write_jpeg(folder / photograph.path, phantom.image)\n"
+    changed = f"    phantom.image[-1, -1, 0] ^= 64\n{written}"
+    change(clone / "harmonic/sample/archive.py", written, changed)
+    change_params(clone, download={"seed": 1})
     record_and_commit(clone)
-    status, printed = check(clone, "resize")
+    status, printed = check(clone, "download")
     assert status == 1, printed
-    assert "the first stage that parts is resize (different)" in printed
-    assert "  code harmonic/images/resize.py\n" in printed
-
-
-def test_another_seed_is_seen_at_find_lr(clone: Path) -> None:
-    change_params(clone, seed=1)
-    record_and_commit(clone)
-    status, printed = check(clone, "find_lr")
-    assert status == 1, printed
-    assert "the first stage that parts is find_lr (different)" in printed
-    assert "  parameter seed: 0 → 1\n" in printed
+    assert "the first stage that parts is download (different)" in printed
+    assert "  code harmonic/sample\n" in printed
+    (line,) = [line for line in printed.splitlines() if line.startswith("  parameter ")]
+    assert line.startswith("  parameter download: {")
+    assert "'seed': 0" in line.split("→")[0]
+    assert "'seed': 1" in line.split("→")[1]
 
 
 OTHER_JPEG = """
@@ -116,8 +117,11 @@ def test_another_version_of_a_package_is_seen_at_download(clone: Path, tmp_path:
     assert "  package pillow: 13.0.0 → 99.0\n" in printed
 
 
-def test_an_unlisted_dependency_is_seen_at_the_stage_that_reads_it(clone: Path) -> None:
+def test_an_unlisted_dependency_is_seen_at_the_stage_that_reads_it(
+    made: Path, tmp_path: Path
+) -> None:
     """dvc.lock is made with one content of the file; DVC cannot see that it changes."""
+    clone = copied(made, tmp_path / "clone")
     stage = clone / "stages/split.py"
     change(stage, "    settings = stage.params.split\n    lesions =",
            '    with open("offset.txt") as file:\n        offset = int(file.read())\n'

@@ -9,10 +9,12 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ruamel.yaml.error import YAMLError
 
+from reproduction.gate import damaged_cache
 from tests.stages.clones import (
     DVC,
     SMALL,
@@ -27,11 +29,12 @@ from tests.stages.clones import (
 )
 
 pytestmark = pytest.mark.slow
-STAGES = ["download", "verify", "remove_hair", "resize", "split"]
-STAGES += ["find_lr", "train", "evaluate", "report"]
+STAGES = ["verify", "remove_hair", "resize", "split"]
+STAGES += ["find_lr", "train", "evaluate", "compress", "report"]
+"""Those that have inputs; tests/stages/test_pipeline.py kills the download."""
 
 
-def outs(folder: Path) -> dict[str, object]:
+def outs(folder: Path) -> dict[str, Any]:
     """What every stage made."""
     return {name: stage["outs"] for name, stage in lock(folder).items()}
 
@@ -51,16 +54,28 @@ def mend_lock(clone: Path) -> None:
 
 
 @pytest.fixture
-def before(clone: Path) -> dict[str, object]:
+def before(clone: Path) -> dict[str, Any]:
     # What an earlier test interrupted and DVC's run cache then made up for.
     shutil.rmtree(clone / ".partial", ignore_errors=True)
-    call(clone, DVC, "repro")
+    if call(clone, "git", "status", "--porcelain") or not whole(clone):  # it failed half-way
+        call(clone, "git", "checkout", "--quiet", "--", ".")
+        call(clone, DVC, "repro")
     return outs(clone)
 
 
+def whole(clone: Path) -> bool:
+    return all((clone / out["path"]).exists() for made in outs(clone).values() for out in made)
+
+
 def test_a_kill_at_a_random_moment_of_every_stage_leaves_no_trace(
-    clone: Path, before: dict[str, object]
+    clone: Path, before: dict[str, Any]
 ) -> None:
+    """Outputs are hard links into DVC's cache, where the disk has them: read-only, and shared."""
+    call(clone, DVC, "config", "--local", "cache.type", "hardlink")
+    call(clone, DVC, "checkout", "--relink")
+    images = (clone / "data/images.npy").stat()
+    assert images.st_nlink > 1
+    assert not images.st_mode & 0o222
     moments = random.Random(0)
     for stage in reversed(STAGES):  # a killed stage has no outputs for those that follow
         process = start(clone, stage)
@@ -70,6 +85,7 @@ def test_a_kill_at_a_random_moment_of_every_stage_leaves_no_trace(
         mend_lock(clone)
     call(clone, DVC, "repro", "--no-run-cache")
     assert outs(clone) == before
+    assert list(damaged_cache(clone)) == []
     assert "Running stage" not in call(clone, DVC, "repro")
 
 
@@ -82,7 +98,7 @@ def test_a_kill_at_a_random_moment_of_every_stage_leaves_no_trace(
     ],
 )
 def test_a_stage_ends_with_the_dvc_that_started_it(
-    clone: Path, before: dict[str, object], stage: str, launcher: str
+    clone: Path, before: dict[str, Any], stage: str, launcher: str
 ) -> None:
     change_params(clone, train={"launcher": launcher})
     process = start(clone, stage)
@@ -97,7 +113,7 @@ def test_a_stage_ends_with_the_dvc_that_started_it(
 
 @pytest.mark.parametrize("stage", ["remove_hair", "train"])
 def test_ctrl_c_is_one_line_and_leaves_no_half_output(
-    clone: Path, before: dict[str, object], stage: str
+    clone: Path, before: dict[str, Any], stage: str
 ) -> None:
     process = start(clone, stage)
     wait_until(at_work(clone, stage), process)
@@ -106,13 +122,13 @@ def test_ctrl_c_is_one_line_and_leaves_no_half_output(
     assert process.returncode != 0
     assert f"{stage}: interrupted; the next run goes on from here" in errors
     assert "Traceback" not in errors
-    for out in before[stage]:  # type: ignore[attr-defined]
+    for out in before[stage]:
         assert not (clone / out["path"]).exists()
     call(clone, DVC, "repro")
     assert outs(clone) == before
 
 
-def test_of_two_runs_at_once_one_says_so(clone: Path, before: dict[str, object]) -> None:
+def test_of_two_runs_at_once_one_says_so(clone: Path, before: dict[str, Any]) -> None:
     change_params(clone, epochs=5000)  # the first is still at work when the second gives up
     first = start(clone, "train")
     wait_until(at_work(clone, "train"), first)
@@ -131,7 +147,7 @@ def test_of_two_runs_at_once_one_says_so(clone: Path, before: dict[str, object])
 
 @pytest.mark.parametrize("stage", ["remove_hair", "resize", "train"])
 def test_a_full_disk_is_one_line_and_leaves_no_output(
-    clone: Path, before: dict[str, object], stage: str, tmp_path: Path
+    clone: Path, before: dict[str, Any], stage: str, tmp_path: Path
 ) -> None:
     """Unfinished work on a file system of 64 kB, in a mount namespace of its own."""
     setup = 'mount -t tmpfs -o size=64k none .partial && exec "$@"'

@@ -1,7 +1,6 @@
 """The pipeline as a person runs it: `dvc` in a fresh clone, on a small sample."""
 
 import csv
-import hashlib
 import json
 import shutil
 import sys
@@ -20,7 +19,6 @@ from tests.stages.clones import (
     SMALL,
     call,
     change_params,
-    copied,
     kill,
     lock,
     start,
@@ -70,28 +68,6 @@ def test_only_what_a_change_concerns_runs_again(clone: Path) -> None:
     change_params(clone, evaluate={"resamples": 100})
     assert ran[0] == "evaluate"
     assert set(ran) == {"evaluate", "report"}
-
-
-@pytest.mark.slow
-def test_outputs_are_the_same_bytes_when_made_again(made: Path, tmp_path: Path) -> None:
-    """Forced, without the run cache, with other wall times: git and DVC's cache see no change.
-
-    Outputs are hard links into the cache, where the disk has them: read-only, and shared.
-    """
-    clone = copied(made, tmp_path / "clone")
-    assert call(clone, "git", "status", "--porcelain") == ""
-    call(clone, DVC, "config", "--local", "cache.type", "hardlink")
-    call(clone, DVC, "checkout", "--relink")
-    images = clone / "data/images.npy"
-    assert images.stat().st_nlink > 1
-    assert not images.stat().st_mode & 0o222
-    call(clone, DVC, "repro", "--force", "--no-run-cache")
-    assert lock(clone) == lock(made)
-    assert call(clone, "git", "status", "--porcelain") == ""
-    for path in (clone / ".dvc/cache/files/md5").rglob("*"):
-        if path.is_file() and path.suffix != ".dir":
-            digest = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
-            assert path.parent.name + path.name == digest
 
 
 def test_a_wrong_parameter_stops_the_first_stage_and_loses_nothing(clone: Path) -> None:
@@ -148,40 +124,32 @@ def test_a_killed_stage_goes_on_and_ends_the_same(
 
 
 @pytest.mark.slow
-def test_a_queue_of_two_models_and_two_seeds_gives_four_rows(clone: Path) -> None:
-    settings = ["-S", "model=harmonic,cnn", "-S", "seed=0,1"]
+def test_a_queue_of_two_models_gives_two_rows_their_difference_and_plots(clone: Path) -> None:
+    settings = ["-S", "model=harmonic,cnn", "-S", "seed=1"]
     call(clone, DVC, "exp", "run", "--queue", *settings, "evaluate")
     call(clone, DVC, "queue", "start")
     deadline = time.monotonic() + 600
-    while "Running" in (status := call(clone, DVC, "queue", "status")) or "Queued" in status:
-        assert time.monotonic() < deadline, status
-        time.sleep(3)
-    assert status.count("Success") == 4, status
+    finished = ["git", "for-each-ref", "--format=%(refname:lstrip=-1)", "refs/exps/*/*/*"]
+    while len(names := call(clone, *finished).split()) < 2:  # cheaper to ask than `dvc queue`
+        assert time.monotonic() < deadline, call(clone, DVC, "queue", "status")
+        time.sleep(1)
     rows = json.loads(call(clone, DVC, "exp", "show", "--json"))
     experiments = next(row for row in rows if row["rev"] != "workspace")["experiments"]
-    assert len(experiments) == 4
-    found = set()
+    assert len(experiments) == 2
+    found = {}
     for experiment in experiments:
         data = experiment["revs"][-1]["data"]
         params = data["params"]["params.yaml"]["data"]
         metrics = data["metrics"]["reports/metrics.json"]["data"]
-        found.add((params["model"], params["seed"], metrics["balanced_accuracy"]))
-    assert {row[:2] for row in found} == {
-        ("harmonic", 0), ("harmonic", 1), ("cnn", 0), ("cnn", 1),
-    }  # fmt: skip
-
-
-@pytest.mark.slow
-def test_an_experiment_changes_metrics_diff_and_plots_are_drawn(clone: Path) -> None:
-    call(clone, DVC, "exp", "run", "-S", "lr=0.003", "evaluate")
-    changes = json.loads(call(clone, DVC, "metrics", "diff", "--json"))
-    assert "log_loss" in changes["reports/metrics.json"]
+        found[params["model"], params["seed"]] = metrics["log_loss"]
+    assert set(found) == {("harmonic", 1), ("cnn", 1)}
+    changes = json.loads(call(clone, DVC, "metrics", "diff", "--json", *names))
+    compared = changes["reports/metrics.json"]["log_loss"]
+    assert {compared["old"], compared["new"]} == set(found.values())
     call(clone, DVC, "plots", "show")
     text = (clone / "dvc_plots/index.html").read_text(encoding="utf-8")
     for title in ("Loss", "Validation", "Confusion on the test set"):
         assert title in text
-    call(clone, "git", "checkout", "--quiet", "--", ".")
-    call(clone, DVC, "checkout")
 
 
 @pytest.mark.slow

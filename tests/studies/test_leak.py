@@ -47,12 +47,9 @@ def test_the_draw_follows_from_its_seed(lesions):
 
 
 @pytest.mark.slow
-def test_the_study_runs_resumes_and_sums_up(tmp_path, capsys):
-    from harmonic.sample.archive import fetch_sample
-
-    fetch_sample(tmp_path / "raw", tmp_path / "unfinished", images=400, seed=0)
-    options = ["leak", "--archive", str(tmp_path / "raw"), "--commit", "c0ffee"]
-    options += ["--work", str(tmp_path / "work"), "--runs", str(tmp_path / "runs")]
+def test_the_study_runs_resumes_and_sums_up(archive, work, tmp_path, capsys):
+    options = ["leak", "--archive", str(archive), "--commit", "c0ffee"]
+    options += ["--work", str(work), "--runs", str(tmp_path / "runs")]
     options += ["--seeds", "2", "--epochs", "1", "--width", "4", "--image-size", "28"]
     assert main(options) == 0
     assert capsys.readouterr().out.count("balanced accuracy") == 4

@@ -12,7 +12,6 @@ from harmonic.errors import InputError
 from harmonic.evaluation.run_folder import HEADLINE
 from harmonic.evaluation.runs import Run, read_runs, runs_table
 from harmonic.learning.checkpoint import save_checkpoint
-from harmonic.sample.archive import fetch_sample
 from studies import runner
 from studies.__main__ import main
 from studies.data import overridden
@@ -32,13 +31,6 @@ TINY = {
 }
 
 
-@pytest.fixture(scope="module")
-def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("archive")
-    fetch_sample(folder / "raw", folder / "unfinished", images=100, seed=1)
-    return folder / "raw"
-
-
 def run(archive: Path, folder: Path, *more: str) -> int:
     places = ["--work", str(folder / "work"), "--runs", str(folder / "runs")]
     return main(
@@ -55,6 +47,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("work")
 def test_one_folder_per_run_and_no_run_twice(
     archive: Path,
     tmp_path: Path,
@@ -108,6 +101,7 @@ def test_one_folder_per_run_and_no_run_twice(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("work")
 def test_a_run_killed_after_its_training_does_not_train_again(
     archive: Path, tmp_path: Path, monkeypatch
 ) -> None:
@@ -148,6 +142,7 @@ def test_a_run_killed_after_its_training_does_not_train_again(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("work")
 def test_a_search_never_reads_the_test_set(archive: Path, tmp_path: Path, monkeypatch) -> None:
     preset = Preset(TINY, {"harmonic": {}}, seeds=(0,), evaluated=False)
     monkeypatch.setitem(PRESETS, "tiny", preset)

@@ -16,7 +16,6 @@ from harmonic.data.classes import CLASSES
 from harmonic.errors import InputError
 from harmonic.evaluation.runs import read_runs
 from harmonic.nn import HarmonicConv2d, build_network, filter_bank
-from harmonic.sample.archive import fetch_sample
 from studies.__main__ import main
 from studies.runner import is_finished
 from studies.small_data.analysis import (
@@ -176,8 +175,9 @@ def test_ortho_starts_from_the_very_kernels_of_plain() -> None:
 
 
 @pytest.mark.slow
-def test_the_runs_take_what_the_search_found(tmp_path: Path, monkeypatch, capsys) -> None:
-    fetch_sample(tmp_path / "raw", tmp_path / "unfinished", images=300, seed=0)
+def test_the_runs_take_what_the_search_found(
+    archive: Path, work: Path, tmp_path: Path, monkeypatch, capsys
+) -> None:
     options = {"width": 4, "blocks": 1}
     monkeypatch.setitem(PRESETS, "small", Preset(28, "small", options, 16, 6, 6))
     for name, value in (("TRAINING", 3), ("VALIDATION", 2), ("LARGEST", 5), ("TEST", 20)):
@@ -186,8 +186,8 @@ def test_the_runs_take_what_the_search_found(tmp_path: Path, monkeypatch, capsys
     monkeypatch.setattr("studies.small_data.tasks.DECAYS", (0.001,))
 
     def study(what: str) -> str:
-        places = ["--work", str(tmp_path / "work"), "--runs", str(tmp_path / "runs")]
-        places += ["--archive", str(tmp_path / "raw"), "--commit", "c0ffee"]
+        places = ["--work", str(work), "--runs", str(tmp_path / "runs")]
+        places += ["--archive", str(archive), "--commit", "c0ffee"]
         assert main(["small-data", what, *places, "--arms", "plain-first", "--seeds", "0",
                      "--k", "5"]) == 0  # fmt: skip
         return capsys.readouterr().out
