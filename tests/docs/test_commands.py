@@ -22,7 +22,8 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 def commands_of(page: Path) -> list[str]:
     """What stands in shell blocks and, after a program's name, in backticks; `a && b` is two."""
     text = page.read_text(encoding="utf-8")
-    lines = "".join(re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)).splitlines()
+    blocks = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    lines = "".join(blocks).replace("\\\n", " ").splitlines()
     prose = " ".join(re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL).split())
     lines += re.findall(r"`((?:make|python|dvc) [^`]*)`", prose)
     joined = [part.strip() for line in lines for part in line.split(" #")[0].split("&&")]
