@@ -34,6 +34,7 @@ SETTINGS = {
     "batch_size": 32,
     "remove_hair.method": "none",
     "train.network": "post",
+    "train.width": 32,  # of `small` alone
     "train.precision": "bfloat16",
     "train.optimizer": "adam",
     "train.weight_decay": 0.0001,

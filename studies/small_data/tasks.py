@@ -31,6 +31,7 @@ from studies.small_data.arms import ARMS
 from studies.small_data.splits import LARGEST, TRAINING, Split, drawn, published
 
 GEMS: Overrides = {
+    "epochs": 14,  # of params.yaml, once; the steps of a preset say how long a run trains
     "train.schedule": "cosine",
     "train.warmup": 0.0,
     "train.clip": 1000.0,
