@@ -10,9 +10,9 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from harmonic.errors import InputError
+from harmonic.errors import InputError, one_line
 from harmonic.images.hair import METHODS
-from harmonic.model_file.description import Description, calibration_of, one_line
+from harmonic.model_file.description import Description, calibration_of
 from harmonic.model_file.onnx_file import INPUT, OUTPUT, read_onnx
 
 

@@ -144,11 +144,14 @@ def per_class_document(answers: Answers, weights: NDArray[np.float64]) -> pd.Dat
 
 
 def known_ends(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """95 % percentiles over the first axis where figures exist; NaN where none does."""
+    """95 % percentiles over the first axis where figures exist.
+
+    NaN where none does, and where all resamples agree: of so few cases no interval can be told.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
-        found: NDArray[np.float64] = np.nanquantile(values, QUANTILES, axis=0)
-    return found
+        low, high = np.nanquantile(values, QUANTILES, axis=0)
+    return np.where(low == high, np.nan, [low, high])
 
 
 def with_interval(name: str, values: NDArray[np.float64]) -> dict[str, float]:

@@ -122,11 +122,6 @@ def check_file(path: Path) -> None:
         raise InputError(f"model {path}: larger than {LARGEST_FILE} bytes")
 
 
-def one_line(error: Exception) -> str:
-    """What an error of a library says, for the line that names a model file."""
-    return " ".join(str(error).split())[:300] or type(error).__name__
-
-
 def read_description(text: str | None, name: str) -> Description:
     """The checked record of a model file. Raises InputError with one line naming `name`."""
     if text is None:

@@ -11,13 +11,12 @@ from pathlib import Path
 import onnx
 from google.protobuf.message import DecodeError
 
-from harmonic.errors import InputError
+from harmonic.errors import InputError, one_line
 from harmonic.model_file.description import (
     KEY,
     Description,
     check_file,
     check_seal,
-    one_line,
     read_description,
 )
 

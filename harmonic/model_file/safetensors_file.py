@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from harmonic.errors import InputError
+from harmonic.errors import InputError, one_line
 from harmonic.files import write_bytes
 from harmonic.model_file.description import (
     KEY,
@@ -21,7 +21,6 @@ from harmonic.model_file.description import (
     Storage,
     check_file,
     check_seal,
-    one_line,
     read_description,
     sealed,
 )

@@ -82,6 +82,7 @@ def test_a_test_set_without_melanoma_has_no_point_for_it(draw):
 def test_every_figure_of_a_class_has_an_interval_around_it(drawn):
     table = per_class_document(*drawn_answers(drawn, 200)).set_index("class")
     for name in ("sensitivity", "specificity", "npv", "f1", "auc", "average_precision"):
+        assert table[f"{name}_low"].notna().any(), name
         assert (table[f"{name}_low"] <= table[name]).all(), name
         assert (table[name] <= table[f"{name}_high"]).all(), name
     assert table.loc["nv", "sensitivity_high"] - table.loc["nv", "sensitivity_low"] < 0.2
@@ -92,8 +93,19 @@ def test_a_class_without_images_has_no_interval(recwarn):
     table = per_class_document(*drawn_answers(([0, 1], ["a", "b"], sure[[0, 1]]), 5))
     missing = table.set_index("class").loc["df"]
     assert missing[["sensitivity", "sensitivity_low", "auc_high"]].isna().all()
-    assert missing["specificity"] == missing["specificity_low"] == 1
+    assert missing["specificity"] == 1
     assert not recwarn.list
+
+
+def test_resamples_that_all_agree_tell_no_interval(drawn):
+    """All found of a dozen is not "1.00 [1.00, 1.00]"."""
+    sure = 0.94 * np.eye(7) + 0.01 * (1 - np.eye(7))
+    test = (drawn.labels, drawn.lesions, sure[drawn.labels])
+    table = per_class_document(*drawn_answers(test, 50))
+    assert (table.sensitivity == 1).all()
+    assert (
+        table[["sensitivity_low", "sensitivity_high", "auc_low", "f1_high"]].isna().all(axis=None)
+    )
 
 
 def test_subgroups_claim_nothing_under_twenty_images(drawn):
