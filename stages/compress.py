@@ -16,7 +16,7 @@ from typing import Any
 
 from torch import nn
 
-from harmonic.data.arrays import read_labelled_images
+from harmonic.data.arrays import data_digest, read_labelled_images
 from harmonic.deploy.compression import (
     accuracy_over_bytes,
     as_table,
@@ -29,6 +29,7 @@ from harmonic.deploy.predictor import OnnxPredictor, milliseconds
 from harmonic.deploy.variants import multiply_adds, outputs, parameters, variants
 from harmonic.learning.device import choose_device
 from harmonic.learning.fit import fine_tune
+from harmonic.model_file.description import check_data
 from harmonic.model_file.safetensors_file import load_model
 from stages.harness.exact import device_of
 from stages.harness.stage import Stage, run_stage
@@ -38,6 +39,8 @@ from stages.training import recipe_of
 def work(stage: Stage) -> None:
     params, settings = stage.params, stage.params.compress
     model, description = load_model(stage.reads.model)
+    digest = data_digest(stage.reads.images, stage.reads.split)
+    check_data(description, digest, str(stage.reads.model))
     data = read_labelled_images(stage.reads.images, stage.reads.split)
     training, validation, test = (data.part(name) for name in ("train", "val", "test"))
     device = choose_device(device_of(params))

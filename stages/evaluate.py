@@ -14,7 +14,7 @@ data/split.csv                 reports/predictions.csv           balanced rule, 
 import sys
 from functools import partial
 
-from harmonic.data.arrays import read_labelled_images
+from harmonic.data.arrays import data_digest, read_labelled_images
 from harmonic.data.metadata import read_index
 from harmonic.evaluation.answers import Answers
 from harmonic.evaluation.predictions import write_predictions
@@ -23,7 +23,7 @@ from harmonic.evaluation.run_folder import FIGURES, figures_apart
 from harmonic.evaluation.scores import scores_of
 from harmonic.learning.batches import predict_logits
 from harmonic.learning.device import choose_device
-from harmonic.model_file.description import calibration_of
+from harmonic.model_file.description import calibration_of, check_data
 from harmonic.model_file.safetensors_file import load_model
 from stages.harness.exact import device_of
 from stages.harness.partial import write_json
@@ -33,6 +33,8 @@ from stages.harness.stage import Stage, run_stage
 def work(stage: Stage) -> None:
     settings = stage.params.evaluate
     model, description = load_model(stage.reads.model)
+    digest = data_digest(stage.reads.images, stage.reads.split)
+    check_data(description, digest, str(stage.reads.model))
     device = choose_device(device_of(stage.params))
     data = read_labelled_images(stage.reads.images, stage.reads.split)
     calibration = calibration_of(description, str(stage.reads.model))

@@ -107,6 +107,14 @@ class Planned:
     def params(self, archive: Path) -> Tree:
         return overridden({**self.shared, **self.overrides, "archive": str(archive)})
 
+    @property
+    def rows_digest(self) -> str | None:
+        """Of which images are in which set, where the run divides them by itself."""
+        if self.rows is None:
+            return None
+        told = b"".join(name.encode() + self.rows[name].tobytes() for name in sorted(self.rows))
+        return hashlib.sha256(told).hexdigest()[:12]
+
     def plan(self, params: Params) -> Plan:
         plan = plan_of(params)
         return replace(
@@ -139,7 +147,7 @@ def do(run: Planned, places: Places) -> str:
             section, _, name = key.partition(".")
             tree.setdefault(section, {})[name] = value
         named = {"study": run.study, "arm": run.arm, "seed": run.seed, "fold": run.fold}
-        named |= {"commit": places.commit, "data": images.digest}
+        named |= {"commit": places.commit, "data": images.digest, "rows": run.rows_digest}
         write_run(
             run.folder(places.runs),
             params=tree | {"archive": places.archive.name},  # without this machine's folders
@@ -167,9 +175,12 @@ def is_finished(run: Planned, runs: Path, digest: str | None = None) -> bool:
         found = then.get(key, "not there" if key in {**run.overrides, **run.own} else value)
         if found != value and key not in run.shared and key.partition(".")[0] not in BESIDE:
             raise InputError(f"{folder}: is of {key} {found}, this is of {value}; move it away")
-    data = json.loads((folder / "run.json").read_text(encoding="utf-8")).get("data")
+    record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    data = record.get("data")
     if digest is not None and data != digest:
         raise InputError(f"{folder}: is of data {data}, these are {digest}; move it away")
+    if record.get("rows", run.rows_digest) != run.rows_digest:
+        raise InputError(f"{folder}: is of other images of these data; move it away")
     return True
 
 
@@ -184,7 +195,7 @@ def listed(run: Planned, runs: Path) -> str:
 
 def work_folder(run: Planned, places: Places, digest: str) -> Path:
     """Where the run does its unfinished work: other parameters or other code have another."""
-    told = [places.commit, run.params(places.archive), run.own]
+    told = [places.commit, run.params(places.archive), run.own, run.rows_digest]
     own = hashlib.sha256(json.dumps(told, sort_keys=True, default=dict).encode()).hexdigest()[:8]
     return places.work / run.study / digest / f"{run.name}-{own}"
 

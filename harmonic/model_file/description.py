@@ -142,6 +142,16 @@ def read_description(text: str | None, name: str) -> Description:
     return description
 
 
+def check_data(description: Description, digest: str, name: str) -> None:
+    """Raises InputError where the network was trained on other data, or on these split apart."""
+    trained_on = description.provenance.get("data", digest)
+    if trained_on != digest:
+        raise InputError(
+            f"model {name}: was trained on data {trained_on}, these are {digest}: images of its "
+            "training may be among those it is to be tested on; train it again"
+        )
+
+
 def calibration_of(description: Description, name: str) -> Calibration:
     """Raises InputError where the network was never calibrated."""
     if description.calibration is None:

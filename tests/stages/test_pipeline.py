@@ -70,6 +70,21 @@ def test_only_what_a_change_concerns_runs_again(clone: Path) -> None:
     assert set(ran) == {"evaluate", "report"}
 
 
+@pytest.mark.slow
+def test_a_network_is_not_tested_on_what_it_was_trained_on(clone: Path) -> None:
+    """Another split, and the stages after training alone: test images would be known ones."""
+    change_params(clone, split={"seed": 5})
+    call(clone, DVC, "repro", "--single-item", "split")
+    before = (clone / "reports/metrics.json").read_bytes()
+    for stage in ("evaluate", "compress"):
+        done = tried(clone, DVC, "repro", "--single-item", stage)
+        assert done.returncode != 0
+        assert f"{stage}: model models/model.safetensors: was trained on data " in done.stderr
+    assert (clone / "reports/metrics.json").read_bytes() == before
+    call(clone, "git", "checkout", "HEAD", "--", "params.yaml", "dvc.lock")
+    call(clone, DVC, "checkout")
+
+
 def test_a_wrong_parameter_stops_the_first_stage_and_loses_nothing(clone: Path) -> None:
     before = (clone / "dvc.lock").read_bytes()
     done = tried(clone, DVC, "exp", "run", "-S", "download.images=many")

@@ -18,7 +18,7 @@ from studies.data import overridden
 from studies.pages.search import best_rates, searched
 from studies.preset_runs import runs_of
 from studies.presets import PRESETS, RATES, Preset
-from studies.runner import Places, is_finished, work_folder
+from studies.runner import Places, Planned, is_finished, work_folder
 
 RUNS = Path(__file__).resolve().parents[2] / "results/runs"
 TINY = {
@@ -96,7 +96,7 @@ def test_one_folder_per_run_and_no_run_twice(
     # Other parameters or data have another folder, or are refused: nothing is written over.
     monkeypatch.setitem(PRESETS, "tiny", Preset(TINY | {"lr": 0.002}, arms, seeds=(0,)))
     assert run(archive, tmp_path) == 1
-    assert "is of lr 0.001, this is of 0.002; move it away" in capsys.readouterr().out
+    assert "is of lr 0.003, this is of 0.002; move it away" in capsys.readouterr().out
     assert contents(tmp_path / "runs") == after
 
 
@@ -270,3 +270,24 @@ def test_all_runs_come_out_as_one_table(capsys) -> None:
     table = pd.read_csv(io.StringIO(capsys.readouterr().out))
     assert len(table) == 9 + 12
     assert {"balanced_accuracy", "commit", "params.model", "seconds"} <= set(table)
+
+
+def test_a_run_on_other_images_of_the_same_data_is_another(tmp_path: Path) -> None:
+    """Two sets of split files under one name: neither finished nor unfinished work is shared."""
+    places = Places(tmp_path / "archive", tmp_path / "work", tmp_path / "runs", "c0ffee")
+    rows = {name: np.arange(number, number + 3) for number, name in enumerate(("train", "val"))}
+    one, other = (
+        Planned("tiny", "harmonic", 0, {}, rows=sets)
+        for sets in (rows, rows | {"val": np.arange(9)})
+    )
+    assert work_folder(one, places, "d") != work_folder(other, places, "d")
+    folder = one.folder(places.runs)
+    folder.mkdir(parents=True)
+    (folder / "params.yaml").write_text("{}\n")
+    for record in ({"data": "d", "rows": one.rows_digest}, {"data": "d"}):  # older ones lack it
+        (folder / "run.json").write_text(json.dumps(record))
+        assert is_finished(one, places.runs, "d")
+    assert is_finished(other, places.runs, "d")
+    (folder / "run.json").write_text(json.dumps({"data": "d", "rows": one.rows_digest}))
+    with pytest.raises(InputError, match="is of other images of these data; move it away"):
+        is_finished(other, places.runs, "d")
