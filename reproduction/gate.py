@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harmonic.errors import InputError
+from reproduction.bytecode import stale_bytecode
 from reproduction.check import dvc_environment, run
 from reproduction.compare import changed
 from reproduction.environment import RECORD, code_digests, pins, requirements
@@ -54,7 +55,7 @@ def text_of(root: Path, path: str | Path) -> str:
 
 def code_that_no_stage_lists(root: Path) -> Iterator[str]:
     """What can be imported from the top folder by mistake, and imports that dvc.yaml lacks."""
-    if found := list(strangers(root)):
+    if found := [*strangers(root), *stale_bytecode(root)]:
         yield from found
         return
     shared = shared_code(root)

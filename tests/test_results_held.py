@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
@@ -16,16 +17,20 @@ from harmonic.data.classes import CLASSES
 from harmonic.data.lesions import known_pairs, lesion_groups
 from harmonic.data.originals import label_digest, read_manifest
 from harmonic.data.split import split_fold, split_groups
+from harmonic.deploy.int8 import export_int8
+from harmonic.deploy.variants import BINARIES
 from harmonic.errors import InputError
 from harmonic.evaluation.contradictions import contradictions, determined
 from harmonic.evaluation.figures import checked_figure, range_of
 from harmonic.evaluation.predictions import KEPT_ROUNDING
 from harmonic.evaluation.runs import Run, read_runs
-from harmonic.nn.networks import build_network
+from harmonic.model_file.description import Storage
+from harmonic.model_file.safetensors_file import described_network, save_stored
 from studies.compression.page import over_seeds, scored
 from studies.leak.design import leak_design
 from studies.pages.reading import kept_answers, runs_of_study, scores_of
 from studies.post_protocol.protocol import independent_draws
+from tests.deploy.conftest import describe
 
 RESULTS = Path(__file__).parents[1] / "results"
 FOLDS = ("1c7c55aa07d5", "e64e0b7a6602", "1ab08a0490e9", "ec70c331d91b", "469adb6918a5")
@@ -268,12 +273,30 @@ def test_what_training_had_seen_is_what_the_draws_of_the_protocol_say():
 
 
 @cache
-def parameters_of(conv: str, level: int | str | None) -> int:
-    network = build_network("small", conv=conv, level=level, width=32, blocks=1)
-    return sum(weights.numel() for weights in network.parameters())
+def made_small(conv: str, level: int | str | None, weights: str) -> tuple[int, int]:
+    """Parameters and bytes of a network stored so; what its weights are changes neither."""
+    kind = weights if weights in BINARIES else "none"
+    options = {"level": level, "width": 32, "blocks": 1, "binarize": kind}
+    described = describe(conv=conv, options=options, image_size=64)
+    model = described_network(described).eval()
+    parameters = sum(weights.numel() for weights in model.parameters())
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "file"
+        if weights == "int8":
+            export_int8(model, described, path, np.zeros((1, 64, 64, 3), np.uint8))
+        else:
+            save_stored(path, model, described, STORAGE.get(weights, "float32"))
+        return parameters, path.stat().st_size
 
 
-def test_parameters_of_smaller_files_are_those_of_the_network():
+STORAGE: dict[str, Storage] = {"bfloat16": "bfloat16", **dict.fromkeys(BINARIES, "packed")}
+SAID = 300
+"""Bytes by which what a file says of its network may differ."""
+GRAPH = 6000
+"""Bytes by which graphs of several versions of the quantiser differ."""
+
+
+def test_parameters_and_bytes_of_smaller_files_are_those_of_the_network():
     for run in runs_of_study(RESULTS, "small-compressed", answers=False):
         params = YAML(typ="safe", pure=True).load(run.folder / "params.yaml")
         weights, level = params["compressed"]["weights"], params["train"]["level"]
@@ -281,7 +304,10 @@ def test_parameters_of_smaller_files_are_those_of_the_network():
         if cut:  # a plain network becomes a harmonic one
             level = weights if weights == "progressive" else int(weights.removeprefix("level "))
         conv = "harmonic" if cut or params["model"] == "harmonic" else "plain"
-        assert run.record["parameters"] == parameters_of(conv, level), run.name
+        parameters, size = made_small(conv, level, weights)
+        assert run.record["parameters"] == parameters, run.name
+        slack = GRAPH if weights == "int8" else SAID
+        assert run.record["bytes"] == pytest.approx(size, abs=slack), run.name
 
 
 def test_the_leak_has_the_figures_of_its_answers():

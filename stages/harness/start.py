@@ -22,6 +22,7 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 def start() -> None:
     """Check what every stage relies on, and make this process the one that the stage needs."""
     os.environ.pop("MPLBACKEND", None)  # a notebook's stops the import, and no window is opened
+    os.environ["TORCH_DEVICE_BACKEND_AUTOLOAD"] = "0"  # torch would run any package's plugin
     name = sys.orig_argv[sys.orig_argv.index("-m") + 1].removeprefix("stages.")
     parser = ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))

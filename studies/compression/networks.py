@@ -15,13 +15,14 @@ from torch import nn
 
 from harmonic.data.arrays import LabelledImages
 from harmonic.data.classes import CLASSES
+from harmonic.data.metadata import read_table
 from harmonic.deploy.compression import AFTER, TRAINED, balanced_choice
 from harmonic.deploy.variants import BINARIES, Variant, outputs, parameters, stored, variants
 from harmonic.errors import InputError
 from harmonic.evaluation.run_folder import folder_name, write_run
 from harmonic.evaluation.runs import Run, read_runs
 from harmonic.learning.device import choose_device
-from harmonic.learning.fit import MODEL, fine_tune
+from harmonic.learning.fit import HISTORY, MODEL, fine_tune
 from harmonic.model_file.description import Description, Storage
 from harmonic.model_file.safetensors_file import load_model
 from harmonic.nn.binary import quantised_layers
@@ -34,6 +35,8 @@ BASES = ("harmonic", "cnn")
 FAMILIES = ("level", "binary", "ternary")
 """What an arm's name says after its base, where it was trained in a smaller form."""
 CALIBRATION_IMAGES = 128
+TOLD = ("val_balanced_accuracy", "val_macro_auc")
+"""What run.json says of the best epoch, as the history does."""
 
 
 @dataclass(frozen=True)
@@ -83,13 +86,25 @@ def chosen_runs(runs: Sequence[Run], preset: str, data: str | None, work: Path) 
     found = []
     for run in chosen:
         place = work / preset / sets[0] / folder_name(run.traits["arm"], run.seed)
-        places = list(place.parent.glob(f"{place.name}-*/{MODEL}"))
-        if len(places) != 1:
+        places = [one.parent for one in place.parent.glob(f"{place.name}-*/{MODEL}")]
+        trained = [one for one in places if was_trained_in(run, one)]
+        if len(trained) != 1:
             raise InputError(
-                f"{place}-*: {len(places)} networks, one is needed; --work names the folder of runs"
+                f"{place}-*: {len(trained)} networks of this run, by their {HISTORY}, one is "
+                "needed; --work names the folder of runs"
             )
-        found.append(Network(run, places[0].parent))
+        found.append(Network(run, trained[0]))
     return sorted(found, key=lambda one: (bool(one.form), one.arm, one.run.seed))
+
+
+def was_trained_in(run: Run, work: Path) -> bool:
+    """Whether the history in a folder of unfinished work is that of which run.json tells."""
+    if not (work / HISTORY).is_file():
+        return False
+    history = read_table(work / HISTORY, ("epoch", *TOLD)).astype(float)
+    found = history[history.epoch == run.record.get("best_epoch")]
+    told = [[run.record.get(name) for name in TOLD]]
+    return len(history) == run.record.get("epochs") and found[[*TOLD]].values.tolist() == told
 
 
 def files_of(

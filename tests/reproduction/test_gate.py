@@ -1,6 +1,8 @@
 """The gate in a fresh clone without data: it passes, and each way to break the record is named."""
 
 import json
+import os
+import py_compile
 import re
 from collections.abc import Callable
 from importlib.machinery import EXTENSION_SUFFIXES
@@ -72,6 +74,24 @@ def test_a_file_that_python_would_import_by_mistake_is_named(clone: Path) -> Non
     (clone / "torch.py").touch()
     (found,) = code_that_no_stage_lists(clone)
     assert found.startswith(f"{clone / 'torch.py'} ")
+
+
+def test_compiled_code_of_what_its_source_was_is_named(clone: Path) -> None:
+    """Changed, run and put back with its time, as `cp -p` does: Python runs what is compiled."""
+    source = clone / "harmonic/images/resize.py"
+    before, times = source.read_bytes(), source.stat()
+    compiled = py_compile.compile(str(source), doraise=True)
+    assert list(code_that_no_stage_lists(clone)) == []
+    change(source, "np.round(", "np.floor(")
+    os.utime(source, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert py_compile.compile(str(source), doraise=True) == compiled
+    source.write_bytes(before)
+    os.utime(source, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert list(code_that_no_stage_lists(clone)) == [
+        f"{compiled} is not what resize.py compiles to; remove it"
+    ]
+    os.utime(source, (0, 0))  # Python would not run it any more
+    assert list(code_that_no_stage_lists(clone)) == []
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import os
 import py_compile
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -22,9 +23,12 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def start(folder: Path, **extra: str) -> str:
+SPLIT = "split --index none --split s"
+
+
+def start(folder: Path, command: str = SPLIT, **extra: str) -> str:
     """What a stage says that lacks its input."""
-    words = [sys.executable, "-m", "stages.split", "--index", "none", "--split", "s"]
+    words = [sys.executable, "-m", *f"stages.{command}".split()]
     done = subprocess.run(
         words, cwd=folder, env=os.environ | extra, capture_output=True, text=True, check=False
     )
@@ -80,12 +84,45 @@ def test_compiled_code_without_a_source(project: Path, name: str) -> None:
     assert f"{name} has no source in the project, but Python runs it" in start(project)
 
 
-def test_a_file_in_pythonpath_that_hides_a_module(project: Path, tmp_path: Path) -> None:
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    (elsewhere / "scipy.py").touch()
-    said = start(project, PYTHONPATH=str(elsewhere))
-    assert f"scipy.py hides the installed scipy; take {elsewhere} out of PYTHONPATH" in said
+@pytest.mark.parametrize("name", ["scipy.py", "numexpr.py", "cv2/__init__.py", "json.pyc"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_module_in_pythonpath_that_is_not_the_projects(
+    project: Path, tmp_path: Path, name: str, packed: bool
+) -> None:
+    """Whether it hides an installed one, or is one that a library uses where it is there."""
+    place = tmp_path / "elsewhere"
+    (place / name).parent.mkdir(parents=True)
+    (place / name).touch()
+    if packed:
+        place = Path(shutil.make_archive(str(place), "zip", place))
+    said = start(project, PYTHONPATH=str(place))
+    assert f"`import {Path(name).parts[0].split('.')[0]}` finds a file in {place}, which" in said
+    assert f"take {place} out of PYTHONPATH" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "refused"),
+    [
+        ("evil.egg-info/entry_points.txt", True),
+        ("torch-9.dist-info/METADATA", True),
+        ("harmonic_networks.egg-info/entry_points.txt", True),
+        ("harmonic_networks.egg-info/PKG-INFO", False),
+    ],
+)
+def test_metadata_of_a_package_in_the_top_folder(project: Path, name: str, refused: bool) -> None:
+    place = project / name
+    place.parent.mkdir()
+    place.touch()
+    assert (f"{place.parent} tells Python of a package" in start(project)) == refused
+
+
+def test_torch_loads_no_plugin_in_a_stage(project: Path, tmp_path: Path) -> None:
+    about = tmp_path / "elsewhere/evil.egg-info"
+    about.mkdir(parents=True)
+    (about / "entry_points.txt").write_text("[torch.backends]\nevil = nowhere:go\n")
+    train = "train --images none --split s --model m --history h --first-batch f"
+    said = start(project, train, PYTHONPATH=str(about.parent))
+    assert "train: --images none is not there" in said
 
 
 def test_the_code_of_another_clone_is_refused(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The table over seeds: which runs it takes, what it holds them against."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +22,11 @@ from studies.pages.reading import runs_of_study
 from tests.deploy.conftest import describe, photograph, trained
 
 RESULTS = Path(__file__).parents[2] / "results"
+HISTORY = pd.DataFrame(
+    {"epoch": [1, 2], "val_balanced_accuracy": [0.5, 0.625], "val_macro_auc": [0.75, 0.875]}
+)
+TRAINED = {"epochs": 2, "best_epoch": 2, **HISTORY.iloc[1, 1:]}
+"""What run.json says of that history."""
 ARMS = {
     "cnn": {"conv": "plain", "options": {"width": 4}},
     "harmonic": {"options": {"width": 4}},
@@ -50,11 +56,13 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
             pd.DataFrame(rows).to_csv(place / "data/split.csv", index=False)
             description = describe(**changes)
             save_model(place / MODEL, trained(description).state_dict(), description)
+            HISTORY.to_csv(place / "history.csv", index=False)
             base = "cnn" if arm == "cnn" else "harmonic"
             write_run(
                 folder / f"runs/small/{arm}-seed{seed}",
                 params=overridden({"seed": seed, "model": base}),
-                record={"study": "small", "arm": arm, "seed": seed, "commit": "0", "data": "abc"},
+                record={"study": "small", "arm": arm, "seed": seed, "commit": "0", "data": "abc"}
+                | TRAINED,
                 figures={},
             )
     return folder
@@ -100,11 +108,29 @@ def test_runs_that_cannot_be_compared_are_refused(study: Path, tmp_path: Path) -
     for some, data, part in (
         ([], None, "no run of small"),
         ([*runs, *other], None, "are of data abc, def"),
-        ([*runs, *other], "def", "0 networks, one is needed"),
+        ([*runs, *other], "def", "0 networks of this run, by their history.csv, one is needed"),
     ):
         with pytest.raises(InputError, match=part):
             chosen_runs(some, "small", data, study / "work")
     assert main(["compress", "small", "--runs", str(tmp_path), "--commit", "0"]) == 1
+
+
+def test_a_network_of_another_training_is_not_taken_for_that_of_a_run(
+    study: Path, tmp_path: Path
+) -> None:
+    """Beside the run's own, or instead of it."""
+    runs = [folder_run(study / "runs/small/cnn-seed0")]
+    work = tmp_path / "small/abc"
+    own = shutil.copytree(study / "work/small/abc/cnn-seed0-0123abcd", work / "cnn-seed0-0123abcd")
+    for name in ("a", "b"):
+        (work / f"cnn-seed0-{name}").mkdir()
+        (work / f"cnn-seed0-{name}" / MODEL).touch()
+    HISTORY.assign(val_macro_auc=0.875001).to_csv(work / "cnn-seed0-b/history.csv", index=False)
+    (network,) = chosen_runs(runs, "small", None, tmp_path)
+    assert network.work == own
+    shutil.rmtree(own)
+    with pytest.raises(InputError, match=r"cnn-seed0-\*: 0 networks of this run, by their history"):
+        chosen_runs(runs, "small", None, tmp_path)
 
 
 def test_files_made_with_other_options_are_refused() -> None:
