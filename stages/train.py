@@ -13,7 +13,7 @@ from functools import partial
 import torch
 
 from harmonic.data.arrays import data_digest, read_labelled_images
-from harmonic.learning.fit import fit
+from harmonic.learning.fit import FIRST_BATCH, HISTORY, MODEL, fit
 from harmonic.learning.memory import peak_memory
 from stages.harness.exact import device_of
 from stages.harness.stage import Stage, run_stage
@@ -33,6 +33,8 @@ def work(stage: Stage) -> None:
     )
     if fitted is None:
         return
+    for written, place in zip((MODEL, HISTORY, FIRST_BATCH), WRITES, strict=True):
+        (stage.partial / written).rename(getattr(stage.writes, place))
     trained, device = fitted.trained, fitted.processes.device
     stage.log["device"] = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
     stage.log["images_per_second"] = round(trained.images_per_second, 1)

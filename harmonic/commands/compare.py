@@ -42,10 +42,12 @@ def run(options: argparse.Namespace) -> None:
     )
     if options.plot is not None and options.plot.suffix != ".svg":
         raise ValueError(f"--plot {options.plot}: must end in .svg")
+    from harmonic.evaluation.bootstrap import check_resamples
     from harmonic.evaluation.comparison import compare, shared_metrics
     from harmonic.evaluation.comparison_text import comparison_text
     from harmonic.evaluation.runs import read_runs
 
+    check_resamples("--resamples", options.resamples)
     runs = read_runs(options.runs, options.truth)
     if options.only is not None:
         runs = [one for one in runs if options.only in named(one.test_set)]

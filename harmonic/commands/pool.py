@@ -32,6 +32,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 def run(options: argparse.Namespace) -> None:
     if options.output.exists() and not options.output.is_dir():
         raise ValueError(f"--output {options.output}: is a file, give a folder")
+    from harmonic.evaluation.bootstrap import check_resamples
     from harmonic.evaluation.pooling import (
         check_all_answered,
         pooled_answers,
@@ -50,6 +51,7 @@ def run(options: argparse.Namespace) -> None:
         used=files_read(options.runs, options.truth),
         force=options.force,
     )
+    check_resamples("--resamples", options.resamples)
     answers = pooled_answers(read_runs(options.runs, options.truth))
     if options.truth is not None:
         check_all_answered(answers, options.truth)

@@ -66,21 +66,23 @@ def parse_table(content: bytes, name: str, columns: Sequence[str]) -> pd.DataFra
     Cells are separated by that of SEPARATORS that is most frequent in the header. The index has the
     number of the line on which each row begins.
 
-    Raises InputError, naming `name`, where it is no table, lacks one of `columns` or any row, has
-    two rows for one image_id, or a dx that is none of CLASSES.
+    Raises InputError, naming `name`, where it is no table, has a row that is shorter or longer than
+    the header, lacks one of `columns` or any row, has one of `columns` twice, two rows for one
+    image_id, or a dx that is none of CLASSES.
     """
     try:
         text = content.decode("utf-8-sig")
         separator = max(SEPARATORS, key=text.lstrip().partition("\n")[0].count)
         (_, header), *rows = numbered_rows(io.StringIO(text, newline=""), separator)
         for line, row in rows:
-            if any(row[len(header) :]):
+            if len(row) < len(header) or any(row[len(header) :]):
                 raise ValueError(f"line {line} has {len(row)} cells, the header {len(header)}")
     except ValueError as error:
         raise InputError(f"{name}: not a readable CSV table ({error})") from None
-    filled = [(row + [""] * len(header))[: len(header)] for _, row in rows]
+    if twice := [column for column in columns if header.count(column) > 1]:
+        raise InputError(f"{name}: column {', '.join(twice)} stands there twice; needed is one")
     lines = pd.Index([line for line, _ in rows])
-    table = pd.DataFrame(filled, lines, header, dtype=str)
+    table = pd.DataFrame([row[: len(header)] for _, row in rows], lines, header, dtype=str)
     table = table.loc[:, ~table.columns.duplicated()]
     if missing := [column for column in columns if column not in table.columns]:
         raise InputError(

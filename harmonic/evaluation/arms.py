@@ -48,7 +48,7 @@ def arm_name(run: Run, keys: Sequence[str]) -> str:
 
 
 def arms_of(runs: Sequence[Run], keys: Sequence[str]) -> list[Arm]:
-    """The runs by the name of their arm; raises InputError for two of one seed."""
+    """The runs by the name of their arm; raises InputError for two of one seed, or two kinds."""
     groups: dict[str, list[Run]] = {}
     for run in runs:
         groups.setdefault(arm_name(run, keys), []).append(run)
@@ -59,10 +59,27 @@ def arms_of(runs: Sequence[Run], keys: Sequence[str]) -> list[Arm]:
                 f"arm {name}: two runs of seed {min(twice)} on the test set {members[0].test_set}; "
                 "name one with --only or --arms, group with --by, or leave one out"
             )
+        check_kind(name, members)
     return [
         Arm(name, tuple(sorted(members, key=lambda run: run.seed)))
         for name, members in groups.items()
     ]
+
+
+def check_kind(name: str, runs: Sequence[Run]) -> None:
+    """Raises InputError where runs of the arm `name` differ in a parameter that two of them have.
+
+    One that an older run lacks tells nothing, nor does `download`: the data are the test set's.
+    """
+    first: dict[str, Run] = {}
+    for run in runs:
+        for key, value in run.kind.items():
+            other = first.setdefault(key, run)
+            if other.kind[key] != value and not key.startswith("download."):
+                raise InputError(
+                    f"arm {name}: run {run.name} has {key} {value}, run {other.name} "
+                    f"{other.kind[key]}; runs of an arm differ by seed and fold alone"
+                )
 
 
 def pool_folds(runs: Sequence[Run], keys: Sequence[str]) -> list[Run]:

@@ -30,6 +30,14 @@ LESION_METRICS = ("balanced_accuracy", "macro_f1", "macro_auc", "accuracy")
 QUANTILES = (0.025, 0.975)
 DIGITS = 4
 RESAMPLES_AT_ONCE = 250
+LEAST_RESAMPLES = 100
+"""Of an interval that is told: from fewer its ends are chance; params.yaml has the same bound."""
+
+
+def check_resamples(name: str, resamples: int) -> None:
+    """Raises InputError, naming the option, for fewer than LEAST_RESAMPLES."""
+    if resamples < LEAST_RESAMPLES:
+        raise InputError(f"{name} {resamples}: at least {LEAST_RESAMPLES}")
 
 
 def resampled_weights(

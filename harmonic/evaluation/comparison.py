@@ -70,8 +70,9 @@ def compare(
             any run has. Runs that have none of them are left out.
         resamples, seed: of the bootstrap over lesions.
 
-    Raises InputError for two runs of one arm and seed, an unknown trait, reference or metric, a run
-    without the first metric, and answers that do not give the metrics beside them.
+    Raises InputError for two runs of one arm and seed, an arm of two kinds, an unknown trait,
+    reference or metric, a run without the first metric, and answers that do not give the metrics
+    beside them.
     """
     metrics = shared_metrics(runs, metrics)
     runs = [run for run in runs if set(metrics) & set(run.metrics)]

@@ -29,7 +29,7 @@ IDENTITY = ("study", "arm", "seed")
 """What run.json says a run is, which traits hold beside the parameters."""
 ONE_KIND = (
     *("seed", "split.fold", "device", "exact", "archive", "train.launcher", "train.compile"),
-    *("remove_hair.cluster", "evaluate.resamples", "evaluate.seed"),
+    *("remove_hair.cluster", "evaluate.resamples", "evaluate.seed", "post_protocol.draw"),
 )
 ONE_KIND_SECTIONS = ("find_lr", "compress", "report")
 """Parameters in which runs of one kind may differ: chance, machine, and what is made of a run."""

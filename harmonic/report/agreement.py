@@ -38,7 +38,12 @@ Values = Mapping[str, Any]
 
 
 def differing(
-    file: str, given: Values, made: Values, atol: float = 0.0, rtol: float = 0.0
+    file: str,
+    given: Values,
+    made: Values,
+    atol: float = 0.0,
+    rtol: float = 0.0,
+    source: str = "when made again",
 ) -> list[str]:
     """A line for each value of a file that is not the one made again; interval ends come last."""
     lines = []
@@ -51,7 +56,7 @@ def differing(
             old, new = (
                 f"{one:.6g}" if isinstance(one, float) else one for one in (given[name], made[name])
             )
-            lines.append(f"{name} is {old} in {file}, but {new} when made again")
+            lines.append(f"{name} is {old} in {file}, but {new} {source}")
     more = len(lines) - SHOWN
     return [*lines[:SHOWN], f"{more} more values of {file}"] if more > 0 else lines
 

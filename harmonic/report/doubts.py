@@ -22,6 +22,7 @@ from harmonic.learning.objective import make_loss
 from harmonic.learning.settings import Averaging, Recipe, Schedule, Step
 from harmonic.model_file.description import Description, calibration_of
 from harmonic.report.agreement import (
+    differing,
     of_answers,
     of_fingerprint,
     of_history,
@@ -57,6 +58,7 @@ def doubts(
     trained_on = description.provenance.get("data")
     if trained_on not in (None, data_digest(files.images, files.split)):
         lines = ["split.csv and images.npy are not those that the model was trained on"]
+    lines += of_params(params, description)
     lines += of_fingerprint(contents.fingerprint, index)
     lines += of_lr_range(contents.lr_curve, contents.lr_suggestion, **params["find_lr"])
 
@@ -110,6 +112,25 @@ def doubts(
             loss_of(params, description, validation.labels, one_view),
         ),
     ]
+
+
+def of_params(params: Mapping[str, Any], description: Description) -> list[str]:
+    """The parameters are those of the network, as far as its file says them."""
+    train, calibration = params["train"], description.calibration
+    both = {
+        "model": (params["model"], "harmonic" if description.conv == "harmonic" else "cnn"),
+        "seed": (params["seed"], description.provenance.get("seed", params["seed"])),
+        "image_size": (params["image_size"], description.image_size),
+        "resize.aspect": (params["resize"]["aspect"], description.aspect),
+        "remove_hair.method": (params["remove_hair"]["method"], description.hair_method),
+        "evaluate.views": (params["evaluate"]["views"], calibration and calibration.views),
+        "train.network": (train["network"], description.network),
+        "train.imbalance": (train["imbalance"], description.imbalance),
+    }
+    options = description.options.items()
+    both |= {f"train.{name}": (train[name], value) for name, value in options if name in train}
+    given, made = ({name: pair[side] for name, pair in both.items()} for side in (0, 1))
+    return differing("params.yaml", given, made, source="in the model file")
 
 
 def loss_of(

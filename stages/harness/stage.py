@@ -88,7 +88,8 @@ def run_stage(
                 check(name, params, inputs, places)
             partial = Path(folder) / stage_digest(name, params, inputs.values())
             partial.mkdir(parents=True, exist_ok=True)
-            unfinished = {one: partial / place.name for one, place in places.items()}
+            # By option, as two places may have one name.
+            unfinished = {one: partial / f"{one}{place.suffix}" for one, place in places.items()}
             stage = Stage(name, params, Namespace(**inputs), Namespace(**unfinished), partial)
             work(stage) if follows else lead(stage, work, places)
     except InputError as error:

@@ -12,6 +12,7 @@ from harmonic.data.classes import CLASSES
 from harmonic.deploy.compression import Scores, scores_of_choice
 from harmonic.errors import InputError
 from harmonic.evaluation.answers import Answers, csv_table
+from harmonic.evaluation.arms import check_kind
 from harmonic.evaluation.difference import Difference
 from harmonic.evaluation.paired import paired_difference
 from harmonic.evaluation.runs import Run, read_runs
@@ -30,11 +31,16 @@ def runs_of_study(results: Path, study: str, *, answers: bool = True) -> list[Ru
 
 
 def by_arm(runs: Sequence[Run]) -> dict[str, list[Run]]:
-    """Runs of each arm, in the order they come, without those of folds."""
+    """Runs of each arm, in the order they come, without those of folds.
+
+    Raises InputError for an arm of two kinds.
+    """
     found: dict[str, list[Run]] = {}
     for run in runs:
         if run.fold is None:
             found.setdefault(run.traits["arm"], []).append(run)
+    for arm, members in found.items():
+        check_kind(arm, members)
     return found
 
 

@@ -97,13 +97,13 @@ CASES = [
     ),
     Case(
         "compare",
-        "harmonic compare fold0 fold1 fold2 --resamples 20 --force "
+        "harmonic compare fold0 fold1 fold2 --resamples 100 --force "
         "--markdown out/a.md --plot out/a.svg",
         ["out/a.md", "out/a.svg"],
     ),
     Case(
         "pool",
-        "harmonic pool fold0 fold1 fold2 --resamples 20 --force --output out",
+        "harmonic pool fold0 fold1 fold2 --resamples 100 --force --output out",
         [
             f"out/{name}"
             for name in (

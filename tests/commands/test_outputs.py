@@ -130,7 +130,7 @@ def test_export_over_a_hard_link_leaves_the_other_name_alone(
 def test_compare_writes_over_no_file_of_a_run(
     mine: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    runs = ["compare", "fold0", "fold1", "--resamples", "20"]
+    runs = ["compare", "fold0", "fold1", "--resamples", "100"]
     (mine / "table.csv").write_text("a,b\n")
     (mine / "link.svg").hardlink_to(mine / "fold0" / "reports" / "predictions.csv")
     before = contents(mine)
@@ -148,7 +148,7 @@ def test_compare_writes_over_no_file_of_a_run(
 
 
 def test_pool_writes_over_no_file_of_a_fold(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folds = ["pool", "fold0", "fold1", "fold2", "--resamples", "20", "--output"]
+    folds = ["pool", "fold0", "fold1", "fold2", "--resamples", "100", "--output"]
     (mine / "linked").mkdir()
     (mine / "linked" / "data").symlink_to(mine / "fold1" / "data")
     before = contents(mine)

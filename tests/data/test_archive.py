@@ -52,6 +52,19 @@ def test_zip_and_folder_give_the_same(tmp_path: Path, kind: str) -> None:
     }
 
 
+def test_how_many_images_no_row_names_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = {METADATA: TABLE, IMAGE: b"one", "a/ISIC_7.jpg": b"7", "b/ISIC_7.jpg": b"7"}
+    import_archives([make_zip(tmp_path / "a.zip", files)], tmp_path / "raw")
+    assert "no row of the table names, left aside: 1\n" in capsys.readouterr().out
+    (tmp_path / "more").mkdir()
+    import_archives(
+        [make_zip(tmp_path / "b.zip", {METADATA: TABLE, IMAGE: b"one"})], tmp_path / "more"
+    )
+    assert "left aside" not in capsys.readouterr().out
+
+
 def test_an_interrupted_import_goes_on(tmp_path: Path) -> None:
     archive = make_zip(tmp_path / "a.zip", {METADATA: TABLE, IMAGE: b"one"})
     raw = tmp_path / "raw"

@@ -47,6 +47,8 @@ def test_the_eighth_column_of_dataverse_is_dropped(tmp_path: Path) -> None:
         (HEADER + ROWS.replace("50.0", "old"), "line 2: age is 'old'; a number of years"),
         (HEADER + ROWS.replace("50.0", "-3"), "line 2: age is '-3'"),
         (HEADER + ROWS + "a,b,c,d,e,f,g,h,i,j\n", "not a readable CSV"),
+        (HEADER + ROWS + "HAM_3,ISIC_3,nv,histo,5", "line 4 has 5 cells, the header 7"),
+        ("dx," + HEADER + ROWS.replace("HAM", "mel,HAM"), "column dx stands there twice"),
     ],
 )
 def test_a_fault_is_named_with_line_and_value(tmp_path: Path, text: str, message: str) -> None:

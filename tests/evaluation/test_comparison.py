@@ -18,7 +18,7 @@ from harmonic.evaluation.pooling import pooled_answers
 from harmonic.evaluation.predictions import write_predictions
 from harmonic.evaluation.run_folder import folder_name, keep_truth, write_json, write_run
 from harmonic.evaluation.runs import read_runs, runs_table
-from studies.pages.reading import kept_answers
+from studies.pages.reading import by_arm, kept_answers
 
 NAMES = np.array(CLASSES)
 
@@ -90,7 +90,7 @@ def test_one_seed_tells_of_two_networks_only(results):
 def test_the_command_prints_writes_and_draws(results, tmp_path, capsys):
     files = {"--markdown": tmp_path / "c.md", "--plot": tmp_path / "c.svg"}
     options = [text for name, path in files.items() for text in (name, str(path))]
-    arguments = ["compare", str(results), "--resamples", "50", *options]
+    arguments = ["compare", str(results), "--resamples", "100", *options]
     assert main(arguments) == 0
     printed = capsys.readouterr().out
     assert files["--markdown"].read_text(encoding="utf-8") == printed
@@ -117,6 +117,23 @@ def test_folders_are_grouped_by_what_differs(tmp_path, draw, capsys):
         compare(runs, by=["model"])
     with pytest.raises(InputError, match="no colour to group by"):
         compare(runs, by=["colour"])
+
+
+def test_an_arm_of_two_kinds_is_refused_and_what_a_run_lacks_tells_nothing(results, tmp_path):
+    shutil.copytree(results.parent, tmp_path, dirs_exist_ok=True)
+    params = tmp_path / "runs/small/wide-seed2/params.yaml"
+    alike = params.read_text() + "archive: b.zip\nfind_lr: {steps: 30}\ndownload: {seed: 3}\n"
+    other = tmp_path / "runs/small/wide-seed1/params.yaml"
+    other.write_text(other.read_text() + "lr: 0.1\ndownload: {seed: 1}\n")
+    params.write_text(alike)
+    names = [str(tmp_path / "runs/small")]
+    assert len(compare(read_runs(names), resamples=20)[0].pairs) == 2
+    params.write_text(alike + "lr: 0.2\n")
+    words = r"arm wide: run wide-seed2 has lr 0\.2, run wide-seed1 0\.1; runs of an arm"
+    with pytest.raises(InputError, match=words):
+        compare(read_runs(names), resamples=20)
+    with pytest.raises(InputError, match=words):
+        by_arm(read_runs(names))
 
 
 def a_run(folder, test, model="cnn", level=None, seed=0, fold=None, first=0, ids=None):
@@ -162,7 +179,7 @@ def test_folds_are_pooled_into_one_evaluation(tmp_path, draw, capsys):
     assert answers.image_ids.tolist() == image_ids(first)
     assert answers.labels.tolist() == np.concatenate([test.labels for test in tests]).tolist()
     output = tmp_path / "pooled"
-    assert main(["pool", *names, "--output", str(output), "--resamples", "50"]) == 0
+    assert main(["pool", *names, "--output", str(output), "--resamples", "100"]) == 0
     metrics, figures = (
         json.loads((output / f"{name}.json").read_text()) for name in ("metrics", "figures")
     )
@@ -192,10 +209,12 @@ def test_bare_folders_whose_last_fold_is_missing_are_not_pooled(tmp_path, draw, 
         first += len(test.labels)
     pd.concat(truths).drop(columns="split").to_csv(tmp_path / "truth.csv", index=False)
     more = ["--output", str(tmp_path / "pooled"), "--truth", str(tmp_path / "truth.csv")]
-    assert main(["pool", *names[:2], *more, "--resamples", "20"]) == 1
+    assert main(["pool", *names, *more, "--resamples", "99"]) == 1
+    assert "--resamples 99: at least 100" in capsys.readouterr().err
+    assert main(["pool", *names[:2], *more, "--resamples", "100"]) == 1
     assert "in no fold's test set" in capsys.readouterr().err
     assert not (tmp_path / "pooled").exists()
-    assert main(["pool", *names, *more, "--resamples", "20"]) == 0
+    assert main(["pool", *names, *more, "--resamples", "100"]) == 0
 
 
 def test_lesions_in_two_folds_are_refused(tmp_path, draw):
@@ -243,6 +262,7 @@ def test_predictions_of_another_run_are_refused(tmp_path, draw):
         (["{runs}", "--only", "huge"], "--only huge"),
         (["{runs}", "--arms", "cnn,fnn"], "--arms fnn: no run of it; there are: cnn, "),
         (["{runs}", "--plot", "a.pdf"], "must end in .svg"),
+        (["{runs}", "--resamples", "99"], "--resamples 99: at least 100"),
         (["{runs}", "--markdown", "no/such/folder.md"], "--markdown"),
     ],
 )

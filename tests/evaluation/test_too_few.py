@@ -52,7 +52,7 @@ def test_seven_lesions_of_which_few_differ_tell_nothing(tmp_path, capsys, differ
         for seed in range(2)
     ]
     plot = tmp_path / "plot.svg"
-    assert main(["compare", *names, "--resamples", "50", "--plot", str(plot)]) == 0
+    assert main(["compare", *names, "--resamples", "100", "--plot", str(plot)]) == 0
     printed = capsys.readouterr().out
     lesions = "1 lesion" if differing == 1 else "5 lesions"
     assert f"too few to tell: {lesions} answered differently, at least 6 needed" in printed
@@ -78,7 +78,7 @@ def test_few_lesions_tell_nothing_whatever_the_figure(tmp_path, capsys, metric, 
         for model, answers in (("cnn", worse), ("harmonic", labels)):
             a_run(tmp_path / f"{model}{seed}", labels, answers, model, seed, labels.astype(str))
     names = [str(folder) for folder in sorted(tmp_path.iterdir())]
-    assert main(["compare", *names, "--metrics", metric, "--resamples", "50"]) == 0
+    assert main(["compare", *names, "--metrics", metric, "--resamples", "100"]) == 0
     printed = capsys.readouterr().out
     assert ("too few to tell" in printed) == (differing < 6)
     if differing < 6:
@@ -290,7 +290,7 @@ def test_pooled_folds_of_few_lesions_have_no_certain_interval(tmp_path, capsys):
         params.write_text(params.read_text() + f"split: {{folds: 2, fold: {fold}}}\n")
     names = [str(tmp_path / f"fold{fold}") for fold in range(2)]
     output = tmp_path / "pooled"
-    assert main(["pool", *names, "--output", str(output), "--resamples", "20"]) == 0
+    assert main(["pool", *names, "--output", str(output), "--resamples", "100"]) == 0
     assert "balanced accuracy 1.000 [too few lesions for an interval]" in capsys.readouterr().out
     assert not (output / "intervals.json").read_text().strip("{}\n")
     table = pd.read_csv(output / "per_class.csv")

@@ -4,15 +4,22 @@ import fcntl
 import json
 import tempfile
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
+from harmonic.data.classes import CLASSES
 from harmonic.errors import InputError
+from harmonic.model_file.safetensors_file import load_model
+from stages import train
 from stages.harness.params import load_params
 from stages.harness.partial import move_into_place, stage_digest
 from stages.harness.recorded import content_digest
 from stages.harness.stage import Stage, run_stage
+from tests.stages.clones import change_params
 
 ROOT = Path(__file__).parents[2]
 
@@ -48,6 +55,36 @@ def test_a_whole_result_is_moved_into_place_and_logged(project: Path) -> None:
     assert log["speed"] == 1
     assert log["stage"] == "split"
     assert [path.name for path in (project / ".partial/split").glob("*/*")] == ["done"]
+
+
+def test_two_places_of_one_name_are_two_files(project: Path) -> None:
+    def work(stage: Stage) -> None:
+        for name, place in vars(stage.writes).items():
+            place.write_text(name, encoding="utf-8")
+
+    words = ["--one", "a/p.csv", "--two", "b/p.csv"]
+    assert run_stage("split", work, writes=["one", "two"], argv=words) == 0
+    assert [Path(place).read_text(encoding="utf-8") for place in words[1::2]] == ["one", "two"]
+
+
+def test_training_by_hand_writes_where_it_is_told(project: Path, monkeypatch) -> None:
+    """Whatever the files are called there."""
+    small = {"network": "small", "width": 4, "level": 1}
+    change_params(project, exact=False, epochs=1, image_size=28, train=small)
+    pixels = np.random.default_rng(0).integers(0, 255, (21, 28, 28, 3), dtype=np.uint8)
+    np.save("images.npy", pixels)
+    ids = [f"ISIC_{number}" for number in range(21)]
+    sets = np.repeat(["train", "val", "test"], 7)
+    table = {"image_id": ids, "lesion_id": ids, "dx": 3 * [*CLASSES], "split": sets}
+    pd.DataFrame(table).to_csv("split.csv", index=False)
+    places = {"--model": "out/mine.st", "--history": "out/mine", "--first-batch": "out/mine.png"}
+    given = {"--images": "images.npy", "--split": "split.csv", **places}
+    monkeypatch.setattr("sys.argv", ["train", *chain.from_iterable(given.items())])
+    assert train.main() == 0
+    model, history, first_batch = map(Path, places.values())
+    assert load_model(model)[1].options["width"] == 4
+    assert history.read_bytes().startswith(b"epoch,")
+    assert first_batch.read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_stage_whose_results_were_not_recorded_goes_on_from_its_work(project: Path) -> None:

@@ -7,9 +7,12 @@ import pytest
 import torch
 from torch import nn
 
+from harmonic.data.classes import CLASSES
+from harmonic.model_file.description import Calibration, Description
 from harmonic.nn.networks import build_network
+from harmonic.report.doubts import of_params
 from stages.harness.params import Params, load_params
-from stages.training import conv_of, network_options
+from stages.training import conv_of, network_options, plan_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -45,3 +48,39 @@ def test_progressive_levels_make_every_network_smaller(network: str) -> None:
         for level in (None, "progressive")
     )
     assert sum(p.numel() for p in cut.parameters()) < sum(p.numel() for p in whole.parameters())
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *(("model", "cnn"), ("seed", 7), ("image_size", 28)),
+        *(("resize.aspect", "crop"), ("remove_hair.method", "none"), ("evaluate.views", 1)),
+        *(("train.network", "post"), ("train.width", 64), ("train.level", 3)),
+        ("train.imbalance", "focal"),
+    ],
+)
+def test_parameters_that_are_not_the_networks_are_doubted(key: str, value: Any) -> None:
+    committed = load_params(ROOT / "params.yaml")
+    plan = plan_of(committed)
+    description = Description(
+        network=plan.network,
+        conv=plan.conv,
+        options=dict(plan.options),
+        classes=list(CLASSES),
+        class_counts=[1] * len(CLASSES),
+        imbalance=plan.recipe.imbalance,
+        image_size=plan.image_size,
+        aspect=plan.aspect,
+        hair_method=plan.hair_method,
+        mean=(0.5, 0.5, 0.5),
+        std=(0.5, 0.5, 0.5),
+        calibration=Calibration(views=plan.views, temperature=1.0),
+        provenance={"seed": plan.recipe.seed},
+    )
+    given = committed.model_dump()
+    assert of_params(given, description) == []
+    *section, name = key.split(".")
+    (given[section[0]] if section else given)[name] = value
+    (line,) = of_params(given, description)
+    assert line.startswith(f"{key} is {value} in params.yaml, but ")
+    assert line.endswith(" in the model file")

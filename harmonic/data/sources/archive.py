@@ -59,6 +59,8 @@ def import_archives(archives: Sequence[Path], raw: Path) -> None:
         require_free_disk({raw: len(content) + sum(member.size for member in missing.values())})
         if not table.exists():
             write_bytes(table, content, alone=True)
+        if aside := {one.path.stem for one in wanted(members, IMAGES)} - set(image_ids):
+            tqdm.write(f"import: images that no row of the table names, left aside: {len(aside)}")
         for place, member in tqdm(missing.items(), desc="import", unit="file", disable=None):
             member.copy(place)
 
