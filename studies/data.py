@@ -27,6 +27,7 @@ from ruamel.yaml import YAML
 from harmonic.data.arrays import LabelledImages, data_digest, read_labelled_images
 from harmonic.data.classes import CLASSES
 from harmonic.errors import InputError
+from harmonic.evaluation.predictions import HEADER
 from harmonic.files import write_text
 from stages.harness.params import checked_params
 from stages.harness.partial import claimed
@@ -155,6 +156,19 @@ def run_stages(folder: Path, params: Tree, stages: Iterable[str]) -> None:
         if done.returncode:
             last = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
             raise InputError(f"{' '.join(last) or stage} (in {folder}, status {done.returncode})")
+
+
+def answers_table(test: LabelledImages, probabilities: NDArray[np.float64]) -> pd.DataFrame:
+    """What answers.csv.gz holds: the image's id and the probability of each class."""
+    table = pd.DataFrame(probabilities, columns=list(HEADER[1:]))
+    table.insert(0, HEADER[0], test.image_ids)
+    return table
+
+
+def truth_table(images: LabelledImages) -> pd.DataFrame:
+    """image, lesion_id (of the group) and dx."""
+    names = np.array(CLASSES)[images.labels]
+    return pd.DataFrame({"image": images.image_ids, "lesion_id": images.groups, "dx": names})
 
 
 def link(place: Path, target: Path) -> None:

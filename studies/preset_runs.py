@@ -15,9 +15,9 @@ from harmonic.evaluation.scores import scores_of
 from harmonic.learning.fit import Fitted
 from harmonic.model_file.description import calibration_of
 from stages.harness.params import Params
-from studies.data import overridden
+from studies.data import answers_table, overridden, truth_table
 from studies.presets import PRESETS, Overrides
-from studies.runner import Outcome, Planned, answers_table, logits_of, truth_table
+from studies.runner import Outcome, Planned, logits_of
 
 RUNS = Path("results/runs")
 

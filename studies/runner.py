@@ -21,9 +21,7 @@ from ruamel.yaml import YAML
 from torch import nn
 
 from harmonic.data.arrays import LabelledImages
-from harmonic.data.classes import CLASSES
 from harmonic.errors import InputError
-from harmonic.evaluation.predictions import HEADER
 from harmonic.evaluation.run_folder import folder_name, keep_truth, write_json, write_run
 from harmonic.learning.batches import predict_logits
 from harmonic.learning.fit import CHECKPOINT, Fitted, fit
@@ -243,16 +241,3 @@ def logits_of(fitted: Fitted, images: NDArray[np.uint8], views: int = 1) -> NDAr
     """The trained network's logits of uint8 images (N, H, W, 3)."""
     statistics, device = fitted.description.statistics(), fitted.processes.device
     return predict_logits(fitted.network, images, statistics, device, view_count=views)
-
-
-def answers_table(test: LabelledImages, probabilities: NDArray[np.float64]) -> pd.DataFrame:
-    """What answers.csv.gz holds: the image's id and the probability of each class."""
-    table = pd.DataFrame(probabilities, columns=list(HEADER[1:]))
-    table.insert(0, HEADER[0], test.image_ids)
-    return table
-
-
-def truth_table(images: LabelledImages) -> pd.DataFrame:
-    """image, lesion_id (of the group) and dx."""
-    names = np.array(CLASSES)[images.labels]
-    return pd.DataFrame({"image": images.image_ids, "lesion_id": images.groups, "dx": names})

@@ -11,9 +11,9 @@ from harmonic.data.arrays import LabelledImages
 from harmonic.evaluation.metrics import headline_metrics
 from harmonic.learning.fit import Fitted
 from stages.harness.params import Params
-from studies.data import images_of, overridden
+from studies.data import answers_table, images_of, overridden, truth_table
 from studies.leak.design import Design, leak_design
-from studies.runner import Outcome, Places, Planned, answers_table, logits_of, truth_table
+from studies.runner import Outcome, Places, Planned, logits_of
 
 ARMS = ("clean", "leaky")
 FIGURES = ("balanced_accuracy", "macro_f1", "macro_auc", "accuracy_balanced_rule")
