@@ -118,7 +118,7 @@ BASIS: dict[str, Overrides] = {
     for name in names
 }
 AUTO: Overrides = {"train.precision": "auto"}
-"""float32 on a CPU: bfloat16 takes eleven times as long on one that does not know it (Zen 3)."""
+"""float32 on a CPU, as bfloat16 is far slower on one that does not know the type."""
 BASIS_RATES = {
     "adamw": (0.001, 0.002, 0.004, 0.008, 0.016),
     "sgd": (0.0125, 0.025, 0.05, 0.1, 0.2),
