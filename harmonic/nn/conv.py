@@ -36,7 +36,8 @@ class HarmonicConv2d(BankedModule):
         linear form). Change `eps` and `momentum` as attributes.
 
     Parameters are `weight` (out_channels, in_channels / groups, F) and `bias` (out_channels). The
-    bank is a non-persistent buffer, recomputed in float64 at every change of dtype or device. With
+    bank is a non-persistent buffer, recomputed in float64 at every change of dtype or device; whose
+    filters a state is for stands in its metadata, and loading others' is an error. With
     batch norm, `running_mean` and `running_var` hold F values for each input channel in turn.
 
     Training with batch norm takes the batch's statistics from moments of the images' patches or
