@@ -64,5 +64,6 @@ $(VENV)-docs/ready: requirements-docs.txt
 	$(VENV)-docs/bin/python -m pip install --quiet -r requirements-docs.txt
 	touch $@
 
+# The trained networks of finished studies stay: .partial/studies.
 clean:
-	rm -rf .partial logs
+	rm -rf logs $(filter-out .partial/studies,$(wildcard .partial/*))

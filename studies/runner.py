@@ -30,7 +30,17 @@ from stages.harness.exact import compute_exactly, device_of
 from stages.harness.params import Params, checked_params
 from stages.harness.partial import claimed
 from stages.training import plan_of
-from studies.data import Images, Rows, Tree, images_of, in_sets, leaves, link, overridden
+from studies.data import (
+    Images,
+    Rows,
+    Tree,
+    code_digest,
+    images_of,
+    in_sets,
+    leaves,
+    link,
+    overridden,
+)
 from studies.presets import Overrides
 
 MACHINE = "machine.json"
@@ -193,7 +203,7 @@ def listed(run: Planned, runs: Path) -> str:
 
 def work_folder(run: Planned, places: Places, digest: str) -> Path:
     """Where the run does its unfinished work: other parameters or other code have another."""
-    told = [places.commit, run.params(places.archive), run.own, run.rows_digest]
+    told = [places.commit, code_digest(), run.params(places.archive), run.own, run.rows_digest]
     own = hashlib.sha256(json.dumps(told, sort_keys=True, default=dict).encode()).hexdigest()[:8]
     return places.work / run.study / digest / f"{run.name}-{own}"
 

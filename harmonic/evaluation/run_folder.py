@@ -15,7 +15,6 @@ all runs on the same data, in `data/<digest>.csv.gz` beside the folder `runs`.
 import gzip
 import io
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,7 +23,7 @@ from typing import Any
 import pandas as pd
 from ruamel.yaml import YAML
 
-from harmonic.files import write_bytes, write_text
+from harmonic.files import UNFINISHED, write_bytes, write_text
 
 HEADLINE = (
     *("balanced_accuracy", "accuracy", "macro_f1", "weighted_precision", "weighted_recall"),
@@ -61,11 +60,10 @@ def write_run(
     """Write a run's folder whole: beside its place first, then moved there.
 
     `figures` is one flat document; `record` becomes run.json without the entries that are None.
+    One process at a time writes a run (`claimed`); what a killed one left is written anew.
     """
-    for other in folder.parent.glob(f".{folder.name}.*"):
-        if not Path(f"/proc/{other.suffix[1:]}").exists():  # left of a kill
-            shutil.rmtree(other)
-    unfinished = folder.with_name(f".{folder.name}.{os.getpid()}")
+    unfinished = folder.with_name(UNFINISHED + folder.name)
+    shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
     yaml, text = YAML(typ="safe", pure=True), io.StringIO()
     yaml.default_flow_style = False

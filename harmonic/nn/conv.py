@@ -152,12 +152,12 @@ class HarmonicConv2d(BankedModule):
     def set_kernel(self, kernel: Tensor) -> None:
         """Sets the weights whose filters come closest to a trained kernel (least squares).
 
-        With batch norm these belong to filters of unit length, as normalised responses do.
+        With batch norm these are for responses normalised by `reset_running_stats`' variance.
         """
         if not self.weight.is_meta:
             weight = nearest_coefficients(kernel, self.exact_bank())
-            lengths = self.filter_lengths().to(weight.device)
-            self.weight.copy_(weight * lengths if self.batch_norm else weight)
+            deviations = (self.filter_lengths().square() + self.eps).sqrt().to(weight.device)
+            self.weight.copy_(weight * deviations if self.batch_norm else weight)
 
     def like(self, **changes: Any) -> "HarmonicConv2d":
         """A layer with this one's arguments and settings but for `changes`, its weights unset."""

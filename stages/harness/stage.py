@@ -123,6 +123,10 @@ def check(name: str, params: Params, inputs: Places, places: Places) -> None:
     if "DVC_STAGE" in os.environ:
         refuse_other_bytes(inputs.values())
         refuse_other_params(inputs.values(), params)
+    for write, place in places.items():
+        for other, taken in places.items():
+            if other != write and taken.resolve() in (place.resolve(), *place.resolve().parents):
+                raise InputError(f"--{write} {place}: is where --{other} goes; give another place")
     own = outputs(read_pipeline()[name])
     for write, place in places.items():
         check_place(f"--{write} {place}", place, inputs.values(), own)

@@ -10,9 +10,6 @@ from typing import Any
 from harmonic.errors import InputError
 from studies.presets import PRESETS
 
-CODE = ["harmonic", "stages", "studies", "params.yaml", "dvc.yaml"]
-"""What a run depends on; it has to be committed."""
-
 
 def numbers(text: str) -> list[int]:
     return [int(part) for part in text.split(",")]
@@ -148,6 +145,6 @@ def places_of(options: argparse.Namespace):  # type: ignore[no-untyped-def]
 
 def commit_of_code(options: argparse.Namespace) -> str:
     from harmonic.provenance import clean_commit
-    from studies.data import REPOSITORY
+    from studies.data import CODE, REPOSITORY
 
     return options.commit or clean_commit(REPOSITORY, CODE)

@@ -62,6 +62,20 @@ def kept(runs, study, arm, seed, answers, **figures):
     return folder
 
 
+def test_writing_a_run_leaves_what_lies_beside_it(tmp_path):
+    study = tmp_path / "small"
+    for name in (".cnn-seed0.old", ".cnn-seed0.1", ".unfinished-cnn-seed1"):
+        (study / name).mkdir(parents=True)
+        (study / name / "mine.txt").touch()
+    (study / ".cnn-seed0.tar").touch()
+    (study / ".unfinished-cnn-seed0").mkdir()  # a kill's; of this very process number, perhaps
+    (study / ".unfinished-cnn-seed0" / "params.yaml").touch()
+    beside = {*study.rglob("*")} - {*study.glob(".unfinished-cnn-seed0*/**/*")}
+    kept(tmp_path, "small", "cnn", 0, None)
+    assert {*study.rglob("*")} > beside - {study / ".unfinished-cnn-seed0"}
+    assert not (study / ".unfinished-cnn-seed0").exists()
+
+
 def test_what_differs_is_said_and_what_does_not_is_not(results):
     (section,) = compare(read_runs([str(results)]), resamples=300)
     assert [arm.name for arm in section.arms] == ["cnn", "harmonic", "wide"]

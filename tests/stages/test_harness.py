@@ -67,6 +67,16 @@ def test_two_places_of_one_name_are_two_files(project: Path) -> None:
     assert [Path(place).read_text(encoding="utf-8") for place in words[1::2]] == ["one", "two"]
 
 
+@pytest.mark.parametrize("second", ["a/p.csv", "./a/../a/p.csv", "a"])
+def test_two_outputs_at_one_place_are_refused_before_work(project: Path, second, capsys) -> None:
+    def work(stage: Stage) -> None:
+        raise AssertionError("not reached")
+
+    words = ["--one", "a/p.csv", "--two", second]
+    assert run_stage("split", work, writes=["one", "two"], argv=words) == 1
+    assert "give another place" in capsys.readouterr().err
+
+
 def test_training_by_hand_writes_where_it_is_told(project: Path, monkeypatch) -> None:
     """Whatever the files are called there."""
     small = {"network": "small", "width": 4, "level": 1}

@@ -232,6 +232,9 @@ def test_work_of_other_parameters_or_code_is_not_taken_up(tmp_path: Path, monkey
     before = work_folder(one, places, "data")
     assert work_folder(one, places, "data") == before
     assert work_folder(one, replace(places, commit="1" * 12), "data") != before
+    with monkeypatch.context() as other_code:  # under a commit of the same name
+        other_code.setattr(runner, "code_digest", lambda: "0")
+        assert work_folder(one, places, "data") != before
     assert is_finished(one, RUNS)
     changed = overridden({**one.overrides, "train.label_smoothing": 0.3})
     monkeypatch.setattr(runner, "overridden", lambda overrides: changed)
