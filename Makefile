@@ -4,6 +4,7 @@
 # make test-long  what takes minutes each: narrow networks of every width, a hundred steps three times
 # make gate       dvc.lock agrees with dvc.yaml, parameters, code and cache; nothing is run
 # make reproduce  the last commit from nothing, compared with dvc.lock stage by stage
+# make gpu        on a machine with one: its tests, what layers and steps cost there, in results/
 # make docs       the site of README, docs/ and results/ in site/, with an API reference
 # make record     after `make run`, before a commit: on what machine dvc.lock was made
 # Each makes .venv and installs what it needs by itself. PYTHON=python3.12 chooses the interpreter.
@@ -14,7 +15,7 @@ PAGES := '*.md' '*.svg' ':(glob)docs/*.jpg' ':(glob)docs/*.png' ':(glob)results/
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: run test test-slow test-long gate reproduce docs record clean
+.PHONY: run test test-slow test-long gate reproduce gpu docs record clean
 
 run: $(VENV)/run-time
 	dvc repro
@@ -37,6 +38,10 @@ gate: $(VENV)/run-time
 
 reproduce: $(VENV)/run-time
 	python -m reproduction check
+
+gpu: $(VENV)/development
+	python -m pytest -m gpu
+	python -m benchmarks.gpu
 
 # Pages keep their places, so that a link works in the repository and on the site.
 docs: $(VENV)-docs/ready
