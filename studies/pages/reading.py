@@ -13,6 +13,7 @@ from harmonic.deploy.compression import Scores, scores_of_choice
 from harmonic.errors import InputError
 from harmonic.evaluation.answers import Answers, csv_table
 from harmonic.evaluation.arms import check_kind
+from harmonic.evaluation.contradictions import contradictions
 from harmonic.evaluation.difference import Difference
 from harmonic.evaluation.paired import paired_difference
 from harmonic.evaluation.runs import Run, read_runs
@@ -23,11 +24,15 @@ RESAMPLES = 2000
 
 
 def runs_of_study(results: Path, study: str, *, answers: bool = True) -> list[Run]:
-    """The runs of a study; raises InputError where there are none."""
+    """The runs of a study; raises InputError where there are none, or answers are of another."""
     place = results / "runs" / study
     if not place.is_dir():
         raise InputError(f"{place} is not there: no run of {study} is finished")
-    return read_runs([str(place)], answers=answers)
+    runs = read_runs([str(place)], answers=answers)
+    for run in runs:
+        if run.answers is not None and (lines := contradictions(run.metrics, run.answers)):
+            raise InputError(f"{run.folder}: {lines[0]}; its answers and figures are of two runs")
+    return runs
 
 
 def by_arm(runs: Sequence[Run]) -> dict[str, list[Run]]:
@@ -109,6 +114,20 @@ def kept_answers(results: Path, run: Run) -> pd.DataFrame:
     if missing := sorted(set(table.image) - set(truth.image)):
         raise InputError(f"{place}: image {missing[0]}: no truth for it")
     return table.merge(truth, on="image", how="left", validate="one_to_one")
+
+
+def whole_answers(results: Path, run: Run) -> pd.DataFrame:
+    """`kept_answers` of all images whose truth is kept; raises InputError where one is missing.
+
+    For studies that keep no figure that would show it: the truth is that of one test set.
+    """
+    answers, truth = kept_answers(results, run), truth_of(results, run)
+    if missing := sorted(set(truth.image) - set(answers.image)):
+        raise InputError(
+            f"{run.folder}: test image {missing[0]} has no answer; {len(answers)} of {len(truth)} "
+            "have one"
+        )
+    return answers
 
 
 def scores_of(answers: pd.DataFrame, resamples: int = RESAMPLES) -> Scores:
