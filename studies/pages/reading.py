@@ -38,7 +38,7 @@ def runs_of_study(results: Path, study: str, *, answers: bool = True) -> list[Ru
 def by_arm(runs: Sequence[Run]) -> dict[str, list[Run]]:
     """Runs of each arm, in the order they come, without those of folds.
 
-    Raises InputError for an arm of two kinds.
+    Raises InputError for an arm of two kinds, or of runs on several data.
     """
     found: dict[str, list[Run]] = {}
     for run in runs:
@@ -46,6 +46,9 @@ def by_arm(runs: Sequence[Run]) -> dict[str, list[Run]]:
             found.setdefault(run.traits["arm"], []).append(run)
     for arm, members in found.items():
         check_kind(arm, members)
+        data = sorted({str(run.record.get("data")) for run in members})
+        if len(data) > 1:
+            raise InputError(f"arm {arm}: its runs are of data {', '.join(data)}; needed is one")
     return found
 
 
