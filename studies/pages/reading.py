@@ -16,8 +16,10 @@ from harmonic.evaluation.arms import check_kind
 from harmonic.evaluation.contradictions import contradictions
 from harmonic.evaluation.difference import Difference
 from harmonic.evaluation.paired import paired_difference
+from harmonic.evaluation.plots.differences import Row
 from harmonic.evaluation.runs import Run, read_runs
 from harmonic.evaluation.weighted import Statistic
+from harmonic.markdown import with_interval
 
 RESAMPLES = 2000
 """Of the test lesions, for every interval over them."""
@@ -142,6 +144,17 @@ def scores_of(answers: pd.DataFrame, resamples: int = RESAMPLES) -> Scores:
 
 def mean_and_deviation(values: pd.Series, form: str = ".3f") -> str:
     return f"{values.mean():{form}} ± {values.std():{form}}"
+
+
+def difference_cell(found: Difference) -> str:
+    """The difference with its interval, – for that where there is too little for one."""
+    if found.too_few:
+        return f"{found.value:+.3f} –"
+    return with_interval(found.value, *found.interval, "+.3f")
+
+
+def plot_row(name: str, found: Difference) -> Row:
+    return name, found.value, None if found.too_few else found.interval, found.told
 
 
 def commits_of(runs: Sequence[Run]) -> str:
