@@ -1,5 +1,6 @@
 """The runs that a page is made of, and arms paired seed by seed."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -148,9 +149,8 @@ def mean_and_deviation(values: pd.Series, form: str = ".3f") -> str:
 
 def difference_cell(found: Difference) -> str:
     """The difference with its interval, – for that where there is too little for one."""
-    if found.too_few:
-        return f"{found.value:+.3f} –"
-    return with_interval(found.value, *found.interval, "+.3f")
+    low, high = (math.nan, math.nan) if found.too_few else found.interval
+    return with_interval(found.value, low, high, "+.3f")
 
 
 def plot_row(name: str, found: Difference) -> Row:
