@@ -150,6 +150,17 @@ def test_an_arm_of_two_kinds_is_refused_and_what_a_run_lacks_tells_nothing(resul
         by_arm(read_runs(names))
 
 
+def test_an_arm_of_several_data_is_no_row_of_a_page(results, tmp_path):
+    """`archive` is no kind: the same parameters name other photographs on another machine."""
+    shutil.copytree(results.parent, tmp_path, dirs_exist_ok=True)
+    place = tmp_path / "runs/small/wide-seed1/run.json"
+    write_json(place, json.loads(place.read_text()) | {"data": "abcdef012345"})
+    truths = tmp_path / "data"
+    shutil.copy(truths / "0123456789ab.csv.gz", truths / "abcdef012345.csv.gz")
+    with pytest.raises(InputError, match="arm wide: its runs are of data 0123456789ab, abcdef0"):
+        by_arm(read_runs([str(tmp_path / "runs/small")]))
+
+
 def a_run(folder, test, model="cnn", level=None, seed=0, fold=None, first=0, ids=None):
     (folder / "reports").mkdir(parents=True)
     (folder / "data").mkdir()
