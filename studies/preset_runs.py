@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 
+import pandas as pd
+
 from harmonic.data.arrays import LabelledImages
 from harmonic.data.metadata import read_table
 from harmonic.errors import InputError
@@ -46,7 +48,7 @@ def runs_of(
         if fold is not None:
             overrides |= {"split.folds": folds, "split.fold": fold}
         overridden(overrides)  # what is not allowed is told before anything runs
-        measure = evaluated if chosen.evaluated else None
+        measure = {"test": evaluated, "val": answered, None: None}[chosen.answered]
         planned.append(Planned(preset, arm, seed, overrides, fold, measure=measure))
     return planned
 
@@ -95,8 +97,24 @@ def evaluated(params: Params, fitted: Fitted, data: LabelledImages, place: Path)
         resamples=params.evaluate.resamples,
         seed=params.evaluate.seed,
     )
-    truth = truth_table(test)
+    return Outcome(found.figures, answers_table(test, balanced), truth_as_written(test, place))
+
+
+def answered(params: Params, fitted: Fitted, data: LabelledImages, place: Path) -> Outcome:
+    """The answers for the validation set before any temperature: from them a rule is chosen."""
+    description, validation = fitted.description, data.part("val")
+    balanced, _ = decision_rules(
+        logits_of(fitted, validation.images, params.evaluate.views),
+        description.class_counts,
+        imbalance=description.imbalance,
+        temperature=1.0,
+    )
+    truth = truth_as_written(validation, place)
+    return Outcome(answers=answers_table(validation, balanced), truth=truth)
+
+
+def truth_as_written(images: LabelledImages, place: Path) -> pd.DataFrame:
+    """The truth with the lesion ids of the metadata: known pairs are not joined."""
     table = read_table(place / "split.csv", ("image_id", "lesion_id"))
-    written = table.set_index("image_id").lesion_id
-    truth["lesion_id"] = written.loc[truth.image].to_numpy()  # known pairs not joined
-    return Outcome(found.figures, answers_table(test, balanced), truth)
+    truth, written = truth_table(images), table.set_index("image_id").lesion_id
+    return truth.assign(lesion_id=written.loc[truth.image].to_numpy())
