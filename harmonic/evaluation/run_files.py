@@ -87,7 +87,7 @@ def read_answers(
 
     record: of run.json: `data` is the digest of the truth, `class_counts` are those of training.
     """
-    kept, natural = read("answers.csv.gz"), None
+    kept = read("answers.csv.gz")
     if kept is not None:
         table = csv_table(kept, f"run {name}: answers.csv.gz")
         if "answer" in table.columns:
@@ -97,8 +97,8 @@ def read_answers(
         if predictions is None:
             return None
         table = csv_table(predictions, f"run {name}: predictions.csv")
-        other = read("reports/predictions_natural.csv")
-        natural = None if other is None else csv_table(other, f"run {name}: natural rule")
+    other = read("reports/predictions_natural.csv")
+    natural = None if other is None else csv_table(other, f"run {name}: natural rule")
     content = kept_truth("") or read("data/split.csv") or kept_truth(str(record.get("data", "")))
     if content is None:
         return None

@@ -57,10 +57,12 @@ def write_run(
     figures: Mapping[str, float],
     history: pd.DataFrame | None = None,
     answers: pd.DataFrame | None = None,
+    others: Mapping[str, str] | None = None,
 ) -> None:
     """Write a run's folder whole: beside its place first, then moved there.
 
-    `figures` is one flat document; `record` becomes run.json without the entries that are None.
+    `figures` is one flat document; `record` becomes run.json without the entries that are None;
+    `others` are the texts of further files, by their path in the folder.
     """
     for other in folder.parent.glob(f".{folder.name}.*"):
         if not Path(f"/proc/{other.suffix[1:]}").exists():  # left of a kill
@@ -81,6 +83,9 @@ def write_run(
         write_text(unfinished / "history.csv", history.to_csv(index=False, lineterminator="\n"))
     if answers is not None:
         write_gzipped(unfinished / "answers.csv.gz", answers)
+    for name, written in (others or {}).items():
+        (unfinished / name).parent.mkdir(exist_ok=True)
+        write_text(unfinished / name, written)
     unfinished.rename(folder)
 
 
