@@ -25,7 +25,7 @@ def work(stage: Stage) -> None:
     own = int(stage.partial.name, 16) >> 4
     fitted = fit(
         plan_of(params),
-        read_labelled_images(stage.reads.images, stage.reads.split),
+        read_labelled_images(stage.reads.images, stage.reads.split, needed=("train", "val")),
         stage.partial,
         device=device_of(params),
         digest=data_digest(stage.reads.images, stage.reads.split),
