@@ -1,5 +1,5 @@
 """Train: one network, on a GPU where there is one; the validation set chooses the epoch and
-the temperature.
+the calibration.
 
 data/images.npy, data/split.csv  ->  models/model.safetensors   weights and all that is needed to
                                                                 use them

@@ -15,7 +15,6 @@ from harmonic.evaluation.answers import Answers
 from harmonic.evaluation.rules import decision_rules
 from harmonic.evaluation.scores import scores_of
 from harmonic.learning.fit import Fitted
-from harmonic.model_file.description import calibration_of
 from stages.harness.params import Params
 from studies.data import answers_table, overridden, truth_table
 from studies.presets import PRESETS, Overrides
@@ -79,21 +78,17 @@ def best_of(tried: Sequence[Planned], arm: str, kept: Path, command: str) -> Ove
 def evaluated(params: Params, fitted: Fitted, data: LabelledImages, place: Path) -> Outcome:
     """All figures of the trained network on the test set, and its answers."""
     description, validation, test = fitted.description, data.part("val"), data.part("test")
-    temperature = calibration_of(description, "a fitted network").temperature
-    counts = tuple(description.class_counts)
+    rule = description.rule("a fitted network")
     (of_validation, _), (balanced, natural) = (
-        decision_rules(
-            logits_of(fitted, part.images, params.evaluate.views),
-            counts,
-            imbalance=description.imbalance,
-            temperature=temperature,
-        )
+        decision_rules(logits_of(fitted, part.images, params.evaluate.views), **rule)
         for part in (validation, test)
     )
+    counts = tuple(description.class_counts)
+    prior = {"class_counts": counts, "prior_exponent": rule["prior_exponent"]}
     found = scores_of(
-        Answers(test.labels, test.groups, balanced, natural, class_counts=counts),
+        Answers(test.labels, test.groups, balanced, natural, **prior),
         *(validation.labels, of_validation),
-        temperature=temperature,
+        temperature=rule["temperature"],
         resamples=params.evaluate.resamples,
         seed=params.evaluate.seed,
     )

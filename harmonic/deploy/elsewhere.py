@@ -95,24 +95,21 @@ def answers_elsewhere(predictors: Sequence[Predictor], data: Elsewhere) -> Answe
         if len(batch) == BATCH or done == len(arguments):
             stacked = dict(zip(ways, map(np.stack, zip(*batch, strict=True)), strict=True))
             found = [
-                decision_rules(
-                    predictor.logits(stacked[way]),
-                    one.class_counts,
-                    imbalance=one.imbalance,
-                    temperature=calibration_of(one, "").temperature,
-                )
-                for predictor, one, way in zip(predictors, descriptions, wanted, strict=True)
+                decision_rules(predictor.logits(stacked[way]), **predictor.description.rule())
+                for predictor, way in zip(predictors, wanted, strict=True)
             ]
             rules.append(np.mean(found, axis=0))
             batch = []
     balanced, natural = np.concatenate(rules, axis=1)
+    alone = descriptions[0].rule() if len(descriptions) == 1 else {}
     return Answers(
         labels=data.metadata.dx.map(CLASSES.index).to_numpy(dtype=np.int64),
         lesions=lesion_groups(image_ids.tolist(), data.metadata.lesion_id, known_pairs()),
         balanced=balanced,
         natural=natural,
         image_ids=image_ids,
-        class_counts=tuple(descriptions[0].class_counts) if len(descriptions) == 1 else None,
+        class_counts=tuple(alone["class_counts"]) if alone else None,
+        prior_exponent=alone.get("prior_exponent", 1.0),
     )
 
 

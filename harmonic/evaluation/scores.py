@@ -21,6 +21,9 @@ from harmonic.evaluation.operating_points import operating_metrics, operating_po
 from harmonic.evaluation.rules import uncalibrated_rule
 from harmonic.evaluation.subgroups import subgroup_table
 
+DIGITS_OF_EXPONENT = 6
+"""More than of other figures, as the natural rule's answers are made again with it."""
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -46,8 +49,9 @@ def scores_of(
     """Evaluate a calibrated network; for the other arguments see the functions of the tables.
 
     answers: of the test set by both rules, scaled with `temperature`, with the class counts of
-    training. resamples, seed: of the bootstrap over lesions. Without a validation set there are no
-    operating points, and without a temperature (several networks) no figures before scaling.
+    training and the exponent of their shares. resamples, seed: of the bootstrap over lesions.
+    Without a validation set there are no operating points, and without a temperature (several
+    networks) no figures before scaling.
     """
     weights = resampled_weights(answers.labels, answers.lesions, resamples=resamples, seed=seed)
     figures = metrics_document(answers, weights) | lesion_metrics(answers, weights)
@@ -58,6 +62,7 @@ def scores_of(
         )
         figures |= {f"{name}_uncalibrated": round(before[name], DIGITS) for name in UNCALIBRATED}
         figures["temperature"] = round(temperature, DIGITS)
+        figures["prior_exponent"] = round(answers.prior_exponent, DIGITS_OF_EXPONENT)
     names = np.array(CLASSES)
     tables = {
         "confusion": pd.DataFrame(
