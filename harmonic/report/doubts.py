@@ -79,8 +79,8 @@ def doubts(
         for images in (validation.images, test.images[tried])
     )
     model.to("cpu")
-    alone = replace(answers, natural=None, prior_exponent=calibration.prior_exponent)
-    natural, asked = alone.by_natural_rule(), answers.at(tried)
+    answers = replace(answers, prior_exponent=calibration.prior_exponent)
+    natural, asked = replace(answers, natural=None).by_natural_rule(), answers.at(tried)
     assert natural is not None  # as the class counts are known
     points = contents.tables["operating_points"].set_index(["target", "wanted_specificity"])
     made = scores_of(
