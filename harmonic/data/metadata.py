@@ -25,14 +25,17 @@ SEPARATORS = ",\t;|"
 
 
 def read_metadata(path: Path) -> pd.DataFrame:
-    """Read and check the metadata table: COLUMNS, sorted by image_id.
+    """Read and check the metadata table, as `checked_metadata`; raises as `read_table`, too."""
+    return checked_metadata(read_table(path, COLUMNS)[list(COLUMNS)], path)
+
+
+def checked_metadata(table: pd.DataFrame, path: object) -> pd.DataFrame:
+    """Check COLUMNS of a table of `parse_table` and sort it by image_id. path: for messages.
 
     All are str, "" and "unknown" kept as they are, but age: float64 years, NaN where missing.
-    Raises InputError, naming column, line and value, as `read_table` does and for an id that is
-    empty or no plain name, a lesion_id that stands for none, and an age that is no number from 0
-    to 120.
+    Raises InputError, naming column, line and value, for an id that is empty or no plain name, a
+    lesion_id that stands for none, and an age that is no number from 0 to 120.
     """
-    table = read_table(path, COLUMNS)[list(COLUMNS)]
     for column in ("image_id", "lesion_id"):
         safe = table[column].str.fullmatch(SAFE_ID)
         refuse(path, table, ~safe, column, "letters, digits, _ and - only")

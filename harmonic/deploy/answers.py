@@ -14,7 +14,6 @@ from harmonic.errors import InputError
 from harmonic.evaluation.rules import decision_rules
 from harmonic.images.hair import METHODS
 from harmonic.images.prepare import prepared
-from harmonic.model_file.description import calibration_of
 
 BATCH = 32
 
@@ -92,12 +91,7 @@ def answered(
     whole = [image for image in images if not isinstance(image, InputError)]
     rows: Iterator[tuple[NDArray[np.float64], ...]] = iter(())
     if whole:
-        rules = decision_rules(
-            predictor.logits(np.stack(whole)),
-            np.array(description.class_counts),
-            imbalance=description.imbalance,
-            temperature=calibration_of(description, "").temperature,
-        )
+        rules = decision_rules(predictor.logits(np.stack(whole)), **description.rule())
         rows = zip(*rules, strict=True)
     for source, image in zip(sources, images, strict=True):
         if isinstance(image, InputError):

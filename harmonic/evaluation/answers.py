@@ -39,6 +39,8 @@ class Answers:
     """(n,), or none where nobody asks which image it is."""
     class_counts: tuple[int, ...] | None = None
     """Training images of each class, where known: the natural rule follows from them."""
+    prior_exponent: float = 1.0
+    """To what power the natural rule takes their shares."""
 
     def __post_init__(self) -> None:
         labels, balanced = checked_pair(self.labels, self.balanced, "balanced probabilities")
@@ -55,7 +57,7 @@ class Answers:
         """Probabilities (n, 7) under the natural rule: kept, or made; None where neither can be."""
         if self.natural is not None or self.class_counts is None:
             return self.natural
-        joint = self.balanced * np.array(self.class_counts)
+        joint = self.balanced * np.array(self.class_counts) ** self.prior_exponent
         found: NDArray[np.float64] = joint / joint.sum(axis=1, keepdims=True)
         return found
 
@@ -95,6 +97,7 @@ def answers_from(
     natural: pd.DataFrame | None,
     name: str,
     class_counts: tuple[int, ...] | None = None,
+    prior_exponent: float = 1.0,
 ) -> Answers:
     """Predictions joined with lesion and diagnosis by the image's id, sorted by it.
 
@@ -104,7 +107,7 @@ def answers_from(
             split, the images of the set `test` must be answered, all of them and no others.
         natural: the same images in the same order under the natural rule, None where not kept.
         name: of the run, for messages.
-        class_counts: training images of each class, where known.
+        class_counts, prior_exponent: of the natural rule, where known.
 
     Raises InputError where a table is not so, an image stands twice or has no truth.
     """
@@ -138,6 +141,7 @@ def answers_from(
         natural=None if others is None else others[order],
         image_ids=ids[order],
         class_counts=class_counts,
+        prior_exponent=prior_exponent,
     )
 
 

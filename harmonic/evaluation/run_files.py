@@ -81,13 +81,18 @@ def read_traits(read: Read, name: str) -> dict[str, str]:
 
 
 def read_answers(
-    read: Read, kept_truth: Truth, record: Mapping[str, Any], name: str
+    read: Read,
+    kept_truth: Truth,
+    record: Mapping[str, Any],
+    name: str,
+    prior_exponent: float = 1.0,
 ) -> Answers | None:
     """Probabilities joined with the truth; None where a run keeps none, or classes alone.
 
     record: of run.json: `data` is the digest of the truth, `class_counts` are those of training.
+    prior_exponent: of the natural rule, as the run's figures have it.
     """
-    kept, natural = read("answers.csv.gz"), None
+    kept = read("answers.csv.gz")
     if kept is not None:
         table = csv_table(kept, f"run {name}: answers.csv.gz")
         if "answer" in table.columns:
@@ -97,8 +102,8 @@ def read_answers(
         if predictions is None:
             return None
         table = csv_table(predictions, f"run {name}: predictions.csv")
-        other = read("reports/predictions_natural.csv")
-        natural = None if other is None else csv_table(other, f"run {name}: natural rule")
+    other = read("reports/predictions_natural.csv")
+    natural = None if other is None else csv_table(other, f"run {name}: natural rule")
     content = kept_truth("") or read("data/split.csv") or kept_truth(str(record.get("data", "")))
     if content is None:
         return None
@@ -106,7 +111,7 @@ def read_answers(
     counts = record.get("class_counts")
     if counts is not None:
         counts = checked_counts(counts, f"run {name}")
-    return answers_from(table, truth, natural, f"run {name}", counts)
+    return answers_from(table, truth, natural, f"run {name}", counts, prior_exponent)
 
 
 def checked_counts(counts: Any, name: str) -> tuple[int, ...]:

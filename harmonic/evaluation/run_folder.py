@@ -56,11 +56,13 @@ def write_run(
     figures: Mapping[str, float],
     history: pd.DataFrame | None = None,
     answers: pd.DataFrame | None = None,
+    others: Mapping[str, str] | None = None,
 ) -> None:
     """Write a run's folder whole: beside its place first, then moved there.
 
-    `figures` is one flat document; `record` becomes run.json without the entries that are None.
-    One process at a time writes a run (`claimed`); what a killed one left is written anew.
+    `figures` is one flat document; `record` becomes run.json without the entries that are None;
+    `others` are the texts of further files, by their path in the folder. One process at a time
+    writes a run (`claimed`); what a killed one left is written anew.
     """
     unfinished = folder.with_name(UNFINISHED + folder.name)
     shutil.rmtree(unfinished, ignore_errors=True)
@@ -79,6 +81,9 @@ def write_run(
         write_text(unfinished / "history.csv", history.to_csv(index=False, lineterminator="\n"))
     if answers is not None:
         write_gzipped(unfinished / "answers.csv.gz", answers)
+    for name, written in (others or {}).items():
+        (unfinished / name).parent.mkdir(exist_ok=True)
+        write_text(unfinished / name, written)
     unfinished.rename(folder)
 
 

@@ -168,7 +168,8 @@ def run_from(
     traits |= {key: str(record[key]) for key in IDENTITY if key in record}
     if record.get("fold") is not None:
         traits |= {"split.folds": "unknown"} | traits | {"split.fold": str(record["fold"])}
-    answered = read_answers(read, kept_truth, record, name) if answers else None
+    exponent = metrics.get("prior_exponent", 1.0)  # runs that do not know it took the shares as is
+    answered = read_answers(read, kept_truth, record, name, exponent) if answers else None
     fold = None
     if traits.get("split.folds", "None") != "None":
         fold = whole_number(traits.get("split.fold", "missing"), f"run {name}: split.fold")

@@ -10,7 +10,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -49,6 +49,8 @@ class Calibration(BaseModel):
     views: Literal[1, 8]
     """Outputs are averaged over this many flips and quarter turns of an image."""
     temperature: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
+    prior_exponent: Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)] = 1.0
+    """Files without it were calibrated with the class frequencies as they are."""
 
 
 class Description(BaseModel):
@@ -96,6 +98,16 @@ class Description(BaseModel):
 
     def statistics(self) -> ChannelStatistics:
         return ChannelStatistics(self.mean, self.std)
+
+    def rule(self, name: str = "") -> dict[str, Any]:
+        """The keyword arguments of `decision_rules`; raises as `calibration_of`."""
+        calibration = calibration_of(self, name)
+        return {
+            "class_counts": self.class_counts,
+            "imbalance": self.imbalance,
+            "temperature": calibration.temperature,
+            "prior_exponent": calibration.prior_exponent,
+        }
 
 
 def sealed(content: bytes) -> bytes:

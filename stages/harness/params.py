@@ -57,7 +57,10 @@ class Split(Section):
     seed: Seed
     by: Literal["lesion", "image"]
     val: Share
-    test: Share
+    test: Share | Literal[0] = Field(
+        description="0 (train on all that is not val) or a number from 0.02 to 0.45 (share of the "
+        "images)"
+    )
     folds: Annotated[int, whole(2, 20)] | None = Field(
         description="null (no cross-validation) or a whole number from 2 to 20 (folds)"
     )

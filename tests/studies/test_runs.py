@@ -144,13 +144,28 @@ def test_a_run_killed_after_its_training_does_not_train_again(
 @pytest.mark.slow
 @pytest.mark.usefixtures("work")
 def test_a_search_never_reads_the_test_set(archive: Path, tmp_path: Path, monkeypatch) -> None:
-    preset = Preset(TINY, {"harmonic": {}}, seeds=(0,), evaluated=False)
+    preset = Preset(TINY, {"harmonic": {}}, seeds=(0,), answered=None)
     monkeypatch.setitem(PRESETS, "tiny", preset)
     assert run(archive, tmp_path) == 0
     (one,) = read_runs([str(tmp_path / "runs")])
     assert 0 <= one.record["val_balanced_accuracy"] <= 1
     assert (one.metrics, one.answers) == ({}, None)
     assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("work")
+def test_a_study_of_calibration_keeps_answers_for_the_validation_set_alone(
+    archive: Path, tmp_path: Path, monkeypatch
+) -> None:
+    preset = Preset(TINY, {"harmonic": {}}, seeds=(0,), answered="val")
+    monkeypatch.setitem(PRESETS, "tiny", preset)
+    assert run(archive, tmp_path) == 0
+    (one,) = read_runs([str(tmp_path / "runs")])
+    (split,) = (tmp_path / "work").glob("split-*/data/split.csv")
+    table = pd.read_csv(split)
+    assert one.metrics == {}
+    assert set(one.answers.image_ids) == set(table.image_id[table.split == "val"])
 
 
 def test_every_preset_names_keys_of_params_yaml() -> None:
@@ -174,7 +189,7 @@ def test_a_search_has_the_same_budget_for_every_kind() -> None:
         rates.setdefault(name.rpartition("-lr")[0], []).append(overrides["lr"])
     assert len(rates) > 1
     assert len({tuple(sorted(found)) for found in rates.values()}) == 1
-    assert not PRESETS["search"].evaluated
+    assert PRESETS["search"].answered is None
 
 
 def search_runs() -> list[Run]:
@@ -206,7 +221,7 @@ def test_an_arm_takes_what_its_search_found_best(tmp_path: Path) -> None:
 
 def test_the_search_over_bases_asks_the_same_of_every_arm() -> None:
     searched = PRESETS["basis-search"]
-    assert not searched.evaluated
+    assert searched.answered is None
     for arm in PRESETS["basis"].arms:
         asked = [found for name, found in searched.arms.items() if name.startswith(f"{arm}-lr")]
         values = {(found["lr"], found["train.weight_decay"]) for found in asked}
