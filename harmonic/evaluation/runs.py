@@ -24,6 +24,7 @@ from harmonic.evaluation.run_files import (
     test_set_of_parameters,
     whole_number,
 )
+from harmonic.reading import content_of
 
 IDENTITY = ("study", "arm", "seed")
 """What run.json says a run is, which traits hold beside the parameters."""
@@ -120,14 +121,14 @@ def folder_run(folder: Path, truth: Path | None = None, answers: bool = True) ->
     def read(name: str) -> bytes | None:
         for place in (folder / name, folder / Path(name).name):
             if place.is_file():
-                return place.read_bytes()
+                return content_of(place)
         return None
 
     def kept_truth(digest: str) -> bytes | None:
         if truth is not None:
-            return truth.read_bytes()
+            return content_of(truth)
         beside = [parent / "data" / f"{digest}.csv.gz" for parent in folder.absolute().parents[:3]]
-        return next((one.read_bytes() for one in beside if digest and one.is_file()), None)
+        return next((content_of(one) for one in beside if digest and one.is_file()), None)
 
     run = run_from(str(folder), read, kept_truth, answers=answers)
     return replace(run, folder=folder)

@@ -3,6 +3,7 @@
 import json
 import struct
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,10 @@ def set_record(model: onnx.ModelProto, **changes: object) -> None:
     entry.value = json.dumps(json.loads(entry.value) | changes)
 
 
+def calibration(temperature: float = 1.0, views: object = 8) -> dict[str, object]:
+    return {"temperature": temperature, "views": views}
+
+
 def outside(model: onnx.ModelProto) -> None:
     tensor = model.graph.initializer[0]
     tensor.data_location = TensorProto.EXTERNAL
@@ -91,6 +96,36 @@ def fixed_batch(model: onnx.ModelProto) -> None:
         value.type.tensor_type.shape.dim[0].dim_value = 5
 
 
+def products(model: onnx.ModelProto) -> None:
+    """60 kB that make twenty arrays of 256 MB before any image is seen."""
+    for name, shape in (("column", (8000, 1)), ("row", (1, 8000))):
+        model.graph.initializer.append(numpy_helper.from_array(np.ones(shape, np.float32), name))
+    for number in range(20):
+        model.graph.node.append(helper.make_node("MatMul", ["column", "row"], [f"p{number}"]))
+
+
+def product(model: onnx.ModelProto) -> None:
+    products(model)
+    del model.graph.node[-19:]
+
+
+def chain(model: onnx.ModelProto) -> None:
+    """A hundred products of large arrays, which would be computed for days."""
+    weights = np.ones((3, 3, 3, 3), np.float32)
+    model.graph.initializer.append(numpy_helper.from_array(weights, "weights"))
+    pads = {"pads": [2000] * 4}
+    model.graph.node.append(helper.make_node("Conv", ["images", "weights"], ["c0"], **pads))
+    for number in range(100):
+        node = helper.make_node("MatMul", [f"c{number}", "c0"], [f"c{number + 1}"])
+        model.graph.node.append(node)
+
+
+def crowd(model: onnx.ModelProto) -> None:
+    names = ["images", *(f"copy{number}" for number in range(6000))]
+    for name, copy in pairwise(names):
+        model.graph.node.append(helper.make_node("Identity", [name], [copy]))
+
+
 def no_group(model: onnx.ModelProto) -> None:
     """ONNX Runtime finds this out when it computes."""
     (node, *_) = (node for node in model.graph.node if node.op_type == "Conv")
@@ -113,10 +148,19 @@ def one_answer(model: onnx.ModelProto) -> None:
         (lambda model: set_record(model, hair_method="shave"), "hair_method is 'shave'"),
         (lambda model: set_record(model, class_counts=[0] * 7), "class_counts has 0"),
         (lambda model: set_record(model, std=[0, 0.5, 0.5]), "std has 0"),
+        (lambda model: set_record(model, class_counts=[10**308] * 7), "class_counts.0: Input"),
+        (lambda model: set_record(model, calibration=calibration(1e-320)), "temperature: Input"),
+        (lambda model: set_record(model, calibration=calibration(views=True)), "views: is of"),
+        (lambda model: set_record(model, calibration=calibration(views=8.0)), "views: is of"),
         (outside, "in another file"),
         (claims, "claim more values"),
         (bomb, "ConstantOfShape is not allowed"),
         (padded, "too large"),
+        (products, "its arrays have"),
+        (product, "arrays of weights alone have"),
+        (chain, "its arrays have"),
+        (lambda model: (chain(model), model.graph.node.__delitem__(slice(-91, None))), "multiplic"),
+        (crowd, "operators; 5000 are allowed"),
         (loop, "holds a graph"),
         (foreign_operator, "com.example"),
         (lambda model: model.ClearField("metadata_props"), "no description"),
