@@ -5,6 +5,7 @@ What a run needs is its figures; with its answers and the truth it can be compar
 too. Everything is checked, as it comes from outside.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -143,13 +144,15 @@ def revision_run(name: str) -> Run:
     try:
         files = DVCFileSystem(".", rev=name)
         files.ls("/")  # the revision is looked up on first use
+        # The project may lie in a folder of the repository.
+        here = os.path.relpath(Path.cwd(), files.repo.scm.root_dir)
     except (DvcException, SCMError, OSError) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"run {name!r}: no folder or revision ({reason})") from None
 
     def read(path: str) -> bytes | None:
         try:
-            content: bytes = files.read_bytes(path)
+            content: bytes = files.read_bytes(os.path.normpath(Path(here, path)))
         except (DvcException, OSError):
             return None
         return content

@@ -2,9 +2,11 @@
 
 import io
 import math
+import os
 import re
 import warnings
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from threading import Lock
 from typing import BinaryIO
@@ -22,6 +24,7 @@ KEPT_PIXELS = 4_000_000
 """What has more is reduced as soon as it is decoded; networks see 224 pixels a side at most."""
 ONE_AT_A_TIME = Lock()
 """Held while such an image is decoded, so that threads do not hold several whole ones."""
+TIFF_AT_A_TIME = Lock()
 
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF")
 """The decoders that may be tried; the content of a file decides, not its name."""
@@ -71,7 +74,7 @@ def decode_rgb(content: BinaryIO, name: str, *, opaque: bool = False) -> NDArray
         with Image.open(content, formats=FORMATS) as image:
             _check_header(name, image, opaque)
             factor = math.ceil(math.sqrt(image.width * image.height / KEPT_PIXELS))
-            with ONE_AT_A_TIME if factor > 1 else nullcontext():
+            with ONE_AT_A_TIME if factor > 1 else nullcontext(), silent(image.format == "TIFF"):
                 if image.mode == "RGBA" and image.getchannel("A").getextrema() != (255, 255):
                     raise InputError(f"image {name}: is transparent in places; {ALLOWED}")
                 small = image.reduce(factor) if factor > 1 else image
@@ -87,6 +90,22 @@ def decode_rgb(content: BinaryIO, name: str, *, opaque: bool = False) -> NDArray
         ) from None
     except Exception as error:  # Pillow's decoders raise nearly anything on damaged files
         raise InputError(f"image {name}: cannot be decoded ({one_line(error)})") from None
+
+
+@contextmanager
+def silent(needed: bool) -> Iterator[None]:
+    """Where needed, nothing reaches standard error: libtiff writes there what it finds damaged."""
+    if not needed:
+        yield
+        return
+    with TIFF_AT_A_TIME, Path(os.devnull).open("w") as nowhere:
+        kept = os.dup(2)
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 ALLOWED = "only 8-bit RGB is allowed, as which any image program saves it"

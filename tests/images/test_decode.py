@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -119,6 +120,19 @@ def test_one_of_several_images_is_not_chosen(tmp_path: Path, suffix: str) -> Non
     assert_refused(path, "holds several images")
     page.save(path)
     np.testing.assert_array_equal(read_rgb(path), photograph())
+
+
+def test_a_damaged_tiff_says_nothing_of_its_own(tmp_path: Path, capfd) -> None:
+    """libtiff writes to standard error itself."""
+    path = tmp_path / "damaged.tif"
+    for compression in ("tiff_lzw", "jpeg", "tiff_deflate"):
+        Image.fromarray(photograph()).save(path, compression=compression)
+        whole = path.read_bytes()
+        for place in range(8, len(whole), 37):
+            path.write_bytes(whole[:place] + b"\xff\x00\xff" + whole[place + 3 :])
+            with suppress(InputError):
+                read_rgb(path)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_the_preview_in_a_photograph_is_passed_over(tmp_path: Path) -> None:
