@@ -17,6 +17,7 @@ from harmonic.evaluation.comparison import Pair, compare
 from harmonic.evaluation.runs import Run, read_runs
 from harmonic.images.decode import read_rgb
 from harmonic.model_file.safetensors_file import load_model
+from harmonic.reading import content_of
 from harmonic.report.contents import HairPair, ReportContents
 from harmonic.report.doubts import doubts
 from harmonic.report.files import (
@@ -98,7 +99,7 @@ def hair_pairs(before: Path, after: Path, image_ids: list[str]) -> list[HairPair
     pairs = []
     for image_id in image_ids[:: max(1, len(image_ids) // 200)]:
         old, new = before / f"{image_id}.jpg", after / f"{image_id}.jpg"
-        if old.read_bytes() != new.read_bytes():
+        if content_of(old) != content_of(new):
             pairs.append(HairPair(image_id, read_rgb(old), read_rgb(new)))
         if len(pairs) == HAIR_PAIRS:
             break
