@@ -18,6 +18,8 @@ export DVC_NO_ANALYTICS := 1
 .PHONY: run test test-slow test-long gate reproduce gpu docs record clean
 
 run: $(VENV)/run-time
+	@git rev-parse --git-dir >/dev/null 2>&1 || \
+		{ echo "DVC needs a git repository: git init && git add --all && git commit --message start"; exit 1; }
 	dvc repro
 	@echo "The report is reports/report.html; the figures are in reports/metrics.json."
 

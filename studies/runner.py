@@ -17,15 +17,16 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from ruamel.yaml import YAML
 from torch import nn
 
 from harmonic.data.arrays import LabelledImages
 from harmonic.errors import InputError
+from harmonic.evaluation.run_files import json_object
 from harmonic.evaluation.run_folder import folder_name, keep_truth, write_json, write_run
 from harmonic.learning.batches import predict_logits
 from harmonic.learning.fit import CHECKPOINT, Fitted, fit
 from harmonic.learning.settings import Plan
+from harmonic.reading import content_of, yaml_in
 from stages.harness.exact import compute_exactly, device_of
 from stages.harness.params import Params, checked_params
 from stages.harness.partial import claimed
@@ -176,14 +177,14 @@ def is_finished(run: Planned, runs: Path, digest: str | None = None) -> bool:
     folder = run.folder(runs)
     if not folder.exists():
         return False
-    then = leaves(YAML(typ="safe", pure=True).load(folder / "params.yaml"))
+    then = leaves(yaml_in(content_of(folder / "params.yaml"), str(folder / "params.yaml")))
     now = {**leaves(overridden(run.overrides)), **run.own}
     for key, value in now.items():
         # An older run names no parameter that came later; what is of this run alone it must name.
         found = then.get(key, "not there" if key in {**run.overrides, **run.own} else value)
         if found != value and key not in run.shared and key.partition(".")[0] not in BESIDE:
             raise InputError(f"{folder}: is of {key} {found}, this is of {value}; move it away")
-    record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    record = json_object(content_of(folder / "run.json"), str(folder / "run.json"))
     data = record.get("data")
     if digest is not None and data != digest:
         raise InputError(f"{folder}: is of data {data}, these are {digest}; move it away")

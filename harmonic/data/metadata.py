@@ -14,6 +14,7 @@ import pandas as pd
 
 from harmonic.data.classes import CLASSES
 from harmonic.errors import InputError
+from harmonic.reading import content_of, lines_of
 
 COLUMNS = ("lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization")
 INDEX_COLUMNS = ("image_id", "lesion_id", "lesion_group", "dx")
@@ -56,11 +57,7 @@ def read_index(path: Path) -> pd.DataFrame:
 
 def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     """Read a table from a file, as `parse_table` does; raises InputError where it is not there."""
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"{path} is not there") from None
-    return parse_table(content, str(path), columns)
+    return parse_table(content_of(path), str(path), columns)
 
 
 def parse_table(content: bytes, name: str, columns: Sequence[str]) -> pd.DataFrame:
@@ -74,7 +71,7 @@ def parse_table(content: bytes, name: str, columns: Sequence[str]) -> pd.DataFra
     image_id, or a dx that is none of CLASSES.
     """
     try:
-        text = content.decode("utf-8-sig")
+        text = lines_of(content, name).decode("utf-8-sig")
         separator = max(SEPARATORS, key=text.lstrip().partition("\n")[0].count)
         (_, header), *rows = numbered_rows(io.StringIO(text, newline=""), separator)
         for line, row in rows:

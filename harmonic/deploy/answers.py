@@ -1,5 +1,6 @@
 """Answers for photographs, a row each; what cannot be read has its row too."""
 
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from harmonic.images.hair import METHODS
 from harmonic.images.prepare import prepared
 
 BATCH = 32
+MOST_THREADS = 8
+"""That prepare images, each with up to 300 MB of its own while it removes hair."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ def answers(
         except MemoryError:
             return InputError(f"image {source.name}: too large for this machine's memory")
 
-    with ThreadPoolExecutor() as threads:
+    with ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1)) as threads:
         for start in range(0, len(sources), BATCH):
             batch = sources[start : start + BATCH]
             yield from answered(predictor, batch, list(threads.map(prepare, batch)))

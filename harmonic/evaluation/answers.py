@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from harmonic.data.classes import CLASSES
 from harmonic.data.lesions import known_pairs, lesion_groups
-from harmonic.errors import InputError
+from harmonic.errors import InputError, one_line
 from harmonic.evaluation.checks import checked_lesions, checked_pair, checked_probabilities
 from harmonic.evaluation.predictions import HEADER, PUBLISHED_TOLERANCE, check_ids
+from harmonic.reading import lines_of
 
 TEXT_COLUMNS = frozenset({"image", "image_id", "lesion_id", "dx", "split", "answer", "value"})
 """Where 0001 is not 1, and NA may be a name."""
@@ -175,17 +176,13 @@ def csv_table(content: bytes, name: str) -> pd.DataFrame:
 
     TEXT_COLUMNS are str, "" where nothing stands; other columns are what pandas takes them for.
     """
-    compression = "gzip" if content[:2] == b"\x1f\x8b" else None
+    lines = lines_of(content, name)
     as_text = {"dtype": str, "keep_default_na": False, "usecols": TEXT_COLUMNS.__contains__}
     try:
-        table, text = (
-            pd.read_csv(io.BytesIO(content), compression=compression, **options)
-            for options in ({}, as_text)
-        )
+        table, text = (pd.read_csv(io.BytesIO(lines), **options) for options in ({}, as_text))
         return table.assign(**text)
-    except (ValueError, OSError, EOFError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{name}: no readable CSV table ({reason})") from None
+    except (ValueError, OverflowError) as error:
+        raise InputError(f"{name}: no readable CSV table ({one_line(error)})") from None
 
 
 def _probabilities(table: pd.DataFrame, name: str) -> NDArray[np.float64]:

@@ -69,7 +69,10 @@ def decision_rules(
     if not (np.isfinite(prior_exponent) and prior_exponent >= 0):
         raise InputError(f"prior exponent: {prior_exponent}; allowed is a finite number from 0")
     log_prior = _log_prior(class_counts)
-    scores = _balanced_scores(logits, log_prior, imbalance) / temperature
+    with np.errstate(over="ignore"):
+        scores = _balanced_scores(logits, log_prior, imbalance) / temperature
+    if not np.isfinite(scores).all():
+        raise InputError(f"temperature: {temperature:g}; too small for these logits")
     return softmax(scores, axis=1), softmax(scores + prior_exponent * log_prior, axis=1)
 
 
@@ -131,7 +134,7 @@ def _log_prior(class_counts: ArrayLike) -> NDArray[np.float64]:
     if counts.shape != (len(CLASSES),):
         raise InputError(f"class counts: shape {counts.shape}; allowed is ({len(CLASSES)},)")
     for name, count in zip(CLASSES, counts, strict=True):
-        if not (np.isfinite(count) and count > 0):
+        if not 0 < count < 1e300:
             raise InputError(f"class counts: {name} has {count:g} training images; at least 1")
     return np.log(counts / counts.sum())
 

@@ -1,7 +1,5 @@
 """What the files of a run say, each checked as it is read; all of them come from outside."""
 
-import io
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,7 @@ from harmonic.errors import InputError
 from harmonic.evaluation.answers import Answers, answers_from, csv_table
 from harmonic.evaluation.figures import checked_figure
 from harmonic.evaluation.run_folder import FIGURES
+from harmonic.reading import json_in, yaml_in
 
 Read = Callable[[str], bytes | None]
 """The bytes of a run's file by its path in a workspace; None where it is not there."""
@@ -52,14 +51,9 @@ def read_traits(read: Read, name: str) -> dict[str, str]:
 
     In a workspace those hold that dvc.lock records, as params.yaml may have changed since.
     """
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
 
     def loaded(file: str) -> Any:
-        try:
-            return YAML(typ="safe", pure=True).load(io.BytesIO(read(file) or b""))
-        except YAMLError:
-            raise InputError(f"run {name}: {file} is no YAML") from None
+        return yaml_in(read(file) or b"", f"run {name}: {file}")
 
     found: dict[str, str] = {}
 
@@ -129,10 +123,7 @@ def json_object(content: bytes | None, name: str) -> dict[str, Any]:
     """The object in a JSON file; empty where there is no file. Raises InputError for another."""
     if content is None:
         return {}
-    try:
-        found = json.loads(content)
-    except ValueError:
-        found = None
+    found = json_in(content, name)
     if not isinstance(found, dict):
         raise InputError(f"{name} is no flat table")
     return found

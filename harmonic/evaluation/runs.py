@@ -5,6 +5,7 @@ What a run needs is its figures; with its answers and the truth it can be compar
 too. Everything is checked, as it comes from outside.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from harmonic.evaluation.run_files import (
     test_set_of_parameters,
     whole_number,
 )
+from harmonic.reading import content_of
 
 IDENTITY = ("study", "arm", "seed")
 """What run.json says a run is, which traits hold beside the parameters."""
@@ -120,14 +122,14 @@ def folder_run(folder: Path, truth: Path | None = None, answers: bool = True) ->
     def read(name: str) -> bytes | None:
         for place in (folder / name, folder / Path(name).name):
             if place.is_file():
-                return place.read_bytes()
+                return content_of(place)
         return None
 
     def kept_truth(digest: str) -> bytes | None:
         if truth is not None:
-            return truth.read_bytes()
+            return content_of(truth)
         beside = [parent / "data" / f"{digest}.csv.gz" for parent in folder.absolute().parents[:3]]
-        return next((one.read_bytes() for one in beside if digest and one.is_file()), None)
+        return next((content_of(one) for one in beside if digest and one.is_file()), None)
 
     run = run_from(str(folder), read, kept_truth, answers=answers)
     return replace(run, folder=folder)
@@ -142,13 +144,15 @@ def revision_run(name: str) -> Run:
     try:
         files = DVCFileSystem(".", rev=name)
         files.ls("/")  # the revision is looked up on first use
+        # The project may lie in a folder of the repository.
+        here = os.path.relpath(Path.cwd(), files.repo.scm.root_dir)
     except (DvcException, SCMError, OSError) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"run {name!r}: no folder or revision ({reason})") from None
 
     def read(path: str) -> bytes | None:
         try:
-            content: bytes = files.read_bytes(path)
+            content: bytes = files.read_bytes(os.path.normpath(Path(here, path)))
         except (DvcException, OSError):
             return None
         return content

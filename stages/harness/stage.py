@@ -4,7 +4,6 @@ A stage module is its work and one call of `run_stage`. Inputs and outputs are n
 command line, so that every path stands in dvc.yaml, in `cmd`.
 """
 
-import errno
 import os
 import platform
 import sys
@@ -17,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harmonic.errors import InputError, printable
+from harmonic.errors import InputError, one_line, printable
 from harmonic.learning.launcher import check_launcher
 from harmonic.provenance import commit_of
 from stages.harness.exact import compute_exactly
@@ -99,11 +98,12 @@ def run_stage(
         if not follows:
             print(f"{name}: interrupted; the next run goes on from here", file=sys.stderr)
         return 130
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
-            raise
+    except OSError as error:  # a full disk, no right to write, a folder that somebody removed
         what = f"{error.strerror}: {error.filename or 'while writing'}"
         print(f"{who}: {printable(what)}", file=sys.stderr)
+        return 1
+    except MemoryError as error:
+        print(f"{who}: needs more memory than there is ({one_line(error)})", file=sys.stderr)
         return 1
     return 0
 

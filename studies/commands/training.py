@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from harmonic.errors import InputError
+from harmonic.errors import InputError, printable
 from studies.presets import PRESETS
 
 
@@ -126,9 +126,9 @@ def run(module: str, options: argparse.Namespace) -> int:
         print(f"[{number}/{len(runs)}] {one.study} {one.name}: ", end="", flush=True)
         try:
             print(do(one, places))
-        except InputError as error:
+        except (InputError, OSError) as error:  # a full disk, for one; the next may be elsewhere
             failed += 1
-            print(f"failed: {error}")
+            print(f"failed: {printable(error)}")
     return 1 if failed else 0
 
 
@@ -140,6 +140,10 @@ def places_of(options: argparse.Namespace):  # type: ignore[no-untyped-def]
     check_launcher("python")  # runs are shared out by starting the command again, not by a launcher
     if options.archive is None or not options.archive.exists():
         raise InputError(f"--archive {options.archive} is not there; name a zip or a folder")
+    try:
+        options.work.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--work {options.work}: cannot be made ({error.strerror})") from None
     return Places(options.archive.resolve(), options.work, options.runs, commit_of_code(options))
 
 

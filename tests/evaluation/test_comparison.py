@@ -378,10 +378,10 @@ def test_a_run_without_the_figure_judged_is_refused(results, tmp_path):
     ("name", "content", "words"),
     [
         ("run.json", b"[1, 2]", "run.json is no flat table"),
-        ("run.json", b'{"study": ', "run.json is no flat table"),
+        ("run.json", b'{"study": ', "run.json: no valid JSON"),
         ("figures.json", b'{"mcc": "high"}', "figures.json: mcc is high"),
         ("answers.csv.gz", b"\x1f\x8b\x00", "no readable CSV"),
-        ("params.yaml", b"a: [", "params.yaml is no YAML"),
+        ("params.yaml", b"a: [", "params.yaml, line 1: no valid YAML"),
         ("dvc.lock", b"stages: [train]", "dvc.lock is none of DVC's"),
     ],
 )

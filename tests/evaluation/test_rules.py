@@ -247,3 +247,11 @@ def test_the_natural_rule_before_scaling_can_be_told_from_the_balanced_one(
     )
     _, expected = decision_rules(logits, counts, imbalance="logit_adjustment", temperature=1.0)
     assert uncalibrated_rule(balanced, counts, temperature) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("counts", "temperature"), [(np.full(7, 50), 1e-320), (np.full(7, 1e308), 1.0)]
+)
+def test_no_answer_is_nan(counts, temperature) -> None:
+    with pytest.raises(InputError):
+        decision_rules(np.eye(7), counts, imbalance="none", temperature=temperature)

@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import shutil
 import tempfile
 from collections.abc import Callable
 from itertools import chain
@@ -196,6 +197,16 @@ def test_bad_input_or_a_full_disk_is_one_line_and_leaves_the_earlier_output(
     assert run(work) == 1
     assert capsys.readouterr().err == f"split: {line}\n"
     assert (project / "data/split.csv").read_text(encoding="utf-8") == "earlier"
+
+
+def test_unfinished_work_that_somebody_removes_is_one_line(project: Path, capsys) -> None:
+    def work(stage: Stage) -> None:
+        shutil.rmtree(".partial")
+        stage.writes.split.write_text("whole", encoding="utf-8")
+
+    assert run(work) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("split: No such file or directory: .partial/split/")
 
 
 def test_a_fault_of_the_code_keeps_its_traceback(project: Path) -> None:

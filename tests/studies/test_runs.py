@@ -271,6 +271,27 @@ def test_a_launcher_of_several_processes_is_refused_before_anything_is_trained(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_place_for_work_that_cannot_be_made_is_told_at_once(tmp_path: Path, capsys) -> None:
+    (tmp_path / "work").write_text("a file")
+    words = ["run", "small", "--archive", str(tmp_path), "--commit", "0123456789ab"]
+    assert main([*words, "--work", str(tmp_path / "work" / "more")]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("work/more: cannot be made (Not a directory)")
+
+
+def test_a_full_disk_fails_a_run_and_the_next_is_tried(tmp_path: Path, capsys, monkeypatch) -> None:
+    def full(run: Planned, places: Places) -> str:
+        raise OSError(28, "No space left on device", "x.npy")
+
+    monkeypatch.setattr(runner, "do", full)
+    words = ["run", "small", "--archive", str(tmp_path), "--commit", "0123456789ab"]
+    words += ["--work", str(tmp_path / "work"), "--runs", str(tmp_path / "runs"), "--seeds", "0"]
+    assert main(words) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) > 1
+    assert all("failed: [Errno 28] No space left on device: 'x.npy'" in line for line in lines)
+
+
 def test_folds_and_seeds_come_pair_by_pair() -> None:
     runs = runs_of("small", ["harmonic", "cnn"], [0, 1], folds=2)
     assert [one.name for one in runs[:3]] == [
