@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -52,14 +53,9 @@ def read_traits(read: Read, name: str) -> dict[str, str]:
 
     In a workspace those hold that dvc.lock records, as params.yaml may have changed since.
     """
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
 
     def loaded(file: str) -> Any:
-        try:
-            return YAML(typ="safe", pure=True).load(io.BytesIO(read(file) or b""))
-        except YAMLError:
-            raise InputError(f"run {name}: {file} is no YAML") from None
+        return parsed_yaml(read(file) or b"", f"run {name}: {file}")
 
     found: dict[str, str] = {}
 
@@ -78,6 +74,18 @@ def read_traits(read: Read, name: str) -> dict[str, str]:
         except (AttributeError, KeyError, TypeError):
             raise InputError(f"run {name}: dvc.lock is none of DVC's") from None
     return found
+
+
+@cache  # as a run is read twice, for its figures alone first, and parsing takes most of that
+def parsed_yaml(content: bytes, name: str) -> Any:
+    """What a YAML file (1.2) holds; raises InputError naming it where it is none."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        return YAML(typ="safe", pure=True).load(io.BytesIO(content))
+    except YAMLError:
+        raise InputError(f"{name} is no YAML") from None
 
 
 def read_answers(
