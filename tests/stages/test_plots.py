@@ -23,7 +23,8 @@ PLOTS = {
 
 def drawn(name: str) -> dict[str, Any]:
     """The template that a plot of dvc.yaml is drawn by."""
-    found: dict[str, Any] = json.loads(get_template(PLOTS[name]["template"], TEMPLATES).content)
+    content = get_template(PLOTS[name]["template"], TEMPLATES).content  # text, of a file
+    found: dict[str, Any] = json.loads(content) if isinstance(content, str) else content
     return found
 
 
