@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from harmonic.errors import InputError
-from harmonic.evaluation.answers import check_columns
+from harmonic.evaluation.answers import check_columns, csv_table
 from harmonic.evaluation.figures import checked_figure
 from harmonic.evaluation.runs import Run, run_from
 
@@ -18,6 +18,11 @@ HISTORY_COLUMNS = (
     *("val_balanced_accuracy", "val_accuracy", "val_macro_auc"),
 )
 CURVE_COLUMNS = ("lr", "loss", "smoothed_loss")
+
+COMPRESSION_COLUMNS = (
+    *("weights", "epochs", "bytes", "share", "parameters"),
+    *(f"{name}{end}" for name in ("balanced_accuracy", "change") for end in ("", "_low", "_high")),
+)
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,7 @@ class RunFiles:
     per_class: Path
     operating_points: Path
     subgroups: Path
+    compression: Path
 
 
 def read_run(files: RunFiles) -> Run:
@@ -61,6 +67,13 @@ def read_run(files: RunFiles) -> Run:
 def read_json(path: Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return found
+
+
+def read_compression(path: Path) -> pd.DataFrame:
+    """Name, size and accuracy of each variant; raises InputError where it is no such table."""
+    table = csv_table(path.read_bytes(), str(path))
+    check_columns(table, COMPRESSION_COLUMNS, str(path))
+    return table[[*COMPRESSION_COLUMNS]]
 
 
 def read_steps(path: Path, columns: Sequence[str]) -> pd.DataFrame:
