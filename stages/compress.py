@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from torch import nn
+from tqdm import tqdm
 
 from harmonic.data.arrays import data_digest, read_labelled_images
 from harmonic.deploy.compression import (
@@ -59,14 +60,16 @@ def work(stage: Stage) -> None:
     reference = None
     operations = multiply_adds(model, description.image_size)
     with scratch(stage.partial / "variants") as folder:
-        for variant in variants(
+        made = variants(
             model,
             description,
             folder,
             training.images[: settings.calibration_images],
             tune if settings.epochs else None,
             settings.epochs,
-        ):
+        )
+        for variant in (bar := tqdm(made, desc="compress", unit=" variants", disable=None)):
+            bar.set_description_str(f"compress: {variant.weights}")
             logits = outputs(variant, test.images, device, view_count=1)
             chosen = balanced_choice(logits, description.class_counts, description.imbalance)
             scores = scores_of_choice(

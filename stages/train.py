@@ -30,6 +30,7 @@ def work(stage: Stage) -> None:
         device=device_of(params),
         digest=data_digest(stage.reads.images, stage.reads.split),
         check=lambda processes: processes.check_same(own, "parameters, data or code"),
+        growing=stage.places.history,  # to be watched while it grows: `dvc plots show`
     )
     if fitted is None:
         return

@@ -1,7 +1,9 @@
 """python -m harmonic compare: what differs between runs, and how surely."""
 
 import argparse
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -15,7 +17,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "runs",
         nargs="+",
         metavar="RUN",
-        help="folder of a run, folder of many (results/runs/small), DVC experiment or revision",
+        help="folder of a run, folder of many (results/runs/small), DVC experiment or revision; "
+        "or a pattern of folders or experiments ('cnn-*')",
     )
     parser.add_argument("--by", help="group by these parameters, e.g. model,train.level")
     parser.add_argument("--reference", metavar="ARM", help="the arm to hold others against (cnn)")
@@ -32,41 +35,33 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def run(options: argparse.Namespace) -> None:
     from harmonic.errors import printable
+    from harmonic.evaluation.arms import checked_grouping
+    from harmonic.evaluation.bootstrap import check_resamples
+    from harmonic.evaluation.comparison import compare, shared_metrics
+    from harmonic.evaluation.comparison_text import comparison_text
     from harmonic.evaluation.run_files import files_read
+    from harmonic.evaluation.run_places import matching, places
+    from harmonic.evaluation.runs import read_runs
     from harmonic.files import check_outputs, write_bytes, write_text
 
+    check_resamples("--resamples", options.resamples)
+    names = [one for name in options.runs for one in matching(name)]
     check_outputs(
         [("--markdown", options.markdown), ("--plot", options.plot)],
-        used=files_read(options.runs, options.truth),
+        used=files_read(names, options.truth),
         force=options.force,
     )
     if options.plot is not None and options.plot.suffix != ".svg":
         raise ValueError(f"--plot {options.plot}: must end in .svg")
-    from harmonic.evaluation.bootstrap import check_resamples
-    from harmonic.evaluation.comparison import compare, shared_metrics
-    from harmonic.evaluation.comparison_text import comparison_text
-    from harmonic.evaluation.runs import read_runs
 
-    check_resamples("--resamples", options.resamples)
-    runs = read_runs(options.runs, options.truth)
-    if options.only is not None:
-        runs = [one for one in runs if options.only in named(one.test_set)]
-        if not runs:
-            raise ValueError(f"--only {options.only}: the study or data of no run")
-    if options.arms is not None:
-        wanted = options.arms.split(",")
-        there = {one.traits.get("arm") for one in runs}
-        if missing := [arm for arm in wanted if arm not in there]:
-            known = ", ".join(sorted(filter(None, there))) or "none"
-            raise ValueError(f"--arms {', '.join(missing)}: no run of it; there are: {known}")
-        runs = [one for arm in wanted for one in runs if one.traits.get("arm") == arm]
-    metrics = shared_metrics(runs, options.metrics.split(",") if options.metrics else None)
+    by = options.by.split(",") if options.by else ()
+    wanted = chosen(places(names), options)
+    known = read_runs(wanted, options.truth, answers=False)
+    metrics = shared_metrics(known, options.metrics.split(",") if options.metrics else None)
+    checked_grouping(known, by, options.reference)
+    runs = read_runs(wanted, options.truth)
     sections = compare(
-        runs,
-        by=options.by.split(",") if options.by else (),
-        reference=options.reference,
-        metrics=metrics,
-        resamples=options.resamples,
+        runs, by=by, reference=options.reference, metrics=metrics, resamples=options.resamples
     )
     lines = comparison_text(sections, metrics).splitlines()  # arms and runs are named from outside
     text = "".join(f"{printable(line)}\n" for line in lines)
@@ -87,6 +82,20 @@ def run(options: argparse.Namespace) -> None:
         write_bytes(options.plot, drawing)
 
 
-def named(test_set: str) -> list[str]:
-    """Study and data of "small, data 0123abc", as runs of a study name their test sets."""
-    return [test_set, *test_set.split(", data ")]
+def chosen(
+    places: Sequence[tuple[str, Mapping[str, Any]]], options: argparse.Namespace
+) -> list[str]:
+    """Those whose run.json has the study or data --only, and the arms --arms in their order."""
+    found = list(places)
+    if options.only is not None:
+        found = [one for one in found if options.only in (one[1].get("study"), one[1].get("data"))]
+        if not found:
+            raise ValueError(f"--only {options.only}: the study or data of no run")
+    if options.arms is None:
+        return [place for place, _ in found]
+    wanted = options.arms.split(",")
+    there = {str(record["arm"]) for _, record in found if "arm" in record}
+    if missing := [arm for arm in wanted if arm not in there]:
+        known = ", ".join(sorted(there)) or "none"
+        raise ValueError(f"--arms {', '.join(missing)}: no run of it; there are: {known}")
+    return [place for arm in wanted for place, record in found if str(record.get("arm")) == arm]

@@ -34,6 +34,20 @@ def grouping(runs: Sequence[Run]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(["model", *differing]))
 
 
+def checked_grouping(
+    runs: Sequence[Run], by: Sequence[str], reference: str | None
+) -> tuple[str, ...]:
+    """The traits to group by: those of `by`, or of `grouping`. The runs' answers are not looked at.
+
+    Raises InputError for a trait that a run lacks, and a reference that is no arm.
+    """
+    keys = tuple(by) or grouping(runs)
+    known = sorted({arm_name(run, keys) for run in runs})
+    if reference is not None and reference not in known:
+        raise InputError(f"reference {reference!r}: no such arm; there are {', '.join(known)}")
+    return keys
+
+
 def arm_name(run: Run, keys: Sequence[str]) -> str:
     """What the traits `keys` of a run say: "harmonic", "harmonic, train.level=3"."""
     for key in keys:

@@ -11,7 +11,7 @@ import numpy as np
 
 from harmonic.data.classes import CLASSES
 from harmonic.errors import InputError
-from harmonic.evaluation.arms import Arm, arm_name, arms_of, grouping, pool_folds, reference_of
+from harmonic.evaluation.arms import Arm, arms_of, checked_grouping, pool_folds, reference_of
 from harmonic.evaluation.bootstrap import resampled_weights
 from harmonic.evaluation.contradictions import contradictions
 from harmonic.evaluation.difference import Difference, verdict
@@ -64,7 +64,7 @@ def compare(
 
     Args:
         runs: see `read_runs`; folds of one arm and seed are pooled first.
-        by: traits to group by; see `grouping`.
+        by: traits to group by; see `checked_grouping`.
         reference: the arm the others are held against; see `reference_of`.
         metrics: names in metrics.json, the verdict is on the first; without, those of METRICS that
             any run has. Runs that have none of them are left out.
@@ -79,14 +79,11 @@ def compare(
     for run in runs:
         if metrics[0] not in run.metrics:
             raise InputError(f"run {run.name}: has no {metrics[0]}; the verdict is on it")
-    keys = tuple(by) or grouping(runs)
+    keys = checked_grouping(runs, by, reference)
     pooled = pool_folds(runs, keys)
     for run in pooled:
         if run.answers is not None and (lines := contradictions(run.metrics, run.answers)):
             raise InputError(f"run {run.name}: {lines[0]}; they are not of one run")
-    known = sorted({arm_name(run, keys) for run in pooled})
-    if reference is not None and reference not in known:
-        raise InputError(f"reference {reference!r}: no such arm; there are {', '.join(known)}")
     sections = []
     for test_set in dict.fromkeys(run.test_set for run in pooled):
         arms = arms_of([run for run in pooled if run.test_set == test_set], keys)

@@ -64,16 +64,17 @@ class Paired:
         self, statistic: Statistic, confidence: float = 0.95, exchanges: int = EXCHANGES
     ) -> Difference:
         """The difference of a figure, with all intervals and its exact test."""
-        weights = np.concatenate([np.ones((1, len(self.labels))), self.weights])
-        firsts, seconds = (
+        once = np.ones((1, len(self.labels)))
+        firsts, seconds, first_drawn, second_drawn = (
             np.array([resampled(statistic, self.labels, run, weights) for run in runs])
+            for weights in (once, self.weights)
             for runs in (self.first, self.second)
         )
         differing, exact = self.exact_test(statistic, exchanges)
         return Difference(
             firsts=firsts[:, 0],
             seconds=seconds[:, 0],
-            resampled=(seconds - firsts)[:, 1:].mean(axis=0),
+            resampled=(second_drawn - first_drawn).mean(axis=0),
             seed=self.seed,
             confidence=confidence,
             differing=differing,

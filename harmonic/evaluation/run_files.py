@@ -1,6 +1,7 @@
 """What the files of a run say, each checked as it is read; all of them come from outside."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ def read_traits(read: Read, name: str) -> dict[str, str]:
     """
 
     def loaded(file: str) -> Any:
-        return yaml_in(read(file) or b"", f"run {name}: {file}")
+        return parsed_yaml(read(file) or b"", f"run {name}: {file}")
 
     found: dict[str, str] = {}
 
@@ -72,6 +73,11 @@ def read_traits(read: Read, name: str) -> dict[str, str]:
         except (AttributeError, KeyError, TypeError):
             raise InputError(f"run {name}: dvc.lock is none of DVC's") from None
     return found
+
+
+@cache  # as a run is read twice, for its figures alone first, and parsing takes most of that
+def parsed_yaml(content: bytes, name: str) -> Any:
+    return yaml_in(content, name)
 
 
 def read_answers(

@@ -18,13 +18,13 @@ from harmonic.evaluation.answers import Answers, test_set_of
 from harmonic.evaluation.run_files import (
     Read,
     Truth,
-    json_object,
     read_answers,
     read_figures,
     read_traits,
     test_set_of_parameters,
     whole_number,
 )
+from harmonic.evaluation.run_places import files_at, folder_reader, places, record_of
 from harmonic.reading import content_of
 
 IDENTITY = ("study", "arm", "seed")
@@ -82,48 +82,19 @@ def read_runs(
     """
     if truth is not None and not truth.is_file():
         raise InputError(f"truth {truth}: no such file")
-    found: list[Run] = []
-    for name in names:
-        path = Path(name)
-        if path.is_file():
-            raise InputError(f"run {name}: is a file; name the folder of a run, or one of runs")
-        if path.is_dir():
-            found += tree_runs(path, truth, answers)
-        else:
-            found.append(revision_run(name))
+    found = [
+        folder_run(Path(place), truth, answers)
+        if Path(place).is_dir()
+        else revision_run(place, answers)
+        for place, _ in places(names)
+    ]
     if not found:
         raise InputError("runs: none given")
     return found
 
 
-def tree_runs(path: Path, truth: Path | None, answers: bool) -> list[Run]:
-    """The run in a folder, or all runs in the folders below it."""
-    if any((path / one).is_file() for one in ("run.json", "metrics.json", "reports/metrics.json")):
-        return [folder_run(path, truth, answers)]
-    folders = sorted(
-        one.parent
-        for one in path.rglob("run.json")  # unfinished folders begin with a dot
-        if not any(part.startswith(".") for part in one.relative_to(path).parts)
-    )
-    if not folders:
-        raise InputError(f"run {path}: reports/metrics.json is not there, nor any run below it")
-    return sorted(
-        (folder_run(folder, truth, answers) for folder in folders),
-        key=lambda run: (
-            *(run.traits.get("study", ""), run.traits.get("arm", ""), run.seed),
-            -1 if run.fold is None else run.fold,
-        ),
-    )
-
-
 def folder_run(folder: Path, truth: Path | None = None, answers: bool = True) -> Run:
     """The run whose files are in `folder`: one of results/runs, a workspace, a copy of reports/."""
-
-    def read(name: str) -> bytes | None:
-        for place in (folder / name, folder / Path(name).name):
-            if place.is_file():
-                return content_of(place)
-        return None
 
     def kept_truth(digest: str) -> bytes | None:
         if truth is not None:
@@ -131,24 +102,17 @@ def folder_run(folder: Path, truth: Path | None = None, answers: bool = True) ->
         beside = [parent / "data" / f"{digest}.csv.gz" for parent in folder.absolute().parents[:3]]
         return next((content_of(one) for one in beside if digest and one.is_file()), None)
 
-    run = run_from(str(folder), read, kept_truth, answers=answers)
+    run = run_from(str(folder), folder_reader(folder), kept_truth, answers=answers)
     return replace(run, folder=folder)
 
 
-def revision_run(name: str) -> Run:
-    """The run of a DVC experiment or a git revision; outputs come from DVC's cache."""
-    from dvc.api import DVCFileSystem
+def revision_run(name: str, answers: bool = True) -> Run:
+    """The run of a DVC experiment or a git revision."""
     from dvc.exceptions import DvcException
-    from scmrepo.exceptions import SCMError
 
-    try:
-        files = DVCFileSystem(".", rev=name)
-        files.ls("/")  # the revision is looked up on first use
-        # The project may lie in a folder of the repository.
-        here = os.path.relpath(Path.cwd(), files.repo.scm.root_dir)
-    except (DvcException, SCMError, OSError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"run {name!r}: no folder or revision ({reason})") from None
+    files = files_at(name)
+    # The project may lie in a folder of the repository.
+    here = os.path.relpath(Path.cwd(), files.repo.scm.root_dir)
 
     def read(path: str) -> bytes | None:
         try:
@@ -157,14 +121,14 @@ def revision_run(name: str) -> Run:
             return None
         return content
 
-    return run_from(name, read)
+    return run_from(name, read, answers=answers)
 
 
 def run_from(
     name: str, read: Read, kept_truth: Truth = lambda digest: None, *, answers: bool = True
 ) -> Run:
     """A run from its files; without its answers where they are not wanted. name: for messages."""
-    record = json_object(read("run.json"), f"run {name}: run.json")
+    record = record_of(read, name)
     if not record and read("reports/metrics.json") is None:
         raise InputError(f"run {name}: reports/metrics.json is not there")
     metrics = read_figures(read, name)

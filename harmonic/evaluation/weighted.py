@@ -12,6 +12,7 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from harmonic.data.classes import CLASSES
 
@@ -105,22 +106,34 @@ def log_loss(labels: Labels, probabilities: Floats, weights: Floats) -> Floats:
 
 def weighted_auc(positive: NDArray[np.bool_], score: Floats, weights: Floats) -> Floats:
     """Weighted share of (positive, negative) pairs in the right order, ties half: (B,)."""
-    order = np.argsort(score, kind="stable")
-    ranked, at, by_score = score[order], positive[order], weights[:, order]
-    first, after = (np.searchsorted(ranked, ranked[at], side) for side in ("left", "right"))
-    negatives = np.zeros((len(weights), len(score) + 1))  # of all scores before each place
-    np.cumsum(by_score * ~at, axis=1, out=negatives[:, 1:])
-    positives = by_score[:, at]
-    below = (negatives[:, first] + negatives[:, after]) / 2
-    return (positives * below).sum(axis=1) / (positives.sum(axis=1) * negatives[:, -1])
+    return _auc(positive, score, np.ascontiguousarray(weights.T))
+
+
+def _auc(positive: NDArray[np.bool_], score: Floats, by_image: Floats) -> Floats:
+    """`weighted_auc` of weights (n, B): the side with more images is summed up between the scores
+    of the other, so that little is left to be ranked."""
+    few, many = sorted((np.flatnonzero(positive), np.flatnonzero(~positive)), key=len)
+    few = few[np.argsort(score[few], kind="stable")]
+    below = np.zeros((len(few) + 1, by_image.shape[1]))  # of the few, how many lie below a place
+    np.cumsum(by_image[few], axis=0, out=below[1:])
+    first, after = (np.searchsorted(score[few], score[many], side) for side in ("left", "right"))
+    halves = np.full(2 * len(many), 0.5)  # a tie lies half in the place before, half in that after
+    at_place = csr_array(
+        (halves, (np.concatenate([first, after]), np.tile(many, 2))),
+        shape=(len(few) + 1, len(score)),
+    )
+    many_above = np.einsum("pb,pb->b", at_place @ by_image, below)
+    pairs = below[-1] * (by_image.sum(axis=0) - below[-1])
+    area: Floats = (pairs - many_above if positive[few].any() else many_above) / pairs
+    return area
 
 
 def class_areas(labels: Labels, probabilities: Floats, weights: Floats) -> Floats:
     """AUC (B, 7) of each class against the rest; NaN for a class that has not both sides."""
-    areas = np.full((len(weights), len(CLASSES)), np.nan)
+    areas, by_image = np.full((len(weights), len(CLASSES)), np.nan), np.ascontiguousarray(weights.T)
     for c in np.unique(labels):
         if not np.all(labels == c):
-            areas[:, c] = weighted_auc(labels == c, probabilities[:, c], weights)
+            areas[:, c] = _auc(labels == c, probabilities[:, c], by_image)
     return areas
 
 

@@ -1,9 +1,10 @@
 """The ways to train: a plan and images in, a calibrated model file out; or a few more epochs."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -50,6 +51,7 @@ def fit(
     check: Callable[[Processes], None] = lambda processes: None,
     change: Callable[[nn.Module], nn.Module] | None = None,
     watch: Watch = lambda network, epoch: {},
+    growing: Path | None = None,
 ) -> Fitted | None:
     """Train on the set `train` of `data`; its set `val` chooses the epoch and the calibration.
 
@@ -65,6 +67,7 @@ def fit(
         check: called with all processes before training.
         change: what becomes of the fresh network. No plan describes that: MODEL is not written.
         watch: what more is to be found out after each epoch.
+        growing: a file that has the rows of HISTORY as far as they are, from epoch to epoch.
     """
     training, validation = data.part("train"), data.part("val")
     statistics = channel_statistics(training.images)
@@ -81,6 +84,11 @@ def fit(
         mean=statistics.mean,
         std=statistics.std,
     )
+
+    def tell(history: Sequence[Mapping[str, Any]]) -> None:
+        if growing is not None:
+            growing.parent.mkdir(parents=True, exist_ok=True)
+            write_text(growing, as_csv(history))
 
     def fresh() -> nn.Module:
         network = described_network(description)
@@ -102,6 +110,7 @@ def fit(
             processes,
             folder / CHECKPOINT,
             watch,
+            tell,
         )
         if not processes.leads:
             return None
@@ -119,9 +128,12 @@ def fit(
     description = description.model_copy(update=made)
     if change is None:
         save_model(folder / MODEL, trained.state, description)
-    history = pd.DataFrame(trained.history)
-    write_text(folder / HISTORY, history.to_csv(index=False, lineterminator="\n"))
-    return Fitted(network, description, trained, history, processes)
+    write_text(folder / HISTORY, as_csv(trained.history))
+    return Fitted(network, description, trained, pd.DataFrame(trained.history), processes)
+
+
+def as_csv(history: Sequence[Mapping[str, Any]]) -> str:
+    return str(pd.DataFrame(history).to_csv(index=False, lineterminator="\n"))
 
 
 def fine_tune(

@@ -8,7 +8,7 @@ average of the weights at the epoch with the best balanced accuracy on the valid
 import copy
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,10 @@ from harmonic.model_file.description import ChannelStatistics
 
 Watch = Callable[[nn.Module, int], Mapping[str, float]]
 """From the averaged network and the number of its epoch to more figures of the history."""
+Tell = Callable[[Sequence[Mapping[str, Any]]], None]
+"""What is done with the history as far as it is, after each epoch."""
+BAR = "{desc} |{bar}| {percentage:3.0f}% [{elapsed}<{remaining}{postfix}]"
+"""No rate and no count of steps, so that 80 columns leave the bar half of the line."""
 
 
 @dataclass(frozen=True)
@@ -62,11 +66,12 @@ def train(
     processes: Processes,
     checkpoint: Path,
     watch: Watch = lambda network, epoch: {},
+    tell: Tell = lambda history: None,
 ) -> Trained:
     """Train `model`, going on from `checkpoint` where there is one.
 
     Several processes train one network together; the first alone validates and writes, and its
-    result alone is whole. What `watch` finds after an epoch joins its record.
+    result alone is whole. What `watch` finds after an epoch joins its record, and `tell` gets all.
 
     Raises InputError naming epoch, step and learning rate where a loss, or an output after an
     epoch, is not finite, and naming the batch size and what would fit where memory runs out.
@@ -79,6 +84,7 @@ def train(
             schedule,
             checkpoint,
             watch,
+            tell,
         )
     except (RuntimeError, MemoryError) as error:
         if is_lost_process(error):
@@ -100,6 +106,7 @@ def run_epochs(
     schedule: Schedule,
     checkpoint: Path,
     watch: Watch,
+    tell: Tell,
 ) -> Trained:
     """The epochs that `checkpoint` has not; `average` follows the learner's model."""
     processes, recipe = learner.processes, learner.recipe
@@ -124,10 +131,13 @@ def run_epochs(
         total=steps,
         initial=first_epoch * steps_an_epoch,
         desc="train",
-        unit="step",
+        postfix="val –    ",  # as wide as what follows, so that the bar keeps its width
+        bar_format=BAR,
         disable=None if processes.leads else True,
     ) as bar:
         for epoch in range(first_epoch, schedule.epochs):
+            number = f"{epoch + 1:{len(str(schedule.epochs))}}"
+            bar.set_description_str(f"train: epoch {number} of {schedule.epochs}")
             started = time.perf_counter()
             random = generator(recipe.seed, epoch)
             torch.manual_seed(derived_seed(recipe.seed, epoch, 1 + processes.rank))  # dropout
@@ -161,7 +171,8 @@ def run_epochs(
             }
             progress = advanced(progress, record, average, schedule.chosen_by)
             save_checkpoint(checkpoint, progress, learner.model, average, learner.optimizer)
-            bar.set_postfix(val_balanced_accuracy=f"{record['val_balanced_accuracy']:.3f}")
+            tell(progress.history)
+            bar.set_postfix_str(f"val {record['val_balanced_accuracy']:.3f}")
     speed = images * (schedule.epochs - first_epoch) / seconds if seconds else 0.0
     state = {name: value.cpu() for name, value in progress.best.items()}
     return Trained(state, progress.history, progress.best_epoch, first_epoch, speed)

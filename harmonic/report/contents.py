@@ -57,8 +57,8 @@ class ReportContents:
     kernels: tuple[NDArray[np.floating], NDArray[np.floating]]
     """The first layer's learned kernels (n, 3, k, k) and the fixed filters (F, k, k)."""
     tables: Mapping[str, pd.DataFrame]
-    """per_class, operating_points and subgroups; a column with `_low` and `_high` beside it is
-    shown as one with intervals."""
+    """per_class, operating_points, subgroups and compression; a column with `_low` and `_high`
+    beside it is shown as one with intervals."""
     hair_pairs: Sequence[HairPair] = ()
     cases: Sequence[Case] = ()
     """Where the network was surest."""

@@ -32,6 +32,7 @@ from harmonic.report.agreement import (
 )
 from harmonic.report.contents import ReportContents
 from harmonic.report.files import RunFiles
+from harmonic.report.tables import whole_parameters
 
 TRIED = 64
 """Test images, spread evenly over all, that the network is asked again."""
@@ -59,6 +60,7 @@ def doubts(
     if trained_on not in (None, data_digest(files.images, files.split)):
         lines = ["split.csv and images.npy are not those that the model was trained on"]
     lines += of_params(params, description)
+    lines += of_compression(contents.tables["compression"], model)
     lines += of_fingerprint(contents.fingerprint, index)
     lines += of_lr_range(contents.lr_curve, contents.lr_suggestion, **params["find_lr"])
 
@@ -108,6 +110,13 @@ def doubts(
             loss_of(params, description, validation.labels, one_view),
         ),
     ]
+
+
+def of_compression(variants: pd.DataFrame, model: nn.Module) -> list[str]:
+    """The variants are of a network of this size; their accuracy is not measured again."""
+    name = "parameters of float32"
+    found, made = whole_parameters(variants), sum(one.numel() for one in model.parameters())
+    return differing("compression.csv", {name: found}, {name: made}, source="in the model file")
 
 
 def of_params(params: Mapping[str, Any], description: Description) -> list[str]:

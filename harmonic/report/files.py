@@ -20,6 +20,11 @@ HISTORY_COLUMNS = (
 )
 CURVE_COLUMNS = ("lr", "loss", "smoothed_loss")
 
+COMPRESSION_COLUMNS = (
+    *("weights", "epochs", "bytes", "share", "parameters"),
+    *(f"{name}{end}" for name in ("balanced_accuracy", "change") for end in ("", "_low", "_high")),
+)
+
 
 @dataclass(frozen=True)
 class RunFiles:
@@ -41,6 +46,7 @@ class RunFiles:
     per_class: Path
     operating_points: Path
     subgroups: Path
+    compression: Path
 
 
 def read_run(files: RunFiles) -> Run:
@@ -65,6 +71,13 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def read_csv(path: Path) -> pd.DataFrame:
     return csv_table(content_of(path), str(path))
+
+
+def read_compression(path: Path) -> pd.DataFrame:
+    """Name, size and accuracy of each variant; raises InputError where it is no such table."""
+    table = read_csv(path)
+    check_columns(table, COMPRESSION_COLUMNS, str(path))
+    return table[[*COMPRESSION_COLUMNS]]
 
 
 def read_steps(path: Path, columns: Sequence[str]) -> pd.DataFrame:

@@ -24,6 +24,7 @@ from harmonic.report.files import (
     CURVE_COLUMNS,
     HISTORY_COLUMNS,
     RunFiles,
+    read_compression,
     read_csv,
     read_json,
     read_run,
@@ -60,8 +61,11 @@ def read_contents(
         spectra=layer_spectra(model),
         kernels=first_kernels(model),
         tables={
-            name: read_csv(getattr(files, name))
-            for name in ("per_class", "operating_points", "subgroups")
+            **{
+                name: read_csv(getattr(files, name))
+                for name in ("per_class", "operating_points", "subgroups")
+            },
+            "compression": read_compression(files.compression),
         },
         hair_pairs=hair_pairs(files.raw / "images", files.hairless, data.image_ids.tolist()),
         cases=confident_cases(model, description, test, natural_of(answers)),

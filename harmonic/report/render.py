@@ -19,14 +19,20 @@ from harmonic.report.tables import (
     MEANINGS,
     confusion_cells,
     flat,
+    made_worse,
     other_metrics,
     shared_lesions,
     shown,
     shown_table,
     split_table,
+    whole_parameters,
 )
 
-TITLE = "Harmonic network on dermoscopy images"
+TITLES = {
+    "harmonic": "Harmonic network on dermoscopy images",
+    "cnn": "Network of ordinary convolutions on dermoscopy images",
+}
+"""By the parameter `model`."""
 
 CARDS = ("balanced_accuracy", "macro_auc", "accuracy", "ece")
 """The metrics that stand in large type at the head of the page."""
@@ -78,10 +84,15 @@ def render_report(contents: ReportContents, figures: Mapping[str, bytes]) -> str
     Raises InputError for metrics without balanced accuracy, and images that cannot be drawn.
     """
     found, (learned, fixed) = contents.answers, contents.kernels
+    history, (other_model,) = contents.history, TITLES.keys() - {contents.params["model"]}
     return rendered(
         "report.html.j2",
         **shared_values(contents),
         cards=CARDS,
+        best_epoch=int(history.epoch[history.val_balanced_accuracy.idxmax()]),
+        parameters=whole_parameters(contents.tables["compression"]),
+        other_model=other_model,
+        worse=made_worse(contents.metrics),
         other_metrics=other_metrics(contents.metrics),
         interval_name=f"{100 * (QUANTILES[1] - QUANTILES[0]):.0f} %",
         bins=CALIBRATION_BINS,
@@ -119,7 +130,7 @@ def shared_values(contents: ReportContents) -> dict[str, Any]:
         raise InputError("report: metrics without balanced_accuracy; evaluate writes it")
     metrics = contents.metrics
     return {
-        "title": TITLE,
+        "title": TITLES[contents.params["model"]],
         "contents": contents,
         "metrics": metrics,
         "params": contents.params,

@@ -1,5 +1,6 @@
 """The tables of the report as rows of text and numbers, from the figures of a run."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from harmonic.data.classes import CLASSES
 from harmonic.data.split import SETS
-from harmonic.evaluation.metrics import BALANCED_METRICS, NATURAL_METRICS
+from harmonic.evaluation.metrics import BALANCED_METRICS, NATURAL_METRICS, UNCALIBRATED
 from harmonic.evaluation.plots.classification import confusion_table
 
 MEANINGS = {
@@ -75,6 +76,21 @@ def other_metrics(metrics: Mapping[str, float]) -> list[tuple[str, float]]:
         held |= {f"{start}{name}{end}" for start in ("", "lesion_") for end in ENDS}
         held.add(f"majority_{name}")
     return sorted((name, value) for name, value in metrics.items() if name not in held)
+
+
+def made_worse(metrics: Mapping[str, float]) -> list[str]:
+    """What of calibration is worse after temperature scaling than before."""
+    return [
+        MEANINGS[name][0]
+        for name in UNCALIBRATED
+        if metrics.get(name, 0.0) > metrics.get(f"{name}_uncalibrated", math.inf)
+    ]
+
+
+def whole_parameters(variants: pd.DataFrame) -> int | None:
+    """How many numbers training set, of the table that `compress` writes; None if not there."""
+    whole = pd.to_numeric(variants.parameters[variants.weights == "float32"], errors="coerce")
+    return int(whole.iloc[0]) if whole.notna().any() else None
 
 
 def shown_table(table: pd.DataFrame) -> dict[str, Any]:

@@ -45,6 +45,8 @@ class Stage:
     """The inputs' paths, by name: `stage.reads.index`."""
     writes: Namespace
     """Paths inside the unfinished work, by name; moved into place when the work returns."""
+    places: Namespace
+    """Where they are moved to. What is to be watched while it grows may be written there, too."""
     partial: Path
     """The folder of the unfinished work, kept when the stage is interrupted."""
     log: dict[str, Any] = field(default_factory=dict)
@@ -89,7 +91,8 @@ def run_stage(
             partial.mkdir(parents=True, exist_ok=True)
             # By option, as two places may have one name.
             unfinished = {one: partial / f"{one}{place.suffix}" for one, place in places.items()}
-            stage = Stage(name, params, Namespace(**inputs), Namespace(**unfinished), partial)
+            found, made, meant = (Namespace(**one) for one in (inputs, unfinished, places))
+            stage = Stage(name, params, found, made, meant, partial)
             work(stage) if follows else lead(stage, work, places)
     except InputError as error:
         print(f"{who}: {error}", file=sys.stderr)

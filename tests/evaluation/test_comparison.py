@@ -17,6 +17,7 @@ from harmonic.evaluation.comparison_text import comparison_text
 from harmonic.evaluation.pooling import pooled_answers
 from harmonic.evaluation.predictions import write_predictions
 from harmonic.evaluation.run_folder import folder_name, keep_truth, write_json, write_run
+from harmonic.evaluation.run_places import matching
 from harmonic.evaluation.runs import read_runs, runs_table
 from studies.pages.reading import by_arm, kept_answers
 
@@ -263,11 +264,25 @@ def test_a_revision_is_a_run(tmp_path, draw, monkeypatch):
     ):
         subprocess.run(command.split(), cwd=tmp_path, check=True)
     monkeypatch.chdir(tmp_path)
+    name_experiment(tmp_path, "harmonic-seed0")
+    name_experiment(tmp_path, "cnn-seed0")
+    assert matching("harmonic-*") == ["harmonic-seed0"]
+    with pytest.raises(InputError, match="experiments are: cnn-seed0, harmonic-seed0"):
+        matching("wide-*")
     (run,) = read_runs(["here"])
     assert run.traits["model"] == "harmonic"
     assert run.answers is not None
     with pytest.raises(InputError, match="run 'nowhere': no folder or revision"):
         read_runs(["nowhere"])
+
+
+def name_experiment(folder, name):
+    """What `dvc exp run --name` leaves in git, where the commit HEAD is the experiment."""
+    git = ["git", "-C", str(folder)]
+    head = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True)
+    sha = head.stdout.strip()
+    reference = f"refs/exps/{sha[:2]}/{sha[2:]}/{name}"
+    subprocess.run([*git, "update-ref", reference, sha], check=True)
 
 
 def test_predictions_of_another_run_are_refused(tmp_path, draw):
@@ -297,6 +312,46 @@ def test_bad_values_get_one_clear_line(results, arguments, words, capsys):
     message = capsys.readouterr().err
     assert message.count("\n") == 1
     assert words in message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--metrics", "beauty"], "metric beauty"),
+        (["--reference", "resnet"], "reference 'resnet'"),
+        (["--by", "train.level"], "has no train.level to group by"),
+        (["--only", "huge"], "--only huge"),
+        (["--arms", "fnn"], "--arms fnn"),
+    ],
+)
+def test_arguments_are_checked_before_any_answers_are_read(
+    results, tmp_path, arguments, words, capsys
+):
+    shutil.copytree(results, tmp_path / "runs")
+    for answers in tmp_path.rglob("answers.csv.gz"):
+        answers.write_bytes(b"nothing that can be read")
+    assert main(["compare", str(tmp_path / "runs"), *arguments]) == 1
+    assert words in capsys.readouterr().err
+
+
+def test_runs_of_other_arms_are_not_read(results, tmp_path, capsys):
+    shutil.copytree(results, tmp_path / "runs")
+    (tmp_path / "runs" / "small" / "wide-seed0" / "params.yaml").write_text("{")
+    runs = [str(tmp_path / "runs"), "--resamples", "100"]
+    assert main(["compare", *runs, "--arms", "cnn,harmonic", "--only", "small"]) == 0
+    assert "| wide " not in capsys.readouterr().out
+    assert main(["compare", *runs]) == 1
+
+
+def test_a_pattern_is_all_folders_that_match_it(results, monkeypatch, capsys):
+    monkeypatch.chdir(results.parent)
+    arguments = ["runs/small/cnn-*", "runs/small/wide-seed?", "--resamples", "100"]
+    assert main(["compare", *arguments]) == 0
+    printed = capsys.readouterr().out
+    assert "**wide** against **cnn**" in printed
+    assert "harmonic" not in printed
+    assert main(["compare", "runs/large/*"]) == 1
+    assert "run 'runs/large/*': no folder or experiment matches" in capsys.readouterr().err
 
 
 def test_folds_of_another_kind_or_seed_and_missing_ones_are_refused(tmp_path, draw):

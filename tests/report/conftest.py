@@ -37,6 +37,10 @@ def contents(draw):  # noqa: F811
         params={
             "source": "archive",
             "model": "harmonic",
+            "seed": 4,
+            "lr": 0.0025,
+            "epochs": 3,
+            "batch_size": 16,
             "image_size": 64,
             "train": {"network": "small"},
             "split": {"by": "lesion"},
@@ -75,6 +79,17 @@ def contents(draw):  # noqa: F811
         ],
         tables={
             **made.tables,
+            "compression": pd.DataFrame(
+                {
+                    "weights": ["float32", "int8"],
+                    "epochs": [0, 0],
+                    "bytes": [345678, 91011],
+                    "parameters": [76543, 76543],
+                    "balanced_accuracy": [0.5, 0.4],
+                    "balanced_accuracy_low": [0.4, 0.3],
+                    "balanced_accuracy_high": [0.6, 0.5],
+                }
+            ),
             "subgroups": pd.DataFrame({"group": ["<male>"], "n": [1234], "accuracy": [np.nan]}),
         },
         comparison=Pair(

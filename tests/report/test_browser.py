@@ -27,6 +27,8 @@ pytestmark = [
 PROBE = """
 <script>
 addEventListener("load", () => {
+  const height = document.documentElement.scrollHeight;
+  document.querySelectorAll("details").forEach((one) => { one.open = true; });
   const images = [...document.images];
   const drawn = images.filter((image) => image.complete && image.naturalWidth > 0);
   const drawings = [...document.querySelectorAll("main svg")];
@@ -34,7 +36,7 @@ addEventListener("load", () => {
   const wide = document.documentElement.scrollWidth > innerWidth;
   const outside = performance.getEntriesByType("resource").map((one) => one.name);
   document.body.dataset.found = JSON.stringify([
-    images.length, drawn.length, drawings.length, visible.length, wide,
+    images.length, drawn.length, drawings.length, visible.length, wide, height,
     outside.filter((name) => !name.startsWith("data:")).length]);
 });
 </script>
@@ -79,10 +81,11 @@ def test_the_page_opens_whole_and_asks_for_nothing(contents, tmp_path, width):
         server.server_close()
     found = re.search(r'data-found="\[([^"]*)\]"', result.stdout)
     assert found, "the page did not finish loading"
-    images, drawn, drawings, visible, wide, outside = found[1].split(",")
+    images, drawn, drawings, visible, wide, height, outside = found[1].split(",")
     assert int(images) == int(drawn) == html.count("<img ") > 3
     assert int(drawings) == int(visible) == html.count("<svg ") > 5
     assert wide == "false", "the page is wider than its window"
+    assert int(height) < 9000, "what is not asked for first is folded away"
     assert outside == "0"
     assert "CONSOLE" not in result.stderr, result.stderr
     paths = {line.split()[1] for line in asked if line.startswith("GET")}

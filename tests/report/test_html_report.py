@@ -177,7 +177,48 @@ def test_what_a_run_may_lack_is_left_out(contents, changed):
     page = Page(changed(hair_pairs=(), comparison=None, cases=()))
     assert "Hair removal" not in page.text
     assert "Against the baseline" not in page.text
+    assert "Harmonic or plain?" in page.text
     assert "hair.png" not in draw_figures(replace(contents, hair_pairs=()))
+
+
+@pytest.mark.parametrize(
+    ("model", "heading", "other"),
+    [
+        ("harmonic", "Harmonic network", "cnn"),
+        ("cnn", "Network of ordinary convolutions", "harmonic"),
+    ],
+)
+def test_heading_and_first_lines_say_what_was_run(contents, changed, model, heading, other):
+    page = changed(params={**contents.params, "model": model}, comparison=None)
+    head, rest = page.split("</header>")
+    assert f"<h1>{heading} on dermoscopy images</h1>" in head
+    for words in ("76,543 parameters", "3 epochs (number 3 was kept)", "rate 0.0025, seed 4"):
+        assert words in head
+    assert f"dvc exp run --name {other}-seed4 -S model={other}" in rest
+    assert heading in render_card(replace(contents, params={**contents.params, "model": model}))
+
+
+BRIER_AND_LOSS = ("brier", "brier_uncalibrated", "log_loss", "log_loss_uncalibrated")
+
+
+def test_calibration_that_got_worse_is_said(contents, changed):
+    better = {"ece": 0.1, "ece_uncalibrated": 0.2} | dict.fromkeys(BRIER_AND_LOSS, 0.1)
+    metrics = dict(contents.metrics) | better
+    assert "Made worse by it" not in changed(metrics=metrics)
+    worse = changed(metrics=metrics | {"brier": 0.3})
+    assert "Made worse by it on the test set: Brier score." in worse
+
+
+def test_guessing_is_not_shown_as_perfectly_calibrated(html):
+    cards = html.split('<div class="cards">')[1].split("</div>\n</div>")[0].split('class="card"')
+    (ece,) = [card for card in cards if "Calibration error" in card]
+    assert "without looking" not in ece
+    assert "without looking" in cards[1]
+
+
+def test_smaller_files_are_shown_with_what_they_cost(html):
+    text = Page(html).text
+    assert {"int8", "345,678", "91,011"} <= {part.strip() for part in text}
 
 
 def test_metrics_without_the_headline_are_refused(changed):

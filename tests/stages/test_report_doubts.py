@@ -107,6 +107,7 @@ def swap_answers(path: Path) -> None:
             "in operating_points.csv",
         ),
         ("reports/subgroups.csv", change_cell("images", 0, 3), "in subgroups.csv"),
+        ("reports/compression.csv", change_cell("parameters", 0, 7), "in compression.csv"),
         ("models/history.csv", change_cell("val_balanced_accuracy", 0, 0.99), "history.csv"),
         ("reports/predictions.csv", swap_answers, " in predictions.csv, but "),
         ("data/split.csv", change_cell("lesion_id", 5, "HAM_0"), "HAM_0 in split.csv"),
