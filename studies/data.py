@@ -30,6 +30,8 @@ from harmonic.data.classes import CLASSES
 from harmonic.errors import InputError
 from harmonic.evaluation.predictions import HEADER
 from harmonic.files import write_text
+from harmonic.learning.batches import predict_logits
+from harmonic.learning.fit import Fitted
 from stages.harness.params import checked_params
 from stages.harness.partial import claimed
 from stages.harness.pipeline import read_pipeline
@@ -167,6 +169,12 @@ def run_stages(folder: Path, params: Tree, stages: Iterable[str]) -> None:
         if done.returncode:
             last = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
             raise InputError(f"{' '.join(last) or stage} (in {folder}, status {done.returncode})")
+
+
+def logits_of(fitted: Fitted, images: NDArray[np.uint8], views: int = 1) -> NDArray[np.float64]:
+    """The trained network's logits of uint8 images (N, H, W, 3)."""
+    statistics, device = fitted.description.statistics(), fitted.processes.device
+    return predict_logits(fitted.network, images, statistics, device, view_count=views)
 
 
 def answers_table(test: LabelledImages, probabilities: NDArray[np.float64]) -> pd.DataFrame:

@@ -16,9 +16,9 @@ from harmonic.evaluation.rules import decision_rules
 from harmonic.evaluation.scores import scores_of
 from harmonic.learning.fit import Fitted
 from stages.harness.params import Params
-from studies.data import answers_table, overridden, truth_table
+from studies.data import answers_table, logits_of, overridden, truth_table
 from studies.presets import PRESETS, Overrides
-from studies.runner import Outcome, Planned, logits_of
+from studies.runner import Outcome, Planned
 
 RUNS = Path("results/runs")
 

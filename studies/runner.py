@@ -13,17 +13,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from harmonic.data.arrays import LabelledImages
 from harmonic.errors import InputError
 from harmonic.evaluation.run_files import json_object
 from harmonic.evaluation.run_folder import folder_name, keep_truth, write_json, write_run
-from harmonic.learning.batches import predict_logits
 from harmonic.learning.fit import CHECKPOINT, Fitted, fit
 from harmonic.learning.settings import Plan
 from harmonic.reading import content_of, yaml_in
@@ -246,9 +243,3 @@ def trained(
         "val_balanced_accuracy": float(best.val_balanced_accuracy),
         "val_macro_auc": float(best.val_macro_auc),
     }
-
-
-def logits_of(fitted: Fitted, images: NDArray[np.uint8], views: int = 1) -> NDArray[np.float64]:
-    """The trained network's logits of uint8 images (N, H, W, 3)."""
-    statistics, device = fitted.description.statistics(), fitted.processes.device
-    return predict_logits(fitted.network, images, statistics, device, view_count=views)

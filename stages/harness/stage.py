@@ -153,6 +153,8 @@ def check_place(name: str, place: Path, inputs: Iterable[Path], own: Sequence[st
     for path in inputs:
         if place.resolve() in (path.resolve(), *path.resolve().parents):
             raise InputError(f"{name}: would replace the input {path}; give another place")
+    if place.exists() and not (place.is_file() or place.is_dir()):
+        raise InputError(f"{name}: is a device or a pipe, and is not replaced; give another place")
     if "DVC_STAGE" in os.environ or place.as_posix() in own:
         return
     if place.is_dir() and any(place.iterdir()):

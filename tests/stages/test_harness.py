@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -76,6 +77,14 @@ def test_two_outputs_at_one_place_are_refused_before_work(project: Path, second,
     words = ["--one", "a/p.csv", "--two", second]
     assert run_stage("split", work, writes=["one", "two"], argv=words) == 1
     assert "give another place" in capsys.readouterr().err
+
+
+def test_a_device_or_a_pipe_is_not_replaced_by_an_output(project: Path, capsys) -> None:
+    os.mkfifo("pipe")
+    words = ["--index", "index.csv", "--split", "pipe"]
+    assert run_stage("split", print, reads=["index"], writes=["split"], argv=words) == 1
+    assert "--split pipe: is a device or a pipe, and is not replaced" in capsys.readouterr().err
+    assert Path("pipe").is_fifo()
 
 
 def test_training_by_hand_writes_where_it_is_told(project: Path, monkeypatch) -> None:
