@@ -75,10 +75,10 @@ def bits_apart(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.bitwise_count(np.bitwise_xor(first, second))
 
 
-def inspect_images(image_ids: pd.Series, folder: Path) -> list[Inspected]:
-    """Decode `folder/<image_id>.jpg` for every id, on all cores, with a progress bar."""
+def inspect_images(image_ids: pd.Series, folder: Path, progress: str = "verify") -> list[Inspected]:
+    """Decode `folder/<image_id>.jpg` for every id, on all cores, under a bar of that name."""
     paths = [(folder.absolute() / f"{image_id}.jpg",) for image_id in image_ids]
-    return list(in_processes(inspect_image, paths, name="verify"))
+    return list(in_processes(inspect_image, paths, name=progress))
 
 
 def inspection(index: pd.DataFrame, inspected: list[Inspected]) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from torch import nn
 from harmonic.data.arrays import LabelledImages, data_digest
 from harmonic.data.lesions import known_pairs, lesion_groups
 from harmonic.data.metadata import read_metadata
+from harmonic.data.verification import verified
 from harmonic.evaluation.bootstrap import natural_of
 from harmonic.evaluation.rules import decision_rules
 from harmonic.evaluation.scores import scores_of
@@ -25,6 +26,7 @@ from harmonic.report.agreement import (
     differing,
     of_answers,
     of_fingerprint,
+    of_hair_pairs,
     of_history,
     of_lr_range,
     of_scores,
@@ -54,12 +56,13 @@ def doubts(
     if lines := of_split(contents.split, metadata):
         return lines  # nothing else can be told of other data
     groups = lesion_groups(metadata.image_id, metadata.lesion_id, known_pairs())
-    index = metadata.assign(lesion_group=groups)
+    verify = verified(metadata.assign(lesion_group=groups), files.raw / "images", "report: images")
     trained_on = description.provenance.get("data")
     if trained_on not in (None, data_digest(files.images, files.split)):
         lines = ["split.csv and images.npy are not those that the model was trained on"]
     lines += of_params(params, description)
-    lines += of_fingerprint(contents.fingerprint, index)
+    lines += of_fingerprint(contents.fingerprint, verify.fingerprint)
+    lines += of_hair_pairs(contents.hair_pairs, data, description.aspect)
     lines += of_lr_range(contents.lr_curve, contents.lr_suggestion, **params["find_lr"])
 
     training, validation, test = (data.part(name) for name in ("train", "val", "test"))
@@ -94,7 +97,7 @@ def doubts(
         temperature=calibration.temperature,
         resamples=params["evaluate"]["resamples"],
         seed=params["evaluate"]["seed"],
-        index=index.set_index("image_id").loc[test.image_ids],
+        index=verify.index.set_index("image_id").loc[test.image_ids],
         thresholds=pd.to_numeric(points.threshold, errors="coerce").to_dict(),
     )
     epoch = description.provenance.get("epoch")
