@@ -17,6 +17,7 @@ from functools import partial
 from harmonic.data.arrays import data_digest, read_labelled_images
 from harmonic.data.metadata import read_index
 from harmonic.evaluation.answers import Answers
+from harmonic.evaluation.bootstrap import interval_text
 from harmonic.evaluation.predictions import write_predictions
 from harmonic.evaluation.rules import decision_rules
 from harmonic.evaluation.run_folder import FIGURES, figures_apart
@@ -67,7 +68,7 @@ def work(stage: Stage) -> None:
         write_json(getattr(stage.writes, name), content)
     print(
         f"evaluate: balanced accuracy {metrics['balanced_accuracy']:.3f} "
-        f"[{metrics['balanced_accuracy_low']:.3f}, {metrics['balanced_accuracy_high']:.3f}] "
+        f"{interval_text(metrics, 'balanced_accuracy')} "
         f"on {len(test.labels)} test images"
     )
 

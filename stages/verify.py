@@ -11,49 +11,33 @@ data/raw/  ->  data/index.csv          a row an image, sorted by id, with its le
 import sys
 from functools import partial
 
-import pandas as pd
-
-from harmonic.data.inspection import inspect_images, inspection, match_files
-from harmonic.data.integrity import build_index, duplicates_across_groups, fingerprint
 from harmonic.data.lesions import doubtful_lesions, known_pairs, lesion_groups
 from harmonic.data.metadata import read_metadata
-from harmonic.data.originals import compare_with_originals, identity, read_manifest
+from harmonic.data.verification import verified
 from stages.harness.partial import write_json
 from stages.harness.stage import Stage, run_stage
 from stages.split import assign_sets
 
 
 def work(stage: Stage) -> None:
-    images = stage.reads.raw / "images"
     metadata = read_metadata(stage.reads.raw / "HAM10000_metadata.csv")
-    unnamed = match_files(metadata.image_id, images)
     lesions = lesion_groups(metadata.image_id, metadata.lesion_id, known_pairs())
     image_ids, dx = metadata.image_id.to_numpy(dtype=str), metadata.dx.to_numpy(dtype=str)
     # What the split would refuse, such as a class without images, is told before hours of work.
     assign_sets(stage, image_ids, lesions, dx)
-    inspected = inspect_images(metadata.image_id, images)
-    index = build_index(metadata.assign(lesion_group=lesions), inspected)
-    manifest = read_manifest()
-    compared = compare_with_originals(index, inspected, manifest)
-    duplicates = duplicates_across_groups(index, inspected)
-    found = fingerprint(index, inspected, unnamed) | {
-        "identity": identity(compared, manifest),
-        "duplicates_across_groups": {
-            "identical": int(duplicates.identical.sum()),
-            "near_identical": int((~duplicates.identical).sum()),
-        },
-    }
+    made = verified(metadata.assign(lesion_group=lesions), stage.reads.raw / "images", "verify")
+    found = made.fingerprint
     tables = {
-        stage.writes.index: index,
-        stage.writes.inspection: pd.concat([inspection(index, inspected), compared], axis=1),
-        stage.writes.duplicates: duplicates,
+        stage.writes.index: made.index,
+        stage.writes.inspection: made.inspection,
+        stage.writes.duplicates: made.duplicates,
     }
     for path, table in tables.items():
         table.to_csv(path, index=False, lineterminator="\n")
     write_json(stage.writes.fingerprint, found)
     print(
         f"verify: {found['images']} images of {found['lesions']} lesions "
-        f"({found['lesion_groups']} groups); {len(unnamed)} files without a row\n"
+        f"({found['lesion_groups']} groups); {found['images_without_a_row']} files without a row\n"
         f"verify: {found['identity']['verdict']}: {found['identity']['how']}"
     )
     warnings = doubtful_lesions(metadata)
@@ -63,9 +47,9 @@ def work(stage: Stage) -> None:
             f"{relabelled} images of HAM10000 come with another lesion id or diagnosis than there "
             "(data/inspection.csv, same_label)"
         )
-    if len(duplicates):
+    if len(made.duplicates):
         warnings.append(
-            f"{len(duplicates)} images look like one of another lesion group "
+            f"{len(made.duplicates)} images look like one of another lesion group "
             "(data/duplicates.csv); a split by lesion may divide them"
         )
     for warning in warnings:

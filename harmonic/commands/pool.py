@@ -32,7 +32,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 def run(options: argparse.Namespace) -> None:
     if options.output.exists() and not options.output.is_dir():
         raise ValueError(f"--output {options.output}: is a file, give a folder")
-    from harmonic.evaluation.bootstrap import check_resamples
+    from harmonic.evaluation.bootstrap import check_resamples, interval_text
     from harmonic.evaluation.pooling import (
         check_all_answered,
         pooled_answers,
@@ -68,10 +68,8 @@ def run(options: argparse.Namespace) -> None:
     )
     (options.output / "data").mkdir(parents=True, exist_ok=True)
     write_together(dict(zip(places, contents, strict=True)))
-    low, high = (document.get(f"balanced_accuracy_{end}") for end in ("low", "high"))
-    known = low is not None and high is not None
-    interval = f"[{low:.3f}, {high:.3f}]" if known else "[too few lesions for an interval]"
     print(
-        f"pool: balanced accuracy {document['balanced_accuracy']:.3f} {interval} "
+        f"pool: balanced accuracy {document['balanced_accuracy']:.3f} "
+        f"{interval_text(document, 'balanced_accuracy')} "
         f"on {len(ids)} images of {document['test_lesions']:.0f} lesions"
     )

@@ -50,10 +50,14 @@ def inspect_image(path: Path) -> Inspected:
     counts = np.array(Image.fromarray(image).histogram(), dtype=np.float64).reshape(3, 256)
     shares = counts / (image.size / 3)
     values = np.arange(256) / 255.0
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = file_sha256(path)
     mean, square = shares @ values, shares @ np.square(values)
     return Inspected(width, height, str(stored), mode, digest, mean, square, perceptual_hash(image))
+
+
+def file_sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def perceptual_hash(image: np.ndarray) -> np.ndarray:
@@ -74,10 +78,10 @@ def bits_apart(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.bitwise_count(np.bitwise_xor(first, second))
 
 
-def inspect_images(image_ids: pd.Series, folder: Path) -> list[Inspected]:
-    """Decode `folder/<image_id>.jpg` for every id, on all cores, with a progress bar."""
+def inspect_images(image_ids: pd.Series, folder: Path, progress: str = "verify") -> list[Inspected]:
+    """Decode `folder/<image_id>.jpg` for every id, on all cores, under a bar of that name."""
     paths = [(folder.absolute() / f"{image_id}.jpg",) for image_id in image_ids]
-    return list(in_processes(inspect_image, paths, name="verify"))
+    return list(in_processes(inspect_image, paths, name=progress))
 
 
 def inspection(index: pd.DataFrame, inspected: list[Inspected]) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -32,29 +33,40 @@ def fingerprint(
 
     `unnamed` are the files without a row in the metadata; they are counted and left aside.
     """
-    digest = hashlib.sha256()
-    for image_id, found in zip(index.image_id, inspected, strict=True):
-        digest.update(f"{image_id} {found.sha256}\n".encode())
     mean = np.mean([found.mean for found in inspected], axis=0)
     square = np.mean([found.square for found in inspected], axis=0)
+    return counts(index) | {
+        "images_without_a_row": len(unnamed),
+        "sizes": dict(Counter(f"{found.width}x{found.height}" for found in inspected)),
+        "formats": dict(Counter(found.format for found in inspected)),
+        "modes": dict(Counter(found.mode for found in inspected)),
+        "channel_mean": [round(float(value), 6) for value in mean],
+        "channel_std": [round(float(value), 6) for value in np.sqrt(square - mean**2)],
+        "sha256_of_all_images": digest_of_all(index.image_id, [one.sha256 for one in inspected]),
+    }
+
+
+def counts(index: pd.DataFrame) -> dict[str, Any]:
+    """What the metadata, with a lesion_group, say of the data set in numbers."""
     return {
         "images": len(index),
         "lesions": int(index.lesion_id.nunique()),
         "lesion_groups": int(index.lesion_group.nunique()),
-        "images_without_a_row": len(unnamed),
         "images_by_class": {name: int((index.dx == name).sum()) for name in CLASSES},
         "lesion_groups_by_class": {
             name: int(index.lesion_group[index.dx == name].nunique()) for name in CLASSES
         },
-        "sizes": dict(Counter(f"{found.width}x{found.height}" for found in inspected)),
-        "formats": dict(Counter(found.format for found in inspected)),
-        "modes": dict(Counter(found.mode for found in inspected)),
         "age_missing": int(index.age.isna().sum()),
         "sex_unknown": int((~index.sex.isin(["male", "female"])).sum()),
-        "channel_mean": [round(float(value), 6) for value in mean],
-        "channel_std": [round(float(value), 6) for value in np.sqrt(square - mean**2)],
-        "sha256_of_all_images": digest.hexdigest(),
     }
+
+
+def digest_of_all(image_ids: Iterable[str], digests: Iterable[str]) -> str:
+    """One SHA-256 over the ids of images and the SHA-256 of their files."""
+    digest = hashlib.sha256()
+    for image_id, found in zip(image_ids, digests, strict=True):
+        digest.update(f"{image_id} {found}\n".encode())
+    return digest.hexdigest()
 
 
 def duplicates_across_groups(index: pd.DataFrame, inspected: list[Inspected]) -> pd.DataFrame:

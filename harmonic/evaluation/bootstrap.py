@@ -9,7 +9,7 @@ and the weights (B, n) of B resamples of their images.
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -29,6 +29,8 @@ from harmonic.evaluation.weighted import STATISTICS, Statistic, weighted_per_cla
 LESION_METRICS = ("balanced_accuracy", "macro_f1", "macro_auc", "accuracy")
 QUANTILES = (0.025, 0.975)
 DIGITS = 4
+SAME = 1e-9
+"""Figures closer than this agree, but for the order of sums."""
 RESAMPLES_AT_ONCE = 250
 LEAST_RESAMPLES = 100
 """Of an interval that is told: from fewer its ends are chance; params.yaml has the same bound."""
@@ -129,12 +131,14 @@ def bootstrap_intervals(
     The ECE needs one step more: chance gaps in the bins add to it, and a resample has them twice,
     once from the test set and once from the resampling. Its percentiles are therefore shifted back
     by the mean excess over the estimate (not below 0).
+
+    NaN where all resamples agree, as `known_ends` has it.
     """
     intervals = {}
     for name, statistic in STATISTICS.items():
         rule = answers.balanced if name in BALANCED_METRICS else natural_of(answers)
         values = resampled(statistic, answers.labels, rule, weights)
-        low, high = np.quantile(values, QUANTILES)
+        low, high = known_ends(values)
         if name == "ece":
             once = statistic(answers.labels, rule, np.ones((1, len(rule))))[0]
             excess = values.mean() - once
@@ -167,7 +171,7 @@ def known_ends(values: NDArray[np.float64]) -> NDArray[np.float64]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         low, high = np.nanquantile(values, QUANTILES, axis=0)
-    return np.where(low == high, np.nan, [low, high])
+    return np.where(high - low < SAME, np.nan, [low, high])
 
 
 def with_interval(name: str, values: NDArray[np.float64]) -> dict[str, float]:
@@ -178,6 +182,13 @@ def with_interval(name: str, values: NDArray[np.float64]) -> dict[str, float]:
         )
     )
     return {key: round(float(value), DIGITS) for key, value in found.items()}
+
+
+def interval_text(document: Mapping[str, float], name: str) -> str:
+    """The interval of a figure among those of a run, or that there is none, in brackets."""
+    if f"{name}_low" not in document:
+        return "[no interval: all resamples agree]"
+    return f"[{document[f'{name}_low']:.3f}, {document[f'{name}_high']:.3f}]"
 
 
 def natural_of(answers: Answers) -> NDArray[np.float64]:

@@ -41,6 +41,15 @@ class Pair:
     """Of the first metric, its intervals widened for as many comparisons as there are."""
     verdict: str
 
+    @property
+    def untold(self) -> list[str]:
+        """A sentence for each figure whose interval says more than its exact test."""
+        return [
+            f"Nothing is told of {name.replace('_', ' ')}: {found.against}."
+            for name, found in self.differences.items()
+            if found.against
+        ]
+
 
 @dataclass(frozen=True)
 class Section:

@@ -67,9 +67,7 @@ def pair_text(section: Section, pair: Pair) -> str:
         text += f"No interval over lesions, for want of answers of: {unanswered}.\n\n"
     if pair.differences:
         text += differences_table(pair)
-    for name, found in pair.differences.items():
-        if found.against:
-            text += f"\nNothing is told of {name.replace('_', ' ')}: {found.against}.\n"
+    text += "".join(f"\n{line}\n" for line in pair.untold)
     if pair.only_one_right is not None:
         reference, arm_alone, p = pair.only_one_right
         text += (

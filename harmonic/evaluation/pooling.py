@@ -15,7 +15,6 @@ from harmonic.evaluation.bootstrap import (
     metrics_document,
     per_class_document,
     resampled_weights,
-    without_empty_intervals,
 )
 from harmonic.evaluation.metrics import metrics_of_rules
 from harmonic.evaluation.runs import Run
@@ -121,17 +120,10 @@ def pooled_figures(
 ) -> tuple[dict[str, float], pd.DataFrame]:
     """Figures of pooled answers with the ends of their intervals: of all classes, and of each.
 
-    Where all resamples agree (few lesions, all of a class answered alike), an interval would have
-    no width and claim what nobody knows: it is left out, in the table it is NaN.
-
     Raises InputError without the natural rule's answers.
     """
     if answers.natural is None:
         raise InputError("pooling: predictions_natural.csv of a run is missing")
     weights = resampled_weights(answers.labels, answers.lesions, resamples=resamples, seed=seed)
     document = metrics_document(answers, weights) | lesion_metrics(answers, weights)
-    table = per_class_document(answers, weights)
-    for low in [name for name in table if name.endswith("_low")]:
-        ends = [low, low.removesuffix("_low") + "_high"]
-        table.loc[table[low] == table[ends[1]], ends] = np.nan
-    return without_empty_intervals(document), table
+    return document, per_class_document(answers, weights)

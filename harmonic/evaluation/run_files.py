@@ -1,5 +1,6 @@
 """What the files of a run say, each checked as it is read; all of them come from outside."""
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -17,6 +18,7 @@ Read = Callable[[str], bytes | None]
 Truth = Callable[[str], bytes | None]
 """The truth that is kept for a digest of data (named for all: ""), None where there is none."""
 
+METRICS = "reports/metrics.json"
 FILES = (
     *("params.yaml", "run.json", "metrics.json", "intervals.json", "figures.json"),
     *("answers.csv.gz", "data/split.csv", "predictions.csv", "predictions_natural.csv", "reports"),
@@ -50,7 +52,8 @@ def read_figures(read: Read, name: str) -> dict[str, float]:
 def read_traits(read: Read, name: str) -> dict[str, str]:
     """The parameters of a run, `train.level` for nested ones; empty without a params.yaml.
 
-    In a workspace those hold that dvc.lock records, as params.yaml may have changed since.
+    In a workspace those hold that dvc.lock records, as params.yaml may have changed since; raises
+    InputError where the figures are not those that it records.
     """
 
     def loaded(file: str) -> Any:
@@ -70,6 +73,7 @@ def read_traits(read: Read, name: str) -> dict[str, str]:
         try:
             for stage in lock["stages"].values():
                 collect("", stage.get("params", {}).get("params.yaml", {}))
+            check_recorded(read, lock["stages"].get("evaluate", {}).get("outs", []), name)
         except (AttributeError, KeyError, TypeError):
             raise InputError(f"run {name}: dvc.lock is none of DVC's") from None
     return found
@@ -78,6 +82,17 @@ def read_traits(read: Read, name: str) -> dict[str, str]:
 @cache  # as a run is read twice, for its figures alone first, and parsing takes most of that
 def parsed_yaml(content: bytes, name: str) -> Any:
     return yaml_in(content, name)
+
+
+def check_recorded(read: Read, outs: Sequence[Mapping[str, Any]], name: str) -> None:
+    """Raises InputError where reports/metrics.json is not the one among outputs of dvc.lock."""
+    recorded = {out["path"]: out["md5"] for out in outs if out.get("hash") == "md5"}
+    digest, content = recorded.get(METRICS), read(METRICS)
+    if digest and content and hashlib.md5(content, usedforsecurity=False).hexdigest() != digest:
+        raise InputError(
+            f"run {name}: {METRICS} is not what dvc.lock records, so its parameters are not known; "
+            "`dvc repro` makes it anew"
+        )
 
 
 def read_answers(

@@ -5,6 +5,7 @@ What a run needs is its figures; with its answers and the truth it can be compar
 too. Everything is checked, as it comes from outside.
 """
 
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,6 +17,7 @@ import pandas as pd
 from harmonic.errors import InputError
 from harmonic.evaluation.answers import Answers, test_set_of
 from harmonic.evaluation.run_files import (
+    METRICS,
     Read,
     Truth,
     read_answers,
@@ -57,6 +59,8 @@ class Run:
     record: Mapping[str, Any] = field(default_factory=dict)
     """What run.json says: device, seconds, validation figures …"""
     folder: Path | None = None
+    metrics_md5: str = ""
+    """Of its metrics.json, as dvc.lock has it."""
 
     @property
     def kind(self) -> dict[str, str]:
@@ -157,6 +161,7 @@ def run_from(
         answers=answered,
         commit=str(record.get("commit", "")),
         record=record,
+        metrics_md5=hashlib.md5(read(METRICS) or b"", usedforsecurity=False).hexdigest(),
     )
 
 

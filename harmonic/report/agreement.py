@@ -4,25 +4,32 @@ What a file says is held against the same made again, from the answers, the netw
 parameters: value by value, each under a name, by `differing`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from harmonic.data.classes import CLASSES
+from harmonic.data.arrays import LabelledImages
+from harmonic.data.inspection import file_sha256
+from harmonic.data.integrity import counts, digest_of_all
 from harmonic.evaluation.answers import Answers
 from harmonic.evaluation.contradictions import ends_of, moved_within
 from harmonic.evaluation.metrics import metrics_of
 from harmonic.evaluation.predictions import HEADER
 from harmonic.evaluation.scores import Scores
+from harmonic.images.resize import resize
 from harmonic.learning.sweep import Sweep
+from harmonic.report.contents import HairPair
 
 ROUNDING = 1.01e-4
 """How far a figure, rounded to four digits, may lie from the one made again."""
 RATE_ROUNDING = 1.01e-9
 """The same for learning rates, which have nine."""
+DECODED_AGAIN = 1.0
+"""How far an image may differ between decoders of JPEG: levels of 255, on average over pixels."""
 MACHINES = 1e-3
 """How far a probability may differ between two machines that run the same network."""
 SHOWN = 4
@@ -144,20 +151,27 @@ def of_split(split: pd.DataFrame, metadata: pd.DataFrame) -> list[str]:
     return differing("split.csv", given, made)
 
 
-def of_fingerprint(fingerprint: Values, index: pd.DataFrame) -> list[str]:
-    """The counts of fingerprint.json are those of the metadata, given with its lesion_group."""
-    of_class = {name: index[index.dx == name] for name in CLASSES}
-    made = {
-        "images": len(index),
-        "lesions": int(index.lesion_id.nunique()),
-        "lesion_groups": int(index.lesion_group.nunique()),
-        "images_by_class": {name: len(rows) for name, rows in of_class.items()},
-        "lesion_groups_by_class": {
-            name: int(rows.lesion_group.nunique()) for name, rows in of_class.items()
-        },
-    }
-    given = {name: fingerprint[name] for name in made if name in fingerprint}
-    return differing("fingerprint.json", given, made)
+def of_fingerprint(
+    fingerprint: Values, index: pd.DataFrame, photographs: Iterable[Path]
+) -> list[str]:
+    """Counts and digest of fingerprint.json are those of the metadata, given with its lesion_group,
+    and of the photographs' bytes; what decoding tells follows from these."""
+    digests = [file_sha256(path) if path.is_file() else "missing" for path in photographs]
+    made = counts(index) | {"sha256_of_all_images": digest_of_all(index.image_id, digests)}
+    return differing(
+        "fingerprint.json", {name: fingerprint.get(name, "missing") for name in made}, made
+    )
+
+
+def of_hair_pairs(pairs: Sequence[HairPair], data: LabelledImages, aspect: str) -> list[str]:
+    """The photographs shown without hair are those of which images.npy was made."""
+    rows = pd.Index(data.image_ids).get_indexer(pd.Index([pair.name for pair in pairs]))
+    made = [resize(pair.after, data.images.shape[1], aspect) for pair in pairs]
+    return [
+        f"the picture of {pair.name} without hair is not the one in images.npy"
+        for pair, row, image in zip(pairs, rows, made, strict=True)
+        if np.abs(image - data.images[row].astype(np.float64)).mean() > DECODED_AGAIN
+    ][:SHOWN]
 
 
 def of_lr_range(

@@ -64,5 +64,7 @@ class ReportContents:
     """Where the network was surest."""
     comparison: Pair | None = None
     """This run against a baseline on the same test set."""
+    baseline_md5: str = ""
+    """Of the baseline's metrics.json."""
     doubts: Sequence[str] = ()
     """What of the files does not fit together (`agreement.disagreements`)."""

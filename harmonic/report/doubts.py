@@ -25,6 +25,7 @@ from harmonic.report.agreement import (
     differing,
     of_answers,
     of_fingerprint,
+    of_hair_pairs,
     of_history,
     of_lr_range,
     of_scores,
@@ -61,7 +62,9 @@ def doubts(
         lines = ["split.csv and images.npy are not those that the model was trained on"]
     lines += of_params(params, description)
     lines += of_compression(contents.tables["compression"], model)
-    lines += of_fingerprint(contents.fingerprint, index)
+    photographs = [files.raw / "images" / f"{one}.jpg" for one in index.image_id]
+    lines += of_fingerprint(contents.fingerprint, index, photographs)
+    lines += of_hair_pairs(contents.hair_pairs, data, description.aspect)
     lines += of_lr_range(contents.lr_curve, contents.lr_suggestion, **params["find_lr"])
 
     training, validation, test = (data.part(name) for name in ("train", "val", "test"))

@@ -47,7 +47,8 @@ def read_contents(
     model, description = load_model(files.model)
     data = read_labelled_images(files.images, files.split)
     test = data.part("test")
-    run = read_run(files)
+    run, name = read_run(files), params["report"]["baseline"]
+    baseline = None if name is None else read_runs([name])[0]
     answers = answers_to(test, run, tuple(description.class_counts))
     contents = ReportContents(
         metrics=run.metrics,
@@ -69,7 +70,8 @@ def read_contents(
         },
         hair_pairs=hair_pairs(files.raw / "images", files.hairless, data.image_ids.tolist()),
         cases=confident_cases(model, description, test, natural_of(answers)),
-        comparison=against_baseline(params["report"]["baseline"], run),
+        comparison=None if baseline is None else against_baseline(name, baseline, run),
+        baseline_md5="" if baseline is None else baseline.metrics_md5,
     )
     return replace(contents, doubts=doubts(contents, files, model, description, data, device))
 
@@ -81,11 +83,8 @@ def answers_to(test: LabelledImages, run: Run, class_counts: tuple[int, ...]) ->
     return replace(run.answers.at(order), lesions=test.groups, class_counts=class_counts)
 
 
-def against_baseline(name: str | None, here: Run) -> Pair | None:
-    """This run against the one called `name`, on the same test set; None for none."""
-    if name is None:
-        return None
-    baseline = read_runs([name])[0]
+def against_baseline(name: str, baseline: Run, here: Run) -> Pair:
+    """This run against the one called `name`, on the same test set."""
     if baseline.test_set != here.test_set:
         raise InputError(
             f"report.baseline {name}: its test set is {baseline.test_set}, that of this run "

@@ -1,5 +1,6 @@
 """Runs made by the pipeline itself, `dvc exp run`: each figure with its interval."""
 
+import math
 from pathlib import Path
 
 from harmonic.markdown import markdown_table, with_interval
@@ -25,7 +26,11 @@ def page(results: Path) -> dict[str, str | bytes]:
     for run in runs_of_study(results, "pipeline", answers=False):
         found = run.metrics
         figures = [
-            with_interval(found[name], found[f"{name}_low"], found[f"{name}_high"])
+            with_interval(
+                found[name],
+                found.get(f"{name}_low", math.nan),
+                found.get(f"{name}_high", math.nan),
+            )
             for name in COLUMNS
         ]
         told = [run.traits["epochs"], run.commit, f"`{run.record['command']}`"]

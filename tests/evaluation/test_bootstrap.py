@@ -11,6 +11,7 @@ from harmonic.evaluation.answers import Answers
 from harmonic.evaluation.bootstrap import (
     DIGITS,
     bootstrap_intervals,
+    interval_text,
     metrics_document,
     resampled_weights,
 )
@@ -138,12 +139,25 @@ def test_one_lesion_has_no_spread():
     labels, lesions = np.array([2, 2, 2]), ["a", "a", "a"]
     rows = np.full((3, 7), 0.05) + 0.65 * np.eye(7)[[2, 2, 0]]
     found = intervals((labels, lesions, rows, rows), resamples=20, seed=0)
-    assert found["accuracy"] == pytest.approx((2 / 3, 2 / 3))
-    assert np.isnan(found["macro_auc"]).all()
+    assert np.isnan([found["accuracy"], found["macro_auc"]]).all()
     document = document_of((labels, lesions, rows, rows), resamples=20, seed=0)
     assert "macro_auc" not in document
     assert "macro_auc_low" not in document
     assert document["test_lesions"] == 1
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_an_interval_of_no_width_is_left_out(drawn, right):
+    """All lesions right, or nv whatever is asked."""
+    answers = drawn.labels if right else np.ones_like(drawn.labels)
+    rows = 0.3 * np.eye(7)[answers] + 0.1
+    document = document_of(drawn._replace(balanced=rows, natural=rows), resamples=100, seed=0)
+    assert document["balanced_accuracy"] == (1 if right else 0.1429)
+    assert "balanced_accuracy_low" not in document
+    assert "balanced_accuracy_high" not in document
+    assert interval_text(document, "balanced_accuracy") == "[no interval: all resamples agree]"
+    ends = {name for name in document if name.endswith("_low")}
+    assert not any(document[low] == document[low[:-4] + "_high"] for low in ends)
 
 
 def test_the_document_is_flat_sorted_rounded_json(drawn):

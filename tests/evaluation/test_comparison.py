@@ -1,5 +1,6 @@
 """Runs read from folders and revisions; grouped, paired, judged."""
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -456,6 +457,21 @@ def test_a_workspace_is_of_the_parameters_that_made_it(tmp_path):
     (run,) = read_runs([folder])
     assert (run.traits["model"], run.seed, run.traits["train.width"]) == ("harmonic", 0, "32")
     assert run.traits["train.level"] == "2"
+
+
+def test_a_workspace_whose_figures_are_not_those_of_its_lock_is_refused(tmp_path, capsys):
+    """Of a stage run by hand, or checked out without its lock: nobody knows what made them."""
+    folder = metrics_alone(tmp_path / "here", "cnn", 7, 0.5)
+    metrics = (tmp_path / "here/metrics.json").read_bytes()
+    out = {"path": "reports/metrics.json", "hash": "md5", "md5": hashlib.md5(metrics).hexdigest()}
+    stages = {"evaluate": {"params": {"params.yaml": {"model": "harmonic"}}, "outs": [out]}}
+    (tmp_path / "here/dvc.lock").write_text(json.dumps({"stages": stages}))
+    (run,) = read_runs([folder])
+    assert (run.traits["model"], run.metrics_md5) == ("harmonic", out["md5"])
+    (tmp_path / "here/metrics.json").write_text('{"balanced_accuracy": 0.9}')
+    assert main(["compare", folder, folder]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "reports/metrics.json is not what dvc.lock records" in line
 
 
 def test_a_run_copied_elsewhere_takes_the_truth_that_is_named(results, tmp_path):

@@ -310,7 +310,7 @@ def test_pooled_folds_of_few_lesions_have_no_certain_interval(tmp_path, capsys):
     names = [str(tmp_path / f"fold{fold}") for fold in range(2)]
     output = tmp_path / "pooled"
     assert main(["pool", *names, "--output", str(output), "--resamples", "100"]) == 0
-    assert "balanced accuracy 1.000 [too few lesions for an interval]" in capsys.readouterr().out
+    assert "balanced accuracy 1.000 [no interval: all resamples agree]" in capsys.readouterr().out
     assert not (output / "intervals.json").read_text().strip("{}\n")
     table = pd.read_csv(output / "per_class.csv")
     assert table.sensitivity.eq(1).all()

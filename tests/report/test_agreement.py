@@ -6,25 +6,33 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from harmonic.data.arrays import LabelledImages
 from harmonic.data.classes import CLASSES
+from harmonic.data.integrity import counts
+from harmonic.data.metadata import read_metadata
+from harmonic.data.verification import verified
 from harmonic.errors import InputError
 from harmonic.evaluation.answers import Answers
 from harmonic.evaluation.metrics import headline_metrics
 from harmonic.evaluation.rules import decision_rules
 from harmonic.evaluation.scores import scores_of
+from harmonic.images.resize import resize
 from harmonic.learning.sweep import Sweep
 from harmonic.report.agreement import (
     differing,
     of_answers,
     of_fingerprint,
+    of_hair_pairs,
     of_history,
     of_lr_range,
     of_scores,
     of_split,
 )
+from harmonic.report.contents import HairPair
 from harmonic.report.doubts import rates_of
 from harmonic.report.files import CURVE_COLUMNS, HISTORY_COLUMNS, read_steps
 from harmonic.report.render import draw_figures, render_card, render_report
+from tests.data import archives
 from tests.evaluation.conftest import CLASS_COUNTS
 
 RATES = [0.001, 0.0005, 0.0]
@@ -186,17 +194,41 @@ def test_lesions_and_diagnoses_of_the_split_are_those_of_the_metadata(column, va
     assert "lesion_id of ISIC_0000000 is missing in split.csv" in of_split(split.iloc[1:], metadata)
 
 
-def test_counts_of_the_fingerprint_are_those_of_the_metadata():
-    index = pd.DataFrame({"lesion_id": ["a", "a", "b"], "lesion_group": ["a", "a", "b"]})
-    index["dx"] = ["nv", "nv", "mel"]
-    none = dict.fromkeys(sorted(CLASSES), 0)
-    given = {"images": 3, "lesions": 2, "lesion_groups": 2, "sizes": {"600x450": 3}}
-    given |= {"images_by_class": none | {"nv": 2, "mel": 1}}
-    given |= {"lesion_groups_by_class": none | {"nv": 1, "mel": 1}}
-    assert of_fingerprint(given, index) == []
-    for name in ("images", "lesions", "lesion_groups", "images_by_class", "lesion_groups_by_class"):
-        (line,) = of_fingerprint(given | {name: 7}, index)
-        assert line.startswith(f"{name} is 7 in fingerprint.json, but ")
+def test_the_fingerprint_is_that_of_the_photographs_and_their_metadata(tmp_path):
+    for name, content in archives.images().items():
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "metadata.csv").write_text(archives.metadata(), encoding="utf-8")
+    metadata = read_metadata(tmp_path / "metadata.csv")
+    metadata["lesion_group"] = metadata.lesion_id
+    photographs = [tmp_path / f"{one}.jpg" for one in metadata.image_id]
+    given = verified(metadata, tmp_path, "images").fingerprint
+    assert of_fingerprint(given, metadata, photographs) == []
+    for name in (*counts(metadata), "sha256_of_all_images"):
+        (line,) = of_fingerprint(given | {name: 77}, metadata, photographs)
+        assert line.startswith(f"{name} is 77 in fingerprint.json, but ")
+    assert of_fingerprint({}, metadata, photographs)
+    other = given | verified(metadata, tmp_path, "images").fingerprint
+    photographs[0].write_bytes(photographs[0].read_bytes() + b"recompressed")
+    (line,) = of_fingerprint(other, metadata, photographs)
+    assert line.startswith("sha256_of_all_images")
+
+
+@pytest.mark.parametrize("aspect", ["squash", "pad"])
+def test_a_picture_without_hair_of_another_run_is_noticed(aspect):
+    random = np.random.default_rng(0)
+    pictures = [np.kron(random.integers(0, 255, (9, 12, 3)), np.ones((8, 8, 1))) for _ in range(3)]
+    pictures = [picture.astype(np.uint8) for picture in pictures]
+    images = np.stack([resize(picture, 28, aspect) for picture in pictures])
+    ids, some = np.array(["a", "b", "c"]), np.zeros(3, dtype=np.int64)
+    data = LabelledImages(ids, images, some, ids, np.array(["train"] * 3))
+    pairs = [
+        HairPair(name, picture, picture)
+        for name, picture in zip("cab", np.roll(pictures, 1, axis=0), strict=True)
+    ]
+    assert of_hair_pairs(pairs, data, aspect) == []
+    flat = replace(pairs[1], after=np.full_like(pictures[0], 180))
+    (line,) = of_hair_pairs([pairs[0], flat, pairs[2]], data, aspect)
+    assert line.startswith("the picture of a without hair")
 
 
 def swept(losses):

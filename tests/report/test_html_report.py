@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from harmonic.errors import InputError
+from harmonic.evaluation.difference import Difference
 from harmonic.evaluation.weighted import STATISTICS
 from harmonic.report.contents import ReportContents
 from harmonic.report.render import draw_figures, render_card, render_report
@@ -219,6 +220,26 @@ def test_guessing_is_not_shown_as_perfectly_calibrated(html):
 def test_smaller_files_are_shown_with_what_they_cost(html):
     text = Page(html).text
     assert {"int8", "345,678", "91,011"} <= {part.strip() for part in text}
+
+
+def test_what_the_exact_test_is_against_is_said_of_every_figure(contents, changed):
+    """As `compare` says it; here of a figure that is not the one of the verdict."""
+    seems = Difference(
+        *(np.array([0.5]), np.array([0.6]), np.linspace(0.05, 0.15, 100)),
+        differing=9, exact=lambda: 0.25,
+    )  # fmt: skip
+    pair = replace(
+        contents.comparison, differences=contents.comparison.differences | {"ece": seems}
+    )
+    text = " ".join(" ".join(Page(changed(comparison=pair)).text).split())
+    assert "Nothing is told of ece: the exact test does not agree (p = 0.25)." in text
+    assert "Nothing is told of balanced accuracy" not in text
+
+
+def test_the_page_names_the_figures_that_the_baseline_had(changed):
+    """It is no dependency of DVC, so the page may be older than what its name stands for now."""
+    text = " ".join(" ".join(Page(changed(baseline_md5="0af1" * 8)).text).split())
+    assert f"had the MD5 {'0af1' * 8} when" in text
 
 
 def test_metrics_without_the_headline_are_refused(changed):

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import fields
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 
 from harmonic.report.files import RunFiles
 from harmonic.report.reading import read_contents
@@ -84,6 +85,16 @@ def change_figure(name: str, amount: float):
     return change
 
 
+def of_other_photographs(path: Path) -> None:
+    fingerprint = json.loads(path.read_text())
+    fingerprint["sha256_of_all_images"] = 64 * "0"
+    path.write_text(json.dumps(fingerprint))
+
+
+def paint_over(path: Path) -> None:
+    Image.new("RGB", Image.open(path).size, "tan").save(path)
+
+
 def swap_answers(path: Path) -> None:
     """The first image, which the network is asked again, is answered with another class."""
     table = pd.read_csv(path)
@@ -112,9 +123,18 @@ def swap_answers(path: Path) -> None:
         ("reports/predictions.csv", swap_answers, " in predictions.csv, but "),
         ("data/split.csv", change_cell("lesion_id", 5, "HAM_0"), "HAM_0 in split.csv"),
         ("data/fingerprint.json", change_figure("lesions", 1), "in fingerprint.json"),
+        ("data/fingerprint.json", change_figure("sex_unknown", 1), "in fingerprint.json"),
+        ("data/fingerprint.json", of_other_photographs, "sha256_of_all_images is 000"),
         ("reports/lr_range/suggestion.json", change_figure("suggested_lr", 1), "suggestion.json"),
     ],
 )
 def test_one_changed_value_is_named(finished: Path, path: str, change, words: str) -> None:
     with changed(finished / path, change):
         assert words in doubts(finished)
+
+
+def test_pictures_without_hair_of_another_run_are_named(finished: Path) -> None:
+    with ExitStack() as pictures:
+        for path in (finished / "data/hairless").glob("*.jpg"):
+            pictures.enter_context(changed(path, paint_over))
+        assert "without hair is not the one in images.npy" in doubts(finished)
