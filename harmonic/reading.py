@@ -60,7 +60,7 @@ def lines_of(content: bytes, name: str) -> bytes:
 
 
 def json_in(content: bytes, name: str) -> Any:
-    """What a JSON file holds, numbers beyond 64 bits as float. Raises InputError where it is none."""
+    """What a JSON file holds, numbers beyond 64 bits as float; raises InputError for another."""
 
     def whole(text: str) -> int | float:
         return int(text) if len(text) < 19 else float(text)
