@@ -25,7 +25,9 @@ def run_commands(
     """
     os.environ.pop("MPLBACKEND", None)  # a notebook's stops the import, and no window is opened
     parser = argparse.ArgumentParser(prog=f"python -m {name}", description=description)
-    subparsers = parser.add_subparsers(title="commands", metavar="command", required=True)
+    subparsers = parser.add_subparsers(
+        title="commands", metavar="command", required=True, dest="command"
+    )
     for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
         import_module(module.name).add(subparsers)
     options = parser.parse_args(arguments)
@@ -41,6 +43,14 @@ def run_commands(
         return 130
     except (ValueError, OSError) as error:
         print(f"{parser.prog}: {printable(error)}", file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if not missing or missing in ("harmonic", "studies", "stages"):
+            raise
+        extra = "predict" if options.command in ("predict", "export") else "pipeline"
+        how = f"pip install 'harmonic-networks[{extra}]'"
+        print(f"{parser.prog}: {missing} is not installed: {how}", file=sys.stderr)
         return 1
     except MemoryError as error:
         what = f"needs more memory than there is ({one_line(error)})"

@@ -60,9 +60,13 @@ def lines_of(content: bytes, name: str) -> bytes:
 
 
 def json_in(content: bytes, name: str) -> Any:
-    """What a JSON file holds. Raises InputError where it is none."""
+    """What a JSON file holds, numbers beyond 64 bits as float; raises InputError for another."""
+
+    def whole(text: str) -> int | float:
+        return int(text) if len(text) < 19 else float(text)
+
     try:
-        return json.loads(content)
+        return json.loads(content, parse_int=whole)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{name}: no valid JSON ({one_line(error)})") from None
 

@@ -32,4 +32,5 @@ def plan_of(params: Params) -> Plan:
         recipe=recipe_of(params),
         schedule=Schedule.part_of(params.train, epochs=params.epochs, lr=params.lr),
         views=params.evaluate.views,
+        source=params.source,
     )

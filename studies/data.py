@@ -32,6 +32,7 @@ from harmonic.evaluation.predictions import HEADER
 from harmonic.files import write_text
 from harmonic.learning.batches import predict_logits
 from harmonic.learning.fit import Fitted
+from harmonic.reading import content_of, yaml_in
 from stages.harness.params import checked_params
 from stages.harness.partial import claimed
 from stages.harness.pipeline import read_pipeline
@@ -95,15 +96,16 @@ def in_sets(data: LabelledImages, rows: Rows) -> LabelledImages:
 
 def overridden(overrides: dict[str, Any]) -> Tree:
     """The tree of params.yaml, changed by dotted key; InputError for what it does not allow."""
-    params: Tree = YAML(typ="safe", pure=True).load(REPOSITORY / "params.yaml")
+    place = REPOSITORY / "params.yaml"
+    params: Tree = yaml_in(content_of(place), str(place))
     for key, value in overrides.items():
         *sections, last = key.split(".")
-        place = params
+        branch = params
         for section in sections:
-            place = place.get(section, {})
-        if last not in place:
+            branch = branch.get(section, {})
+        if last not in branch:
             raise InputError(f"{key} is no key of params.yaml")
-        place[last] = value
+        branch[last] = value
     checked_params(params, "studies")
     return params
 

@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
     failed = False
     documents = []
     if not options.json:
-        print(NOTICE)
+        print(fill(NOTICE, 80))
     for answer in found:
         failed |= bool(answer.error)
         if options.json:
@@ -74,7 +75,7 @@ def run(options: argparse.Namespace) -> int:
             tqdm.write(as_text(answer))  # above the bar, where there is one
     if options.json:
         print(json.dumps(documents, indent=2))
-        print(NOTICE, file=sys.stderr)
+        print(fill(NOTICE, 80), file=sys.stderr)
     return 1 if failed else 0
 
 
@@ -87,7 +88,8 @@ def as_text(answer: "Answer") -> str:
         return f"{image}: error: {printable(answer.error)}"
     ranked = sorted(answer.probabilities.items(), key=lambda item: -item[1])
     figures = "  ".join(f"{name} {probability:.3f}" for name, probability in ranked)
-    return f"{image}: {CLASS_NAMES[answer.prediction]}\n    {figures}"
+    warning = answer.warning and f" ({answer.warning})"
+    return f"{image}: {CLASS_NAMES[answer.prediction]}{warning}\n    {figures}"
 
 
 def explained(

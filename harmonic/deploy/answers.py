@@ -31,6 +31,8 @@ class Answer:
     """Calibrated, under the natural rule: classes as frequent as among the training images."""
     balanced_probabilities: dict[str, float] | None = None
     """All classes equally frequent."""
+    warning: str = ""
+    """What belongs to every answer of this network."""
     prepared: NDArray[np.uint8] | None = None
     """What the network saw, uint8 (size, size, 3)."""
 
@@ -49,7 +51,7 @@ class Answer:
             "prediction": self.prediction,
             "probabilities": self.probabilities,
             "balanced_probabilities": self.balanced_probabilities,
-        }
+        } | ({"warning": self.warning} if self.warning else {})
 
 
 def answers(
@@ -104,4 +106,4 @@ def answered(
             balanced, natural = (
                 dict(zip(description.classes, map(float, row), strict=True)) for row in next(rows)
             )
-            yield Answer(source.name, "", natural, balanced, image)
+            yield Answer(source.name, "", natural, balanced, description.warning, image)

@@ -98,14 +98,15 @@ def silent(needed: bool) -> Iterator[None]:
     if not needed:
         yield
         return
-    with TIFF_AT_A_TIME, Path(os.devnull).open("w") as nowhere:
-        kept = os.dup(2)
-        os.dup2(nowhere.fileno(), 2)
+    with TIFF_AT_A_TIME:
+        kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 2)
         try:
             yield
         finally:
             os.dup2(kept, 2)
             os.close(kept)
+            os.close(nowhere)
 
 
 ALLOWED = "only 8-bit RGB is allowed, as which any image program saves it"

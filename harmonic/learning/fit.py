@@ -123,7 +123,12 @@ def fit(
         logits, validation.labels, np.array(description.class_counts), description.imbalance
     )
     calibration = Calibration(views=plan.views, temperature=temperature, prior_exponent=exponent)
-    provenance = {"data": digest, "seed": plan.recipe.seed, "epoch": trained.best_epoch}
+    provenance = {
+        "data": digest,
+        "source": plan.source,
+        "seed": plan.recipe.seed,
+        "epoch": trained.best_epoch,
+    }
     made = {"calibration": calibration, "provenance": provenance}
     description = description.model_copy(update=made)
     if change is None:

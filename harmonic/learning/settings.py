@@ -206,3 +206,5 @@ class Plan:
     schedule: Schedule
     views: Literal[1, 8]
     """Of an image, when the temperature is fitted and the network is used."""
+    source: str
+    """Where the images come from, as params.yaml has it; said in the model file."""

@@ -104,7 +104,7 @@ class Description(BaseModel):
     calibration: Calibration | None = None
     """None in a network that is not calibrated (yet); it cannot answer for single images."""
     provenance: Annotated[dict[str, str | int], Field(max_length=20)] = {}
-    """What the network was trained on and how: digest of the data, seed, chosen epoch."""
+    """What the network was trained on and how: digest of the data, source, seed, chosen epoch."""
     sha256: Annotated[str, Field(min_length=len(UNSEALED), max_length=len(UNSEALED))] = UNSEALED
     """The seal of the file that was read."""
 
@@ -122,6 +122,12 @@ class Description(BaseModel):
     def record(self) -> str:
         """As JSON, for a file that is to be sealed."""
         return self.model_copy(update={"sha256": UNSEALED}).model_dump_json()
+
+    @property
+    def warning(self) -> str:
+        """What belongs to every answer of this network; empty for nothing."""
+        drawn = self.provenance.get("source") == "sample"
+        return "trained on drawings, not on skin" if drawn else ""
 
     def statistics(self) -> ChannelStatistics:
         return ChannelStatistics(self.mean, self.std)

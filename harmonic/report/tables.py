@@ -109,7 +109,8 @@ def shown_table(table: pd.DataFrame) -> dict[str, Any]:
     return {"heads": [head(name) for name in names], "rows": rows}
 
 
-def head(name: str) -> str:
+def head(name: object) -> str:
+    name = str(name)  # a damaged table has nothing, or a number, in the place of a name
     return HEADS.get(name, name.replace("_", " "))
 
 

@@ -18,6 +18,7 @@ from harmonic.images.decode import encode_jpeg, read_rgb
 from harmonic.images.hair.folder import remove_hair_from_file
 from harmonic.images.prepare import prepared
 from harmonic.images.resize import resize
+from harmonic.model_file.safetensors_file import save_model
 from tests.deploy.conftest import describe, photograph, trained
 
 ROOT = Path(__file__).parents[2]
@@ -104,9 +105,10 @@ def test_a_bad_file_has_its_row_and_the_rest_goes_on(
     assert main(["predict", str(models["onnx"]), str(cut), str(good)]) == 1
     printed = capsys.readouterr().out.splitlines()
     assert "no medical device" in printed[0]
-    assert printed[1].startswith(f"{cut}: error: ")
-    assert printed[2].startswith(f"{good}: ")
-    assert all(f"{name} 0." in printed[3] for name in CLASSES)
+    assert all(len(line) <= 80 for line in printed[:-3])
+    assert printed[-3].startswith(f"{cut}: error: ")
+    assert printed[-2].startswith(f"{good}: ")
+    assert all(f"{name} 0." in printed[-1] for name in CLASSES)
 
 
 def test_links_in_a_circle_end(
@@ -178,6 +180,34 @@ def test_more_images_than_a_batch(
     assert len(rows) == 70
     for row in rows:
         assert row["probabilities"] == pytest.approx(one["probabilities"], abs=1e-6)
+
+
+def test_a_network_of_drawings_says_so_with_every_answer(
+    photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    description = describe(provenance={"source": "sample"})
+    model = tmp_path / "model.safetensors"
+    save_model(model, trained(description).state_dict(), description)
+    _, rows = predict(capsys, model, photographs)
+    assert {row["warning"] for row in rows} == {"trained on drawings, not on skin"}
+    assert main(["predict", str(model), str(photographs)]) == 0
+    said = capsys.readouterr().out.count("(trained on drawings, not on skin)\n")
+    assert said == len(rows)
+
+
+@pytest.mark.parametrize(
+    ("words", "module", "extra"),
+    [("predict m.onnx a.jpg", "onnxruntime", "predict"), ("compare a b", "pandas", "pipeline")],
+)
+def test_a_missing_package_is_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, words, module, extra
+) -> None:
+    for name in [name for name in sys.modules if name.startswith("harmonic.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, module, None)
+    assert main(words.split()) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"{module} is not installed: pip install 'harmonic-networks[{extra}]'" in line
 
 
 WITHOUT_TORCH = """

@@ -39,6 +39,8 @@ def told(use: Callable[[], object]) -> str:
 
 
 def model_file(folder: Path, suffix: str) -> Try:
+    import numpy as np
+
     from harmonic.deploy.predictor import load_predictor
     from harmonic.evaluation.rules import decision_rules
     from harmonic.model_file.description import UNSEALED
@@ -49,8 +51,6 @@ def model_file(folder: Path, suffix: str) -> Try:
     digest = load_predictor(folder / f"model.{suffix}").description.sha256
     whole = whole.replace(digest.encode(), UNSEALED.encode())
     change = mutations.onnx_file if suffix == "onnx" else mutations.safetensors
-    import numpy as np
-
     image = photograph(0, 224, 224)
 
     def attempt(draw: random.Random) -> str:

@@ -152,7 +152,7 @@ def test_the_card_shows_the_figures_of_the_report(contents):
 def test_values_of_tables_are_text_on_the_card_and_on_the_page(contents):
     bad = "<img src=x onerror=alert(1)>|[a](b)\n# new\x1b[31m"
     tables = dict(contents.tables)
-    tables["subgroups"] = tables["subgroups"].assign(value=bad)
+    tables["subgroups"] = tables["subgroups"].assign(value=bad, **{bad: 0.5})
     fingerprint = dict(contents.fingerprint) | {"identity": {"verdict": bad}}
     spoilt = replace(contents, tables=tables, fingerprint=fingerprint, doubts=[bad])
     card, plain = render_card(spoilt), render_card(replace(contents, doubts=["x"]))

@@ -1,6 +1,7 @@
 """The report doubts nothing of an untouched run; of one changed value it names file and figure."""
 
 import json
+import random
 import shutil
 import subprocess
 import sys
@@ -15,9 +16,14 @@ import pytest
 import torch
 from PIL import Image
 
+from harmonic.errors import InputError
+from harmonic.report import reading
+from harmonic.report.contents import ReportContents
 from harmonic.report.files import RunFiles
 from harmonic.report.reading import read_contents
+from harmonic.report.render import render_card
 from stages.harness.params import load_params
+from tests.fuzz.mutations import mutated
 from tests.stages.clones import DVC, call, environment, lock
 
 pytestmark = pytest.mark.slow
@@ -29,14 +35,18 @@ def finished(clone: Path) -> Path:
     return clone
 
 
-def doubts(folder: Path) -> str:
-    """What the report of the run in a folder doubts."""
+def contents_of(folder: Path) -> ReportContents:
     words = lock(folder)["report"]["cmd"].split()
     given = {word[2:].replace("-", "_"): folder / words[n + 1] for n, word in enumerate(words)
              if word.startswith("--")}  # fmt: skip
     files = RunFiles(**{field.name: given[field.name] for field in fields(RunFiles)})
     params = load_params(folder / "params.yaml").model_dump()
-    return "\n".join(read_contents(files, params, torch.device("cpu")).doubts)
+    return read_contents(files, params, torch.device("cpu"))
+
+
+def doubts(folder: Path) -> str:
+    """What the report of the run in a folder doubts."""
+    return "\n".join(contents_of(folder).doubts)
 
 
 def test_an_untouched_run_is_not_doubted(finished: Path) -> None:
@@ -56,9 +66,39 @@ def test_doubts_stand_on_the_page_and_on_standard_error(finished: Path) -> None:
     assert "do not fit together" in (finished / "reports/report.html").read_text("utf-8")
 
 
+def test_any_damaged_file_is_one_line(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or does no harm. What is worked out from whole files alone is left out, for it takes long."""
+    for name in ("doubts", "confident_cases", "layer_spectra"):
+        monkeypatch.setattr(reading, name, lambda *_: {})
+    told = []
+    for place in files_of_the_report(finished):
+        for seed in range(4):
+            draw = random.Random(seed)
+            damage = [Path.unlink, lambda path: path.write_bytes(b"")][seed:] or [
+                lambda path, draw=draw: path.write_bytes(mutated(path.read_bytes(), draw))
+            ]
+            with changed(place, damage[0]):
+                try:
+                    render_card(contents_of(finished))
+                except InputError as error:
+                    told.append(str(error))
+    assert len(told) > 20
+    assert all(line.isprintable() and len(line) < 1000 for line in told)
+
+
+def files_of_the_report(folder: Path) -> list[Path]:
+    """Every file that the report reads, and one of each folder."""
+    words = lock(folder)["report"]["cmd"].split()
+    given = [folder / words[n + 1] for n, word in enumerate(words) if word.startswith("--")]
+    inputs = [path for path in given if "report.html" not in path.name and path.exists()]
+    files = [path for path in inputs if path.is_file() and path.name != "model_card.md"]
+    raw = sorted((folder / "data/raw/images").iterdir())[0]
+    return [*files, folder / "reports/lr_range/curve.csv", raw]
+
+
 @contextmanager
 def changed(path: Path, change: Callable[[Path], None]) -> Iterator[None]:
-    kept = path.with_suffix(".kept")
+    kept = path.with_name(f".kept-{path.name}")
     shutil.copy2(path, kept)
     try:
         change(path)
