@@ -5,6 +5,7 @@
 # make test-long  what takes minutes each: narrow networks of every width, a hundred steps three times
 # make gate       dvc.lock agrees with dvc.yaml, parameters, code and cache; nothing is run
 # make reproduce  the last commit from nothing, compared with dvc.lock stage by stage
+# make gpu        on a machine with one: its tests, what layers and steps cost there, in results/
 # make docs       the site of README, docs/ and results/ in site/, with an API reference
 # make record     after `make run`, before a commit: on what machine dvc.lock was made
 # Each makes .venv and installs what it needs by itself. PYTHON=python3.12 chooses the interpreter.
@@ -15,9 +16,11 @@ PAGES := '*.md' '*.svg' ':(glob)docs/*.jpg' ':(glob)docs/*.png' ':(glob)results/
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: help run test tests test-slow test-long gate reproduce docs record clean
+.PHONY: help run test tests test-slow test-long gate reproduce gpu docs record clean
 
 run: $(VENV)/run-time
+	@git rev-parse --git-dir >/dev/null 2>&1 || \
+		{ echo "DVC needs a git repository: git init && git add --all && git commit --message start"; exit 1; }
 	@python -m reproduction.forecast
 	dvc repro
 	@echo "The report is reports/report.html; the figures are in reports/metrics.json."
@@ -45,6 +48,10 @@ gate: $(VENV)/run-time
 reproduce: $(VENV)/run-time
 	python -m reproduction check
 
+gpu: $(VENV)/development
+	python -m pytest -m gpu
+	python -m benchmarks.gpu
+
 # Pages keep their places, so that a link works in the repository and on the site.
 docs: $(VENV)-docs/ready
 	rm -rf build/pages && mkdir -p build/pages
@@ -71,5 +78,6 @@ $(VENV)-docs/ready: requirements-docs.txt
 	$(VENV)-docs/bin/python -m pip install -r requirements-docs.txt
 	touch $@
 
+# The trained networks of finished studies stay: .partial/studies.
 clean:
-	rm -rf .partial logs
+	rm -rf logs $(filter-out .partial/studies,$(wildcard .partial/*))

@@ -1,8 +1,8 @@
 """Where the time of a training step goes: python -m benchmarks.training_time
 
-Prints the table of results/training_time.md: milliseconds a step, and shares of it, of loading
-(rows to images), augmentation, the network (forward, loss, backward, clipping, optimizer) and
-bookkeeping (averaged weights and the rest), taken by torch.profiler around the very code that
+Prints the table of results/training_time.md: milliseconds a step, images a second, and shares of
+loading (rows to images), augmentation, the network (forward, loss, backward, clipping, optimizer)
+and bookkeeping (averaged weights and the rest), taken by torch.profiler around the very code that
 trains, with the network, batch size and recipe of params.yaml.
 """
 
@@ -96,27 +96,33 @@ def whole_step(learner: Learner, follow: Callable[[int], None], draws: Draws) ->
         follow(1000)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=30)
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
-    options = parser.parse_args()
-    device = choose_device(options.device)
-    params = load_params(options.params)
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
-    print(f"{name}, {torch.get_num_threads()} threads, torch {torch.__version__}, ", end="")
-    print(f"batches of {params.batch_size} at {params.image_size} pixels\n")
+def table(params: Params, device: torch.device, steps: int) -> str:
+    """One row per kind of network and precision, as Markdown, and on what it was measured."""
     shown = ("network", "loading", "augmentation", "averaged weights")
     rows = []
     for model in ("cnn", "harmonic"):
         for precision in ("float32", "bfloat16"):
             train = params.train.model_copy(update={"precision": precision})
             changed = params.model_copy(update={"model": model, "train": train})
-            found = measure(changed, device, options.steps)
+            found = measure(changed, device, steps)
             shares = [f"{100 * found[part] / found['whole']:.1f} %" for part in shown]
-            rows.append([model, precision, f"{found['whole']:.1f}", *shares])
-    print(markdown_table(["model", "precision", "step, ms", *shown], rows), end="")
+            speed = f"{1000 * params.batch_size / found['whole']:,.0f}"
+            rows.append([model, precision, f"{found['whole']:.1f}", speed, *shares])
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
+    return (
+        f"{name}, {torch.get_num_threads()} threads, torch {torch.__version__}, batches of "
+        f"{params.batch_size} at {params.image_size} pixels\n\n"
+        f"{markdown_table(['model', 'precision', 'step, ms', 'images/s', *shown], rows)}"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--steps", type=int, default=30)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
+    options = parser.parse_args()
+    print(table(load_params(options.params), choose_device(options.device), options.steps), end="")
 
 
 if __name__ == "__main__":

@@ -6,11 +6,13 @@ The names below load on first use, so that `import harmonic` alone does not impo
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .deploy.hub import TrainedNetwork
     from .nn import HarmonicConv2d, build_network, filter_bank, fold, harmonize, truncate
 
 __version__ = "0.1.0"
 __all__ = [
     "HarmonicConv2d",
+    "TrainedNetwork",
     "build_network",
     "filter_bank",
     "fold",
@@ -21,6 +23,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "TrainedNetwork":  # needs huggingface_hub
+        from .deploy import hub
+
+        return hub.TrainedNetwork
     if name in __all__:
         from . import nn
 

@@ -9,7 +9,7 @@ from importlib import import_module
 from types import ModuleType
 
 from harmonic import commands
-from harmonic.errors import printable
+from harmonic.errors import one_line, printable
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,6 +41,10 @@ def run_commands(
         return 130
     except (ValueError, OSError) as error:
         print(f"{parser.prog}: {printable(error)}", file=sys.stderr)
+        return 1
+    except MemoryError as error:
+        what = f"needs more memory than there is ({one_line(error)})"
+        print(f"{parser.prog}: {what}", file=sys.stderr)
         return 1
 
 

@@ -1,5 +1,6 @@
 """Tables in Markdown, as all pages have them; by hand, as `harmonic bench` has torch alone."""
 
+import math
 import re
 from collections.abc import Sequence
 from html import escape
@@ -13,8 +14,9 @@ def markdown_text(text: object) -> str:
 
 
 def with_interval(value: float, low: float, high: float, form: str = ".3f") -> str:
-    """0.812 [0.790, 0.831]; `form` is each number's."""
-    return f"{value:{form}} [{low:{form}}, {high:{form}}]"
+    """0.812 [0.790, 0.831], or 0.812 – where the ends are NaN; `form` is each number's."""
+    ends = "–" if math.isnan(low) else f"[{low:{form}}, {high:{form}}]"
+    return f"{value:{form}} {ends}"
 
 
 def markdown_table(

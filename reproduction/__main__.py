@@ -1,6 +1,7 @@
 """python -m reproduction check | gate | record"""
 
 import argparse
+import subprocess
 import sys
 from pathlib import Path
 
@@ -21,6 +22,9 @@ def main() -> int:
     commands.add_parser("record", help=f"write {RECORD}: dvc.lock was made on this machine")
     arguments, root = parser.parse_args(), Path.cwd()
     try:
+        if subprocess.run(["git", "rev-parse"], capture_output=True, check=False).returncode:
+            how = "git init && git add --all && git commit --message start"
+            raise InputError(f"{root} is in no git repository: {how}")
         if arguments.command == "check":
             return check(root, arguments.stage)
         return gate(root) if arguments.command == "gate" else write_record(root)

@@ -82,12 +82,10 @@ def module_files(root: Path, module: str, names: list[str]) -> Iterator[Path]:
     base = root.joinpath(*module.split("."))
     if not (root / module.split(".")[0]).is_dir():
         return  # modules of the top folder are refused (stages/harness/shadows.py)
-    if not (base / "__init__.py").is_file():
-        yield from module_file(base)
-        return
-    for name in names or [""]:
-        submodule = list(module_file(base / name)) if name else []
-        yield from submodule or [base / "__init__.py"]
+    itself = list(module_file(base))
+    for name in names or [""]:  # a folder is a package without __init__.py too
+        submodule = list(module_file(base / name)) if name and base.is_dir() else []
+        yield from submodule or itself
 
 
 def module_file(base: Path) -> Iterator[Path]:

@@ -8,8 +8,11 @@ Images are seen as they are, not in all flips and turns, so that every variant i
 the float32 row may differ from reports/metrics.json. Latency is in logs/compress.json.
 """
 
+import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -56,8 +59,7 @@ def work(stage: Stage) -> None:
     rows: list[dict[str, Any]] = []
     reference = None
     operations = multiply_adds(model, description.image_size)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with scratch(stage.partial / "variants") as folder:
         made = variants(
             model,
             description,
@@ -98,6 +100,20 @@ def work(stage: Stage) -> None:
         f"compress: {len(table)} variants from {table.bytes.max()} bytes to {smallest.bytes} "
         f"({smallest.weights}, balanced accuracy {smallest.balanced_accuracy:.3f})"
     )
+
+
+@contextmanager
+def scratch(folder: Path) -> Iterator[Path]:
+    """An empty folder, also for what ONNX Runtime's quantiser writes; a kill leaves it to DVC's
+    next run, which works in the same place, and nothing elsewhere."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    tempfile.tempdir = str(folder)
+    try:
+        yield folder
+    finally:
+        tempfile.tempdir = None
+        shutil.rmtree(folder)
 
 
 READS = ["model", "images", "split"]

@@ -46,17 +46,17 @@ def work(stage: Stage) -> None:
         )
         for name, part in (("val", validation), ("test", test))
     }  # fmt: skip
-    rules = partial(
-        decision_rules, class_counts=description.class_counts, imbalance=description.imbalance,
-        temperature=calibration.temperature,
+    rule = description.rule()
+    balanced, natural = decision_rules(logits["test"], **rule)
+    answers = Answers(
+        test.labels, test.groups, balanced, natural,
+        class_counts=tuple(description.class_counts), prior_exponent=calibration.prior_exponent,
     )  # fmt: skip
-    balanced, natural = rules(logits["test"])
-    counts = tuple(description.class_counts)
-    answers = Answers(test.labels, test.groups, balanced, natural, class_counts=counts)
     index = read_index(stage.reads.index).set_index("image_id").loc[test.image_ids]
     found = scores_of(
-        answers, validation.labels, rules(logits["val"])[0], temperature=calibration.temperature,
-        resamples=settings.resamples, seed=settings.seed, index=index,
+        answers, validation.labels, decision_rules(logits["val"], **rule)[0],
+        temperature=calibration.temperature, resamples=settings.resamples, seed=settings.seed,
+        index=index,
     )  # fmt: skip
     write_predictions(stage.writes.predictions, test.image_ids.tolist(), balanced)
     write_predictions(stage.writes.predictions_natural, test.image_ids.tolist(), natural)

@@ -24,7 +24,9 @@ from stages.training import conv_of, network_options, recipe_of
 
 def work(stage: Stage) -> None:
     params = stage.params
-    training = read_labelled_images(stage.reads.images, stage.reads.split).part("train")
+    needed = ("train", "val")
+    data = read_labelled_images(stage.reads.images, stage.reads.split, needed)
+    training = data.part("train")
     torch.manual_seed(derived_seed(params.seed))
     model = build_network(params.train.network, conv=conv_of(params), **network_options(params))
     sweep = sweep_rates(

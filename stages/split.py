@@ -43,13 +43,15 @@ def assign_sets(
     """The set of each image; `verify` asks too. Raises InputError where a class has too few."""
     settings = stage.params.split
     groups = lesions if settings.by == "lesion" else image_ids
-    require_lesions(groups, dx)
+    shares = {"train": 1 - settings.val - settings.test, "val": settings.val}
+    if settings.test or settings.folds:
+        shares["test"] = settings.test
+    require_lesions(groups, dx, shares)
     assign = split_by_hash if settings.stable else split_groups
     if settings.folds is not None:
         drawn = {"folds": settings.folds, "fold": settings.fold, "seed": settings.seed}
         return split_fold(assign, groups, dx, val=settings.val, **drawn)
-    val, test = settings.val, settings.test
-    return assign(groups, dx, {"train": 1 - val - test, "val": val, "test": test}, settings.seed)
+    return assign(groups, dx, shares, settings.seed)
 
 
 main = partial(run_stage, "split", work, reads=["index"], writes=["split"])

@@ -1,5 +1,5 @@
 """Train: one network, on a GPU where there is one; the validation set chooses the epoch and
-the temperature.
+the calibration.
 
 data/images.npy, data/split.csv  ->  models/model.safetensors   weights and all that is needed to
                                                                 use them
@@ -25,7 +25,7 @@ def work(stage: Stage) -> None:
     own = int(stage.partial.name, 16) >> 4
     fitted = fit(
         plan_of(params),
-        read_labelled_images(stage.reads.images, stage.reads.split),
+        read_labelled_images(stage.reads.images, stage.reads.split, needed=("train", "val")),
         stage.partial,
         device=device_of(params),
         digest=data_digest(stage.reads.images, stage.reads.split),

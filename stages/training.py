@@ -1,4 +1,4 @@
-"""From params.yaml to the plan of a training, and to what find_lr must agree on with it."""
+"""No stage: from params.yaml to the plan of a training, and what find_lr must agree on with it."""
 
 from typing import Any, Literal
 

@@ -8,6 +8,7 @@ each set of parameters that they depend on:
 """
 
 import hashlib
+import io
 import json
 import os
 import shlex
@@ -29,12 +30,16 @@ from harmonic.data.classes import CLASSES
 from harmonic.errors import InputError
 from harmonic.evaluation.predictions import HEADER
 from harmonic.files import write_text
+from harmonic.learning.batches import predict_logits
+from harmonic.learning.fit import Fitted
 from stages.harness.params import checked_params
 from stages.harness.partial import claimed
 from stages.harness.pipeline import read_pipeline
 from stages.harness.recorded import content_digest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+CODE = ["harmonic", "stages", "studies", "params.yaml", "dvc.yaml"]
+"""What a run depends on; it has to be committed."""
 IMAGE_STAGES = ("download", "verify", "remove_hair", "resize")
 SPLIT_STAGES = ("split",)
 
@@ -136,13 +141,21 @@ def file_digest(path: Path, size: int, changed_at: int) -> str:
     return content_digest(path)
 
 
+@cache
+def code_digest() -> str:
+    """Of CODE as it lies there, whatever commit is said to be."""
+    digests = [content_digest(REPOSITORY / name) for name in CODE]
+    return hashlib.sha256(json.dumps(digests).encode()).hexdigest()[:12]
+
+
 def run_stages(folder: Path, params: Tree, stages: Iterable[str]) -> None:
     """Run stages in a folder laid out like the repository; InputError with the last line of one."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("harmonic", "stages", "dvc.yaml"):
         link(folder / name, REPOSITORY / name)
-    with (folder / "params.yaml").open("w") as file:
-        YAML(typ="safe", pure=True).dump(params, file)
+    text = io.StringIO()
+    YAML(typ="safe", pure=True).dump(params, text)
+    write_text(folder / "params.yaml", text.getvalue())
     for stage in stages:
         program, *arguments = shlex.split(read_pipeline(REPOSITORY)[stage]["cmd"])
         program = sys.executable if program == "python" else program
@@ -156,6 +169,12 @@ def run_stages(folder: Path, params: Tree, stages: Iterable[str]) -> None:
         if done.returncode:
             last = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
             raise InputError(f"{' '.join(last) or stage} (in {folder}, status {done.returncode})")
+
+
+def logits_of(fitted: Fitted, images: NDArray[np.uint8], views: int = 1) -> NDArray[np.float64]:
+    """The trained network's logits of uint8 images (N, H, W, 3)."""
+    statistics, device = fitted.description.statistics(), fitted.processes.device
+    return predict_logits(fitted.network, images, statistics, device, view_count=views)
 
 
 def answers_table(test: LabelledImages, probabilities: NDArray[np.float64]) -> pd.DataFrame:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 
+import pandas as pd
+
 from harmonic.data.arrays import LabelledImages
 from harmonic.data.metadata import read_table
 from harmonic.errors import InputError
@@ -13,11 +15,10 @@ from harmonic.evaluation.answers import Answers
 from harmonic.evaluation.rules import decision_rules
 from harmonic.evaluation.scores import scores_of
 from harmonic.learning.fit import Fitted
-from harmonic.model_file.description import calibration_of
 from stages.harness.params import Params
-from studies.data import answers_table, overridden, truth_table
+from studies.data import answers_table, logits_of, overridden, truth_table
 from studies.presets import PRESETS, Overrides
-from studies.runner import Outcome, Planned, logits_of
+from studies.runner import Outcome, Planned
 
 RUNS = Path("results/runs")
 
@@ -46,7 +47,7 @@ def runs_of(
         if fold is not None:
             overrides |= {"split.folds": folds, "split.fold": fold}
         overridden(overrides)  # what is not allowed is told before anything runs
-        measure = evaluated if chosen.evaluated else None
+        measure = {"test": evaluated, "val": answered, None: None}[chosen.answered]
         planned.append(Planned(preset, arm, seed, overrides, fold, measure=measure))
     return planned
 
@@ -77,26 +78,38 @@ def best_of(tried: Sequence[Planned], arm: str, kept: Path, command: str) -> Ove
 def evaluated(params: Params, fitted: Fitted, data: LabelledImages, place: Path) -> Outcome:
     """All figures of the trained network on the test set, and its answers."""
     description, validation, test = fitted.description, data.part("val"), data.part("test")
-    temperature = calibration_of(description, "a fitted network").temperature
-    counts = tuple(description.class_counts)
+    rule = description.rule("a fitted network")
     (of_validation, _), (balanced, natural) = (
-        decision_rules(
-            logits_of(fitted, part.images, params.evaluate.views),
-            counts,
-            imbalance=description.imbalance,
-            temperature=temperature,
-        )
+        decision_rules(logits_of(fitted, part.images, params.evaluate.views), **rule)
         for part in (validation, test)
     )
+    counts = tuple(description.class_counts)
+    prior = {"class_counts": counts, "prior_exponent": rule["prior_exponent"]}
     found = scores_of(
-        Answers(test.labels, test.groups, balanced, natural, class_counts=counts),
+        Answers(test.labels, test.groups, balanced, natural, **prior),
         *(validation.labels, of_validation),
-        temperature=temperature,
+        temperature=rule["temperature"],
         resamples=params.evaluate.resamples,
         seed=params.evaluate.seed,
     )
-    truth = truth_table(test)
+    return Outcome(found.figures, answers_table(test, balanced), truth_as_written(test, place))
+
+
+def answered(params: Params, fitted: Fitted, data: LabelledImages, place: Path) -> Outcome:
+    """The answers for the validation set before any temperature: from them a rule is chosen."""
+    description, validation = fitted.description, data.part("val")
+    balanced, _ = decision_rules(
+        logits_of(fitted, validation.images, params.evaluate.views),
+        description.class_counts,
+        imbalance=description.imbalance,
+        temperature=1.0,
+    )
+    truth = truth_as_written(validation, place)
+    return Outcome(answers=answers_table(validation, balanced), truth=truth)
+
+
+def truth_as_written(images: LabelledImages, place: Path) -> pd.DataFrame:
+    """The truth with the lesion ids of the metadata: known pairs are not joined."""
     table = read_table(place / "split.csv", ("image_id", "lesion_id"))
-    written = table.set_index("image_id").lesion_id
-    truth["lesion_id"] = written.loc[truth.image].to_numpy()  # known pairs not joined
-    return Outcome(found.figures, answers_table(test, balanced), truth)
+    truth, written = truth_table(images), table.set_index("image_id").lesion_id
+    return truth.assign(lesion_id=written.loc[truth.image].to_numpy())

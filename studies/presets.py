@@ -12,10 +12,12 @@ search  learning rates for `small`, the same budget for every kind of network; r
 basis   what it is that helps: bases of the filters under AdamW and under SGD, at the budget of
         `small`; each arm at the rate and decay that `basis-search` found for it
 basis-full  the same arms at the budget of `full`, mixed and for a hundred epochs: for a GPU
+calibration  every way to meet the imbalance, with soft targets and without: by what rule answers
+        become probabilities is chosen on their answers for the validation set
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 Overrides = dict[str, Any]
 """Values by dotted key of params.yaml: {"train.level": 3}."""
@@ -30,8 +32,8 @@ class Preset:
     arms: dict[str, Overrides]
     """What an arm changes in turn, by its name."""
     seeds: tuple[int, ...]
-    evaluated: bool = True
-    """Whether a run ends with the test set; a search must not."""
+    answered: Literal["test", "val"] | None = "test"
+    """The set whose answers are kept; a search must not read the test set."""
     search: str | None = None
     """The preset in which each arm's learning rate and weight decay were searched."""
 
@@ -131,6 +133,13 @@ BASIS_SEARCH: dict[str, Overrides] = {
     for rate in BASIS_RATES[overrides["train.optimizer"]]
     for decay in BASIS_DECAYS[overrides["train.optimizer"]]
 }
+SOFT: Overrides = {"train.label_smoothing": 0.1, "train.mixup": 0.2, "train.cutmix": 1.0}
+"""Targets that are no certain class make a network's answers too flat."""
+CALIBRATION: dict[str, Overrides] = {
+    f"{way}{name}": {"train.imbalance": way} | targets
+    for way in ("logit_adjustment", "class_weights", "focal", "resampling", "none")
+    for name, targets in (("", {}), ("-soft", SOFT))
+}
 
 PRESETS: dict[str, Preset] = {
     "small": Preset(SMALL | NO_HAIR_REMOVAL, with_rates(KINDS | HAIR | SMALLER), seeds=(0, 1, 2)),
@@ -149,18 +158,27 @@ PRESETS: dict[str, Preset] = {
             for rate in SEARCHED_RATES
         },
         seeds=(0,),
-        evaluated=False,
+        answered=None,
     ),
     "basis": Preset(
         SMALL | NO_HAIR_REMOVAL | AUTO, BASIS, seeds=(0, 1, 2, 3, 4), search="basis-search"
     ),
     "basis-search": Preset(
-        SMALL | NO_HAIR_REMOVAL | AUTO | {"epochs": 3}, BASIS_SEARCH, seeds=(0,), evaluated=False
+        SMALL | NO_HAIR_REMOVAL | AUTO | {"epochs": 3}, BASIS_SEARCH, seeds=(0,), answered=None
     ),
     "basis-full": Preset(
         FULL | NO_HAIR_REMOVAL | AUTO | {"epochs": 100, "train.mixup": 0.2, "train.cutmix": 1.0},
         BASIS,
         seeds=(0, 1, 2, 3, 4),
         search="basis-search",
+    ),
+    "calibration": Preset(
+        SMALL
+        | NO_HAIR_REMOVAL
+        | {"image_size": 32, "train.width": 16, "train.precision": "float32", "epochs": 12}
+        | {"lr": 0.008},
+        CALIBRATION,
+        seeds=(0,),
+        answered="val",
     ),
 }

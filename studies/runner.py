@@ -13,24 +13,32 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
-from ruamel.yaml import YAML
 from torch import nn
 
 from harmonic.data.arrays import LabelledImages
 from harmonic.errors import InputError
+from harmonic.evaluation.run_files import json_object
 from harmonic.evaluation.run_folder import folder_name, keep_truth, write_json, write_run
-from harmonic.learning.batches import predict_logits
 from harmonic.learning.fit import CHECKPOINT, Fitted, fit
 from harmonic.learning.settings import Plan
+from harmonic.reading import content_of, yaml_in
 from stages.harness.exact import compute_exactly, device_of
 from stages.harness.params import Params, checked_params
 from stages.harness.partial import claimed
 from stages.training import plan_of
-from studies.data import Images, Rows, Tree, images_of, in_sets, leaves, link, overridden
+from studies.data import (
+    Images,
+    Rows,
+    Tree,
+    code_digest,
+    images_of,
+    in_sets,
+    leaves,
+    link,
+    overridden,
+)
 from studies.presets import Overrides
 
 MACHINE = "machine.json"
@@ -166,14 +174,14 @@ def is_finished(run: Planned, runs: Path, digest: str | None = None) -> bool:
     folder = run.folder(runs)
     if not folder.exists():
         return False
-    then = leaves(YAML(typ="safe", pure=True).load(folder / "params.yaml"))
+    then = leaves(yaml_in(content_of(folder / "params.yaml"), str(folder / "params.yaml")))
     now = {**leaves(overridden(run.overrides)), **run.own}
     for key, value in now.items():
         # An older run names no parameter that came later; what is of this run alone it must name.
         found = then.get(key, "not there" if key in {**run.overrides, **run.own} else value)
         if found != value and key not in run.shared and key.partition(".")[0] not in BESIDE:
             raise InputError(f"{folder}: is of {key} {found}, this is of {value}; move it away")
-    record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    record = json_object(content_of(folder / "run.json"), str(folder / "run.json"))
     data = record.get("data")
     if digest is not None and data != digest:
         raise InputError(f"{folder}: is of data {data}, these are {digest}; move it away")
@@ -193,7 +201,7 @@ def listed(run: Planned, runs: Path) -> str:
 
 def work_folder(run: Planned, places: Places, digest: str) -> Path:
     """Where the run does its unfinished work: other parameters or other code have another."""
-    told = [places.commit, run.params(places.archive), run.own, run.rows_digest]
+    told = [places.commit, code_digest(), run.params(places.archive), run.own, run.rows_digest]
     own = hashlib.sha256(json.dumps(told, sort_keys=True, default=dict).encode()).hexdigest()[:8]
     return places.work / run.study / digest / f"{run.name}-{own}"
 
@@ -235,9 +243,3 @@ def trained(
         "val_balanced_accuracy": float(best.val_balanced_accuracy),
         "val_macro_auc": float(best.val_macro_auc),
     }
-
-
-def logits_of(fitted: Fitted, images: NDArray[np.uint8], views: int = 1) -> NDArray[np.float64]:
-    """The trained network's logits of uint8 images (N, H, W, 3)."""
-    statistics, device = fitted.description.statistics(), fitted.processes.device
-    return predict_logits(fitted.network, images, statistics, device, view_count=views)

@@ -1,10 +1,14 @@
 """Who may import whom: never upwards, never in a circle."""
 
+import subprocess
+import sys
+import tomllib
 from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
+import harmonic
 from reproduction.imports import direct_imports
 from tests.stages.clones import ROOT
 
@@ -58,3 +62,35 @@ def test_the_room_of_moments_has_one_door_and_knows_no_layer() -> None:
             assert outside <= {nn / name for name in ("checks.py", "geometry.py", "precision.py")}
         else:
             assert {*inside} <= {room / "__init__.py"}, f"{file} goes through the wall"
+
+
+def test_every_module_loads_where_what_only_unix_has_is_missing() -> None:
+    code = """if True:
+        import builtins, importlib, sys
+        UNIX = {"fcntl", "resource", "termios", "tty", "pty", "pwd", "grp", "syslog", "posix"}
+        OWN = ("harmonic", "stages", "studies", "benchmarks", "reproduction")
+        real = builtins.__import__
+        def checked(name, globals=None, *others, **named):
+            importer = (globals or {}).get("__name__", "")
+            if name in UNIX and importer.split(".")[0] in OWN:
+                raise ImportError(f"{importer} imports {name}")
+            return real(name, globals, *others, **named)
+        builtins.__import__ = checked
+        for name in sys.argv[1:]:
+            importlib.import_module(name)
+        """
+    folders = ("harmonic", "stages", "studies", "benchmarks", "reproduction")
+    files = [file for folder in folders for file in sorted((ROOT / folder).rglob("*.py"))]
+    modules = [".".join(file.relative_to(ROOT).with_suffix("").parts) for file in files]
+    run = [one for one in modules if not one.endswith(("__main__", "__init__"))]
+    ended = subprocess.run(
+        [sys.executable, "-c", code, *run], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr[-500:]
+
+
+def test_the_version_stands_in_one_place_and_in_the_citation() -> None:
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {harmonic.__version__}\n" in citation
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert "version" not in project

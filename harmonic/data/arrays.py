@@ -1,6 +1,7 @@
 """The arrays that training and evaluation read: images, labels and sets, row for row."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,8 +34,9 @@ class LabelledImages:
         return np.bincount(self.labels, minlength=len(CLASSES))
 
 
-def read_labelled_images(images: Path, split: Path) -> LabelledImages:
-    """Read images.npy and split.csv; raises InputError where they do not belong together."""
+def read_labelled_images(images: Path, split: Path, needed: Sequence[str] = SETS) -> LabelledImages:
+    """Read images.npy and split.csv; raises InputError where they do not belong together, and
+    where a set of `needed` has no image."""
     try:
         array = np.load(images, mmap_mode="r", allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
@@ -48,8 +50,9 @@ def read_labelled_images(images: Path, split: Path) -> LabelledImages:
     refuse(split, table, ~table.split.isin(SETS), "split", f"allowed are {', '.join(SETS)}")
     if len(table) != len(array):
         raise InputError(f"{split} has {len(table)} rows, {images} has {len(array)} images")
-    if missing := [name for name in SETS if not (table.split == name).any()]:
-        raise InputError(f"{split}: no image is in {', '.join(missing)}")
+    if missing := [name for name in needed if not (table.split == name).any()]:
+        why = "; split.test: 0 leaves none to test on" if missing == ["test"] else ""
+        raise InputError(f"{split}: no image is in {', '.join(missing)}{why}")
     return LabelledImages(
         image_ids=table.image_id.to_numpy(dtype=str),
         images=array,

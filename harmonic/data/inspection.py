@@ -45,11 +45,10 @@ def inspect_image(path: Path) -> Inspected:
     """Decode and measure one image; raises InputError where it is unreadable or not RGB."""
     image = read_rgb(path)
     with Image.open(path) as header:
-        stored, mode = header.format, header.mode
-    height, width = image.shape[:2]
+        stored, mode, (width, height) = header.format, header.mode, header.size
     # Moments from counts of the 256 values: a large image takes no more memory than its pixels.
     counts = np.array(Image.fromarray(image).histogram(), dtype=np.float64).reshape(3, 256)
-    shares = counts / (height * width)
+    shares = counts / (image.size / 3)
     values = np.arange(256) / 255.0
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()

@@ -14,6 +14,7 @@ import pandas as pd
 
 from harmonic.data.classes import CLASSES
 from harmonic.errors import InputError
+from harmonic.reading import content_of, lines_of
 
 COLUMNS = ("lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization")
 INDEX_COLUMNS = ("image_id", "lesion_id", "lesion_group", "dx")
@@ -25,14 +26,17 @@ SEPARATORS = ",\t;|"
 
 
 def read_metadata(path: Path) -> pd.DataFrame:
-    """Read and check the metadata table: COLUMNS, sorted by image_id.
+    """Read and check the metadata table, as `checked_metadata`; raises as `read_table`, too."""
+    return checked_metadata(read_table(path, COLUMNS)[list(COLUMNS)], path)
+
+
+def checked_metadata(table: pd.DataFrame, path: object) -> pd.DataFrame:
+    """Check COLUMNS of a table of `parse_table` and sort it by image_id. path: for messages.
 
     All are str, "" and "unknown" kept as they are, but age: float64 years, NaN where missing.
-    Raises InputError, naming column, line and value, as `read_table` does and for an id that is
-    empty or no plain name, a lesion_id that stands for none, and an age that is no number from 0
-    to 120.
+    Raises InputError, naming column, line and value, for an id that is empty or no plain name, a
+    lesion_id that stands for none, and an age that is no number from 0 to 120.
     """
-    table = read_table(path, COLUMNS)[list(COLUMNS)]
     for column in ("image_id", "lesion_id"):
         safe = table[column].str.fullmatch(SAFE_ID)
         refuse(path, table, ~safe, column, "letters, digits, _ and - only")
@@ -53,11 +57,7 @@ def read_index(path: Path) -> pd.DataFrame:
 
 def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     """Read a table from a file, as `parse_table` does; raises InputError where it is not there."""
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"{path} is not there") from None
-    return parse_table(content, str(path), columns)
+    return parse_table(content_of(path), str(path), columns)
 
 
 def parse_table(content: bytes, name: str, columns: Sequence[str]) -> pd.DataFrame:
@@ -71,7 +71,7 @@ def parse_table(content: bytes, name: str, columns: Sequence[str]) -> pd.DataFra
     image_id, or a dx that is none of CLASSES.
     """
     try:
-        text = content.decode("utf-8-sig")
+        text = lines_of(content, name).decode("utf-8-sig")
         separator = max(SEPARATORS, key=text.lstrip().partition("\n")[0].count)
         (_, header), *rows = numbered_rows(io.StringIO(text, newline=""), separator)
         for line, row in rows:

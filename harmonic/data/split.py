@@ -109,11 +109,11 @@ def split_fold(
     return sets
 
 
-def require_lesions(groups: np.ndarray, dx: np.ndarray) -> None:
-    """Raise InputError naming all classes with fewer lesions than there are SETS, or none."""
+def require_lesions(groups: np.ndarray, dx: np.ndarray, sets: Collection[str] = SETS) -> None:
+    """Raise InputError naming all classes with fewer lesions than there are sets, or none."""
     lesions = {name: len(np.unique(groups[dx == name])) for name in CLASSES}
-    if few := {name: count for name, count in lesions.items() if count < len(SETS)}:
-        raise too_few(few, SETS)
+    if few := {name: count for name, count in lesions.items() if count < len(sets)}:
+        raise too_few(few, sets)
 
 
 def too_few(lesions: Mapping[str, int], sets: Collection[str]) -> InputError:
@@ -125,4 +125,6 @@ def too_few(lesions: Mapping[str, int], sets: Collection[str]) -> InputError:
 
 def share_with_sibling(groups: np.ndarray, sets: np.ndarray) -> float:
     """The share of the test images whose lesion also appears in the training set: the leak."""
+    if not (sets == "test").any():
+        return 0.0
     return float(np.isin(groups[sets == "test"], groups[sets == "train"]).mean())

@@ -1,5 +1,6 @@
 """Answers for photographs, a row each; what cannot be read has its row too."""
 
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,9 +15,10 @@ from harmonic.errors import InputError
 from harmonic.evaluation.rules import decision_rules
 from harmonic.images.hair import METHODS
 from harmonic.images.prepare import prepared
-from harmonic.model_file.description import calibration_of
 
 BATCH = 32
+MOST_THREADS = 8
+"""That prepare images, each with up to 300 MB of its own while it removes hair."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def answers(
         except MemoryError:
             return InputError(f"image {source.name}: too large for this machine's memory")
 
-    with ThreadPoolExecutor() as threads:
+    with ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1)) as threads:
         for start in range(0, len(sources), BATCH):
             batch = sources[start : start + BATCH]
             yield from answered(predictor, batch, list(threads.map(prepare, batch)))
@@ -92,12 +94,7 @@ def answered(
     whole = [image for image in images if not isinstance(image, InputError)]
     rows: Iterator[tuple[NDArray[np.float64], ...]] = iter(())
     if whole:
-        rules = decision_rules(
-            predictor.logits(np.stack(whole)),
-            np.array(description.class_counts),
-            imbalance=description.imbalance,
-            temperature=calibration_of(description, "").temperature,
-        )
+        rules = decision_rules(predictor.logits(np.stack(whole)), **description.rule())
         rows = zip(*rules, strict=True)
     for source, image in zip(sources, images, strict=True):
         if isinstance(image, InputError):

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from harmonic.data.classes import CLASSES
-from harmonic.evaluation.bootstrap import QUANTILES, resampled_weights
+from harmonic.evaluation.bootstrap import known_ends, resampled_weights
 from harmonic.evaluation.plots.drawing import (
     BLUE,
     GREY,
@@ -34,7 +34,8 @@ class Scores:
     resampled: NDArray[np.float64]
 
     def interval(self) -> tuple[float, float]:
-        low, high = np.quantile(self.resampled, QUANTILES)
+        """95 %; NaN where all resamples agree, as `known_ends` has it."""
+        low, high = known_ends(self.resampled)
         return float(low), float(high)
 
 
@@ -69,7 +70,10 @@ def scores_of_choice(
 
 
 def table_row(scores: Scores, reference: Scores) -> dict[str, float]:
-    """Figures of a variant, and its difference from the same network in float32."""
+    """Figures of a variant, and its difference from the same network in float32.
+
+    Ends of intervals are NaN where there is none.
+    """
     change = Scores(scores.value - reference.value, scores.resampled - reference.resampled)
     found: dict[str, float] = {}
     for name, one in (("balanced_accuracy", scores), ("change", change)):

@@ -9,8 +9,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from harmonic.deploy.answers import Answer
+from harmonic.deploy.inputs import EXPLANATION
 from harmonic.deploy.predictor import Predictor
 from harmonic.errors import InputError
 from harmonic.files import write_bytes
@@ -39,7 +41,9 @@ class Explainer:
         number = self.predictor.description.classes.index(answer.prediction)
         heat = self.predictor.explained(answer.prepared, number)
         content = io.BytesIO()
-        Image.fromarray(picture(answer.prepared, heat)).save(content, format="PNG")
+        told = PngInfo()
+        told.add_text(EXPLANATION, "1")
+        Image.fromarray(picture(answer.prepared, heat)).save(content, format="PNG", pnginfo=told)
         write_bytes(self.folder / name, content.getvalue())
 
 

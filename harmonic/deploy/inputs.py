@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import stat
 import sys
 from collections import Counter
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from harmonic.errors import InputError
 from harmonic.images.decode import decode_rgb, read_rgb
@@ -25,6 +27,8 @@ NOT_READ = (
 )
 """Images too, which in a folder are not passed over without a word."""
 LARGEST_IMAGE_FILE = 2**28
+EXPLANATION = "harmonic-explanation"
+"""The key of a text in the PNG files of `--explain`."""
 
 
 @dataclass(frozen=True)
@@ -36,14 +40,18 @@ class Source:
     problem: str = ""
 
     def read(self) -> NDArray[np.uint8]:
-        """uint8 (H, W, 3). Raises InputError with one line where it is no whole RGB image."""
+        """uint8 (H, W, 3). Raises InputError with one line where it is no whole RGB image.
+
+        A screenshot's alpha channel is passed over where nothing is transparent.
+        """
         if self.problem:
             raise InputError(self.problem)
         if self.name == STANDARD_INPUT:
-            image = decode_rgb(io.BytesIO(standard_input()), "from standard input")
+            content = io.BytesIO(standard_input())
+            image = decode_rgb(content, "from standard input", opaque=True)
         else:
             check_file(Path(self.name))
-            image = read_rgb(Path(self.name))
+            image = read_rgb(Path(self.name), opaque=True)
         height, width = image.shape[:2]
         # What is smaller than any network's input shows no lesion.
         if min(height, width) < SMALLEST:
@@ -69,6 +77,9 @@ def find_images(words: Sequence[str]) -> list[Source]:
             found.append(Source(word, "an empty word names no image"))
         elif Path(word).is_dir():
             found += images_in(word)
+        elif re.match(r"[a-z][a-z0-9+.-]+://", word, re.IGNORECASE):
+            problem = "is an address, no file: download the image, and name the file"
+            found.append(Source(word, f"image {word}: {problem}"))
         else:
             found.append(Source(word))
     return found
@@ -83,7 +94,11 @@ def images_in(folder: str) -> list[Source]:
         # A hidden file is another program's: a Mac's ._a.jpg, or what a kill left.
         if not name.startswith(".")
     )
-    found = [Source(name) for name in inside if name.lower().endswith(SUFFIXES)]
+    found = [
+        Source(name)
+        for name in inside
+        if name.lower().endswith(SUFFIXES) and not is_explanation(name)
+    ]
     others = Counter(Path(name).suffix.lower() for name in inside)
     kinds = [f"{others[suffix]} {suffix}" for suffix in NOT_READ if suffix in others]
     if kinds or not found:
@@ -92,6 +107,18 @@ def images_in(folder: str) -> list[Source]:
             Source(folder, f"folder {folder}: {what} (what is read: {', '.join(SUFFIXES)})")
         )
     return found
+
+
+def is_explanation(name: str) -> bool:
+    """Whether a file is a picture that `--explain` wrote, which shows a photograph but is none."""
+    if not re.search(r"-explained(-\d+)?\.png$", name):
+        return False
+    try:
+        check_file(Path(name))
+        with Image.open(name, formats=["PNG"]) as image:
+            return image.info.get(EXPLANATION) == "1"
+    except Exception:  # Pillow raises nearly anything on damaged files, and reading says what it is
+        return False
 
 
 def check_file(path: Path) -> None:

@@ -15,6 +15,9 @@ from harmonic.images.hair import METHODS
 from harmonic.model_file.description import Description, calibration_of
 from harmonic.model_file.onnx_file import INPUT, OUTPUT, read_onnx
 
+MOST_HELD = 2**28
+"""Values in the arrays of an ONNX network, of all images that it is asked about at once: 1 GiB."""
+
 
 class Predictor(Protocol):
     """A network with what it says about itself."""
@@ -65,7 +68,8 @@ class OnnxPredictor:
     def __init__(self, path: Path, *, threads: int = 0, views: int | None = None) -> None:
         """threads: of ONNX Runtime; 0 leaves it the choice. views: the file's own without."""
         self.path = path
-        content, self.description = read_onnx(path)
+        content, self.description, values = read_onnx(path)
+        self.at_once = max(1, MOST_HELD // values)
         self.views = views
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
@@ -79,7 +83,13 @@ class OnnxPredictor:
     def logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
         count = self.views or calibration_of(self.description, "").views
         images = normalised(pixels, self.description)
-        outputs = np.stack([self.run(view) for view in views(images, count)])
+        parts = range(0, len(images), self.at_once)
+        outputs = np.stack(
+            [
+                np.concatenate([self.run(view[start : start + self.at_once]) for start in parts])
+                for view in views(images, count)
+            ]
+        )
         return np.asarray(outputs.mean(axis=0, dtype=np.float64))
 
     def run(self, images: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,1 +1,1 @@
-"""Answers into figures: metrics with intervals, decision rules, comparisons, the report."""
+"""Answers into figures: metrics with intervals, decision rules, comparisons, plots."""

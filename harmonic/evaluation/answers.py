@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from harmonic.data.classes import CLASSES
 from harmonic.data.lesions import known_pairs, lesion_groups
-from harmonic.errors import InputError
+from harmonic.errors import InputError, one_line
 from harmonic.evaluation.checks import checked_lesions, checked_pair, checked_probabilities
 from harmonic.evaluation.predictions import HEADER, PUBLISHED_TOLERANCE, check_ids
+from harmonic.reading import lines_of
 
 TEXT_COLUMNS = frozenset({"image", "image_id", "lesion_id", "dx", "split", "answer", "value"})
 """Where 0001 is not 1, and NA may be a name."""
@@ -39,6 +40,8 @@ class Answers:
     """(n,), or none where nobody asks which image it is."""
     class_counts: tuple[int, ...] | None = None
     """Training images of each class, where known: the natural rule follows from them."""
+    prior_exponent: float = 1.0
+    """To what power the natural rule takes their shares."""
 
     def __post_init__(self) -> None:
         labels, balanced = checked_pair(self.labels, self.balanced, "balanced probabilities")
@@ -55,7 +58,7 @@ class Answers:
         """Probabilities (n, 7) under the natural rule: kept, or made; None where neither can be."""
         if self.natural is not None or self.class_counts is None:
             return self.natural
-        joint = self.balanced * np.array(self.class_counts)
+        joint = self.balanced * np.array(self.class_counts) ** self.prior_exponent
         found: NDArray[np.float64] = joint / joint.sum(axis=1, keepdims=True)
         return found
 
@@ -95,6 +98,7 @@ def answers_from(
     natural: pd.DataFrame | None,
     name: str,
     class_counts: tuple[int, ...] | None = None,
+    prior_exponent: float = 1.0,
 ) -> Answers:
     """Predictions joined with lesion and diagnosis by the image's id, sorted by it.
 
@@ -104,7 +108,7 @@ def answers_from(
             split, the images of the set `test` must be answered, all of them and no others.
         natural: the same images in the same order under the natural rule, None where not kept.
         name: of the run, for messages.
-        class_counts: training images of each class, where known.
+        class_counts, prior_exponent: of the natural rule, where known.
 
     Raises InputError where a table is not so, an image stands twice or has no truth.
     """
@@ -138,6 +142,7 @@ def answers_from(
         natural=None if others is None else others[order],
         image_ids=ids[order],
         class_counts=class_counts,
+        prior_exponent=prior_exponent,
     )
 
 
@@ -171,17 +176,13 @@ def csv_table(content: bytes, name: str) -> pd.DataFrame:
 
     TEXT_COLUMNS are str, "" where nothing stands; other columns are what pandas takes them for.
     """
-    compression = "gzip" if content[:2] == b"\x1f\x8b" else None
+    lines = lines_of(content, name)
     as_text = {"dtype": str, "keep_default_na": False, "usecols": TEXT_COLUMNS.__contains__}
     try:
-        table, text = (
-            pd.read_csv(io.BytesIO(content), compression=compression, **options)
-            for options in ({}, as_text)
-        )
+        table, text = (pd.read_csv(io.BytesIO(lines), **options) for options in ({}, as_text))
         return table.assign(**text)
-    except (ValueError, OSError, EOFError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{name}: no readable CSV table ({reason})") from None
+    except (ValueError, OverflowError) as error:
+        raise InputError(f"{name}: no readable CSV table ({one_line(error)})") from None
 
 
 def _probabilities(table: pd.DataFrame, name: str) -> NDArray[np.float64]:

@@ -5,9 +5,9 @@ the answers as they were kept, and with every probability moved as far as roundi
 the truth or away from it, towards what was answered or away from it. Near-ties fall the other way
 in one of these. Figures that do not only rise towards the truth are given as much again.
 
-The natural rule's probabilities are the balanced rule's times the class frequencies of training,
-made to sum to one (`harmonic.evaluation.rules`), so with the class counts of the training set its
-figures follow from the same answers; with the temperature T, those before scaling do as well.
+The natural rule's probabilities are the balanced rule's times a power of the class frequencies of
+training, made to sum to one (`harmonic.evaluation.rules`), so with the class counts of the training
+set its figures follow from the same answers, and with the temperature those before scaling.
 """
 
 import re
@@ -85,7 +85,7 @@ def determined(answers: Answers, temperature: float | None, rounding: float) -> 
     labels, lesions, counts = answers.labels, answers.lesions, answers.class_counts
     names, first = np.unique(lesions, return_index=True)
     once = np.ones((1, len(labels)))
-    priors = None if counts is None else np.array(counts, dtype=np.float64)
+    priors = None if counts is None else np.array(counts) ** answers.prior_exponent
     if answers.natural is not None:
         priors = answers.natural / np.maximum(answers.balanced, np.finfo(np.float64).tiny)
 

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from harmonic.data.classes import CLASSES
 from harmonic.evaluation.answers import lesion_means, lesion_sums
 from harmonic.evaluation.bootstrap import in_parts
-from harmonic.evaluation.weighted import STATISTICS, Statistic
+from harmonic.evaluation.weighted import STATISTICS, Statistic, sensitivity_of
 
 SAME = 1e-12
 """Differences closer than this are the same, but for the order of sums."""
@@ -30,6 +31,8 @@ OF_RIGHT_ANSWERS = [
 ]
 OF_ANSWERS = [STATISTICS[name] for name in ("macro_f1", "weighted_precision", "weighted_f1", "mcc")]
 """Statistics that only count right answers, and those that only look at the answers."""
+OF_ONE_CLASS = {sensitivity_of(label): label for label in range(len(CLASSES))}
+"""Statistics that only count right answers to the images of one class."""
 
 
 def fewest_differing(alpha: float) -> int:
@@ -49,14 +52,16 @@ def differing_lesions(
 ) -> list[str]:
     """The lesions that the two kinds, probabilities (S, n, 7), answer differently, by id.
 
-    For a share of right answers, those right more often in one kind; for other figures of the
-    answers, those with another answer; for all else, those with other probabilities.
+    For a share of right answers, those right more often in one kind, of the class alone where it
+    is of one; for other figures of the answers, those with another answer; for all else, those with
+    other probabilities.
     """
     ids = np.asarray(lesions).astype(str)
 
     def facts(p: NDArray[np.float64]) -> NDArray[np.float64]:
-        if statistic in OF_RIGHT_ANSWERS:
-            found = (p.argmax(axis=2) == labels).sum(axis=0)[:, None]
+        if statistic in OF_RIGHT_ANSWERS or statistic in OF_ONE_CLASS:
+            counted = labels == OF_ONE_CLASS.get(statistic, labels)
+            found = (counted & (p.argmax(axis=2) == labels)).sum(axis=0)[:, None]
         elif statistic in OF_ANSWERS:
             found = np.eye(p.shape[2])[p.argmax(axis=2)].sum(axis=0)
         else:

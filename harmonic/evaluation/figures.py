@@ -38,6 +38,7 @@ RANGES = {
     r"(?:\w+_)?brier": Range(0, 2),
     r"(?:\w+_)?loss": Range(0),
     r"(?:\w+_)?temperature": Range(0, above=True),
+    r"prior_exponent": Range(0),
     r"lr": Range(0),  # the last of a long cosine rounds to 0
     r"\w+_lr": Range(0, above=True),
     r"(?:images_per_)?seconds?": Range(0, above=True),

@@ -26,7 +26,7 @@ NATURAL_METRICS = tuple(name for name in STATISTICS if name not in BALANCED_METR
 """At home under the natural rule: every image weighs the same, and probabilities are meant."""
 
 UNCALIBRATED = ("ece", "brier", "log_loss")
-"""What temperature scaling is for: these are given before it, too."""
+"""What calibration is for: these are given before it, too."""
 
 
 def headline_metrics(

@@ -15,6 +15,7 @@ from harmonic.evaluation.bootstrap import (
     metrics_document,
     per_class_document,
     resampled_weights,
+    without_empty_intervals,
 )
 from harmonic.evaluation.metrics import metrics_of_rules
 from harmonic.evaluation.runs import Run
@@ -130,10 +131,7 @@ def pooled_figures(
     weights = resampled_weights(answers.labels, answers.lesions, resamples=resamples, seed=seed)
     document = metrics_document(answers, weights) | lesion_metrics(answers, weights)
     table = per_class_document(answers, weights)
-    for low in [name for name in (*document, *table) if name.endswith("_low")]:
+    for low in [name for name in table if name.endswith("_low")]:
         ends = [low, low.removesuffix("_low") + "_high"]
-        if low in document and document[low] == document[ends[1]]:
-            document = {key: value for key, value in document.items() if key not in ends}
-        if low in table:
-            table.loc[table[low] == table[ends[1]], ends] = np.nan
-    return document, table
+        table.loc[table[low] == table[ends[1]], ends] = np.nan
+    return without_empty_intervals(document), table

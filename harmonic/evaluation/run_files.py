@@ -1,7 +1,5 @@
 """What the files of a run say, each checked as it is read; all of them come from outside."""
 
-import io
-import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -12,6 +10,7 @@ from harmonic.errors import InputError
 from harmonic.evaluation.answers import Answers, answers_from, csv_table
 from harmonic.evaluation.figures import checked_figure
 from harmonic.evaluation.run_folder import FIGURES
+from harmonic.reading import json_in, yaml_in
 
 Read = Callable[[str], bytes | None]
 """The bytes of a run's file by its path in a workspace; None where it is not there."""
@@ -78,24 +77,22 @@ def read_traits(read: Read, name: str) -> dict[str, str]:
 
 @cache  # as a run is read twice, for its figures alone first, and parsing takes most of that
 def parsed_yaml(content: bytes, name: str) -> Any:
-    """What a YAML file (1.2) holds; raises InputError naming it where it is none."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    try:
-        return YAML(typ="safe", pure=True).load(io.BytesIO(content))
-    except YAMLError:
-        raise InputError(f"{name} is no YAML") from None
+    return yaml_in(content, name)
 
 
 def read_answers(
-    read: Read, kept_truth: Truth, record: Mapping[str, Any], name: str
+    read: Read,
+    kept_truth: Truth,
+    record: Mapping[str, Any],
+    name: str,
+    prior_exponent: float = 1.0,
 ) -> Answers | None:
     """Probabilities joined with the truth; None where a run keeps none, or classes alone.
 
     record: of run.json: `data` is the digest of the truth, `class_counts` are those of training.
+    prior_exponent: of the natural rule, as the run's figures have it.
     """
-    kept, natural = read("answers.csv.gz"), None
+    kept = read("answers.csv.gz")
     if kept is not None:
         table = csv_table(kept, f"run {name}: answers.csv.gz")
         if "answer" in table.columns:
@@ -105,8 +102,8 @@ def read_answers(
         if predictions is None:
             return None
         table = csv_table(predictions, f"run {name}: predictions.csv")
-        other = read("reports/predictions_natural.csv")
-        natural = None if other is None else csv_table(other, f"run {name}: natural rule")
+    other = read("reports/predictions_natural.csv")
+    natural = None if other is None else csv_table(other, f"run {name}: natural rule")
     content = kept_truth("") or read("data/split.csv") or kept_truth(str(record.get("data", "")))
     if content is None:
         return None
@@ -114,7 +111,7 @@ def read_answers(
     counts = record.get("class_counts")
     if counts is not None:
         counts = checked_counts(counts, f"run {name}")
-    return answers_from(table, truth, natural, f"run {name}", counts)
+    return answers_from(table, truth, natural, f"run {name}", counts, prior_exponent)
 
 
 def checked_counts(counts: Any, name: str) -> tuple[int, ...]:
@@ -132,10 +129,7 @@ def json_object(content: bytes | None, name: str) -> dict[str, Any]:
     """The object in a JSON file; empty where there is no file. Raises InputError for another."""
     if content is None:
         return {}
-    try:
-        found = json.loads(content)
-    except ValueError:
-        found = None
+    found = json_in(content, name)
     if not isinstance(found, dict):
         raise InputError(f"{name} is no flat table")
     return found

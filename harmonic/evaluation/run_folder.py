@@ -15,7 +15,6 @@ all runs on the same data, in `data/<digest>.csv.gz` beside the folder `runs`.
 import gzip
 import io
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,7 +23,7 @@ from typing import Any
 import pandas as pd
 from ruamel.yaml import YAML
 
-from harmonic.files import write_bytes, write_text
+from harmonic.files import UNFINISHED, write_bytes, write_text
 
 HEADLINE = (
     *("balanced_accuracy", "accuracy", "macro_f1", "weighted_precision", "weighted_recall"),
@@ -57,15 +56,16 @@ def write_run(
     figures: Mapping[str, float],
     history: pd.DataFrame | None = None,
     answers: pd.DataFrame | None = None,
+    others: Mapping[str, str] | None = None,
 ) -> None:
     """Write a run's folder whole: beside its place first, then moved there.
 
-    `figures` is one flat document; `record` becomes run.json without the entries that are None.
+    `figures` is one flat document; `record` becomes run.json without the entries that are None;
+    `others` are the texts of further files, by their path in the folder. One process at a time
+    writes a run (`claimed`); what a killed one left is written anew.
     """
-    for other in folder.parent.glob(f".{folder.name}.*"):
-        if not Path(f"/proc/{other.suffix[1:]}").exists():  # left of a kill
-            shutil.rmtree(other)
-    unfinished = folder.with_name(f".{folder.name}.{os.getpid()}")
+    unfinished = folder.with_name(UNFINISHED + folder.name)
+    shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
     yaml, text = YAML(typ="safe", pure=True), io.StringIO()
     yaml.default_flow_style = False
@@ -81,6 +81,9 @@ def write_run(
         write_text(unfinished / "history.csv", history.to_csv(index=False, lineterminator="\n"))
     if answers is not None:
         write_gzipped(unfinished / "answers.csv.gz", answers)
+    for name, written in (others or {}).items():
+        (unfinished / name).parent.mkdir(exist_ok=True)
+        write_text(unfinished / name, written)
     unfinished.rename(folder)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harmonic.errors import InputError
 from harmonic.evaluation.run_files import Read, json_object, whole_number
+from harmonic.reading import content_of
 
 if TYPE_CHECKING:
     from dvc.api import DVCFileSystem
@@ -78,7 +79,7 @@ def folder_reader(folder: Path) -> Read:
     def read(name: str) -> bytes | None:
         for place in (folder / name, folder / Path(name).name):
             if place.is_file():
-                return place.read_bytes()
+                return content_of(place)
         return None
 
     return read

@@ -5,6 +5,7 @@ What a run needs is its figures; with its answers and the truth it can be compar
 too. Everything is checked, as it comes from outside.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from harmonic.evaluation.run_files import (
     whole_number,
 )
 from harmonic.evaluation.run_places import files_at, folder_reader, places, record_of
+from harmonic.reading import content_of
 
 IDENTITY = ("study", "arm", "seed")
 """What run.json says a run is, which traits hold beside the parameters."""
@@ -96,9 +98,9 @@ def folder_run(folder: Path, truth: Path | None = None, answers: bool = True) ->
 
     def kept_truth(digest: str) -> bytes | None:
         if truth is not None:
-            return truth.read_bytes()
+            return content_of(truth)
         beside = [parent / "data" / f"{digest}.csv.gz" for parent in folder.absolute().parents[:3]]
-        return next((one.read_bytes() for one in beside if digest and one.is_file()), None)
+        return next((content_of(one) for one in beside if digest and one.is_file()), None)
 
     run = run_from(str(folder), folder_reader(folder), kept_truth, answers=answers)
     return replace(run, folder=folder)
@@ -109,10 +111,12 @@ def revision_run(name: str, answers: bool = True) -> Run:
     from dvc.exceptions import DvcException
 
     files = files_at(name)
+    # The project may lie in a folder of the repository.
+    here = os.path.relpath(Path.cwd(), files.repo.scm.root_dir)
 
     def read(path: str) -> bytes | None:
         try:
-            content: bytes = files.read_bytes(path)
+            content: bytes = files.read_bytes(os.path.normpath(Path(here, path)))
         except (DvcException, OSError):
             return None
         return content
@@ -132,7 +136,8 @@ def run_from(
     traits |= {key: str(record[key]) for key in IDENTITY if key in record}
     if record.get("fold") is not None:
         traits |= {"split.folds": "unknown"} | traits | {"split.fold": str(record["fold"])}
-    answered = read_answers(read, kept_truth, record, name) if answers else None
+    exponent = metrics.get("prior_exponent", 1.0)  # runs that do not know it took the shares as is
+    answered = read_answers(read, kept_truth, record, name, exponent) if answers else None
     fold = None
     if traits.get("split.folds", "None") != "None":
         fold = whole_number(traits.get("split.fold", "missing"), f"run {name}: split.fold")

@@ -21,6 +21,9 @@ from harmonic.evaluation.operating_points import operating_metrics, operating_po
 from harmonic.evaluation.rules import uncalibrated_rule
 from harmonic.evaluation.subgroups import subgroup_table
 
+DIGITS_OF_EXPONENT = 6
+"""More than of other figures, as the natural rule's answers are made again with it."""
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -29,15 +32,15 @@ class Scores:
     figures: dict[str, float]
     """Flat: figures, and the ends of their intervals as `_low` and `_high`."""
     tables: dict[str, pd.DataFrame]
-    """confusion, per_class, operating_points and, where people are known, subgroups."""
+    """confusion, per_class, operating_points (with a validation set), subgroups (with an index)."""
 
 
 def scores_of(
     answers: Answers,
-    val_labels: ArrayLike,
-    val_balanced: ArrayLike,
+    val_labels: ArrayLike | None = None,
+    val_balanced: ArrayLike | None = None,
     *,
-    temperature: float,
+    temperature: float | None = None,
     resamples: int,
     seed: int,
     index: pd.DataFrame | None = None,
@@ -46,29 +49,31 @@ def scores_of(
     """Evaluate a calibrated network; for the other arguments see the functions of the tables.
 
     answers: of the test set by both rules, scaled with `temperature`, with the class counts of
-    training. resamples, seed: of the bootstrap over lesions.
+    training and the exponent of their shares. resamples, seed: of the bootstrap over lesions.
+    Without a validation set there are no operating points, and without a temperature (several
+    networks) no figures before scaling.
     """
     weights = resampled_weights(answers.labels, answers.lesions, resamples=resamples, seed=seed)
-    points = operating_points(val_labels, val_balanced, answers, weights, thresholds=thresholds)
-    before_scaling = metrics_of(
-        answers.labels,
-        uncalibrated_rule(answers.balanced, answers.class_counts or (), temperature),
-    )
-    figures = {
-        **metrics_document(answers, weights),
-        **lesion_metrics(answers, weights),
-        **{f"{name}_uncalibrated": round(before_scaling[name], DIGITS) for name in UNCALIBRATED},
-        **operating_metrics(points),
-        "temperature": round(temperature, DIGITS),
-    }
+    figures = metrics_document(answers, weights) | lesion_metrics(answers, weights)
+    if temperature is not None:
+        counts = answers.class_counts or ()
+        before = metrics_of(
+            answers.labels, uncalibrated_rule(answers.balanced, counts, temperature)
+        )
+        figures |= {f"{name}_uncalibrated": round(before[name], DIGITS) for name in UNCALIBRATED}
+        figures["temperature"] = round(temperature, DIGITS)
+        figures["prior_exponent"] = round(answers.prior_exponent, DIGITS_OF_EXPONENT)
     names = np.array(CLASSES)
     tables = {
         "confusion": pd.DataFrame(
             {"actual": names[answers.labels], "predicted": names[answers.balanced.argmax(axis=1)]}
         ),
         "per_class": per_class_document(answers, weights),
-        "operating_points": points,
     }
+    if val_labels is not None and val_balanced is not None:
+        points = operating_points(val_labels, val_balanced, answers, weights, thresholds=thresholds)
+        figures |= operating_metrics(points)
+        tables["operating_points"] = points
     if index is not None:
         tables["subgroups"] = subgroup_table(index, answers, resamples=resamples, seed=seed)
     return Scores(figures, tables)

@@ -8,6 +8,7 @@ when image i is repeated weights[b, i] times; one row of ones gives that of the 
 """
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -152,8 +153,9 @@ STATISTICS: dict[str, Statistic] = {
 """Every figure over all classes, by its name in metrics.json."""
 
 
+@cache
 def sensitivity_of(label: int) -> Statistic:
-    """Share of the images of a class that are answered with it."""
+    """Share of the images of a class that are answered with it; one function for each class."""
 
     def statistic(labels: Labels, probabilities: Floats, weights: Floats) -> Floats:
         mine = weights * (labels == label)

@@ -1,1 +1,1 @@
-"""Images as arrays: decoding, hair, phantoms, resizing. Needs no torch."""
+"""Images as arrays: decoding, hair, resizing. Needs no torch."""

@@ -1,1 +1,1 @@
-"""Training: batches, augmentation, the loop, checkpoints, model files."""
+"""Training: batches, augmentation, the loop, checkpoints; from a plan to a model file (`fit`)."""

@@ -14,7 +14,7 @@ from torch import nn
 
 from harmonic.data.arrays import LabelledImages
 from harmonic.data.classes import CLASSES
-from harmonic.evaluation.rules import fit_temperature
+from harmonic.evaluation.rules import fit_calibration
 from harmonic.files import write_bytes, write_text
 from harmonic.learning.batches import channel_statistics, predict_logits
 from harmonic.learning.loop import Trained, Watch, train
@@ -53,7 +53,7 @@ def fit(
     watch: Watch = lambda network, epoch: {},
     growing: Path | None = None,
 ) -> Fitted | None:
-    """Train on the set `train` of `data`; its set `val` chooses the epoch and the temperature.
+    """Train on the set `train` of `data`; its set `val` chooses the epoch and the calibration.
 
     Writes MODEL, HISTORY and FIRST_BATCH to `folder`. A training that was stopped goes on from
     CHECKPOINT there. None for a process that a launcher started beside the leading one.
@@ -119,10 +119,10 @@ def fit(
     logits = predict_logits(
         network, validation.images, statistics, processes.device, view_count=plan.views
     )
-    temperature = fit_temperature(
+    temperature, exponent = fit_calibration(
         logits, validation.labels, np.array(description.class_counts), description.imbalance
     )
-    calibration = Calibration(views=plan.views, temperature=temperature)
+    calibration = Calibration(views=plan.views, temperature=temperature, prior_exponent=exponent)
     provenance = {"data": digest, "seed": plan.recipe.seed, "epoch": trained.best_epoch}
     made = {"calibration": calibration, "provenance": provenance}
     description = description.model_copy(update=made)

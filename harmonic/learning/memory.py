@@ -1,8 +1,6 @@
 """How much memory training took, and what to say when there was not enough."""
 
-import os
-import resource
-from pathlib import Path
+import sys
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +16,14 @@ def peak_memory(device: torch.device) -> int:
     """Bytes: the most that tensors took on a GPU, or that the process took on a CPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    if sys.platform == "win32":
+        import psutil  # here, as training itself does without
+
+        return int(psutil.Process().memory_info().peak_wset)
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -76,10 +81,13 @@ def free_memory(device: torch.device) -> int:
     """Bytes that can still be taken: on the GPU, or of the machine and of the process's limit."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
-    page = os.sysconf("SC_PAGE_SIZE")
-    free = os.sysconf("SC_AVPHYS_PAGES") * page
-    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-    if limit != resource.RLIM_INFINITY:
-        taken = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * page
-        free = min(free, limit - taken)
+    import psutil
+
+    free = int(psutil.virtual_memory().available)
+    if sys.platform == "linux":
+        import resource
+
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+        if limit != resource.RLIM_INFINITY:
+            free = min(free, limit - psutil.Process().memory_info().vms)
     return max(0, free)

@@ -10,9 +10,17 @@ import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from harmonic.data.classes import CLASSES
 from harmonic.errors import InputError
@@ -29,6 +37,25 @@ LARGEST_OPTION = 1024
 LARGEST_OPTIONS = {"options.blocks": 64}
 """Of a network's whole-number options: no network of this project comes near."""
 
+MOST_IMAGES = 10**9
+"""Of a class, in training."""
+
+
+def of_type(*types: type) -> BeforeValidator:
+    """Refuses what equals an allowed value and is of another type: to pydantic true is 1."""
+
+    def check(value: object) -> object:
+        if type(value) not in types:
+            names = " or ".join(one.__name__ for one in types)
+            raise PydanticCustomError(
+                "type", "is of another type, {names} is needed", {"names": names}
+            )
+        return value
+
+    return BeforeValidator(check)
+
+
+Views = Annotated[Literal[1, 8], of_type(int)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Storage = Literal["float32", "bfloat16", "packed"]
 
@@ -46,9 +73,11 @@ class Calibration(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-    views: Literal[1, 8]
+    views: Views
     """Outputs are averaged over this many flips and quarter turns of an image."""
-    temperature: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
+    temperature: Annotated[float, Field(ge=1e-3, le=1000, allow_inf_nan=False)]
+    prior_exponent: Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)] = 1.0
+    """Files without it were calibrated with the class frequencies as they are."""
 
 
 class Description(BaseModel):
@@ -62,7 +91,7 @@ class Description(BaseModel):
     options: Annotated[dict[str, int | float | str | None], Field(max_length=40)]
     """The keyword arguments of `build_network`."""
     classes: Annotated[list[str], Field(min_length=2, max_length=1000)]
-    class_counts: list[Annotated[int, Field(ge=0)]]
+    class_counts: list[Annotated[int, Field(ge=0, le=MOST_IMAGES)]]
     """Training images of each class: the natural decision rule restores their frequencies."""
     imbalance: Literal["logit_adjustment", "class_weights", "focal", "resampling", "none"]
     image_size: Annotated[int, Field(ge=28, le=224)]
@@ -96,6 +125,16 @@ class Description(BaseModel):
 
     def statistics(self) -> ChannelStatistics:
         return ChannelStatistics(self.mean, self.std)
+
+    def rule(self, name: str = "") -> dict[str, Any]:
+        """The keyword arguments of `decision_rules`; raises as `calibration_of`."""
+        calibration = calibration_of(self, name)
+        return {
+            "class_counts": self.class_counts,
+            "imbalance": self.imbalance,
+            "temperature": calibration.temperature,
+            "prior_exponent": calibration.prior_exponent,
+        }
 
 
 def sealed(content: bytes) -> bytes:

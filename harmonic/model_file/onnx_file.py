@@ -6,6 +6,7 @@ large arrays from small ones, weights in other files, shapes that would fill the
 """
 
 import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import onnx
@@ -28,10 +29,16 @@ OPERATORS = {
 }
 MOST_VALUES = 2**26
 """In one array of the network, for one image: 256 MiB of float32."""
+MOST_VALUES_IN_ALL = 2**29
+"""In all arrays of the network: more than those of WRN-28-10 at 224 pixels."""
+MOST_WORK = 2**38
+"""Multiply-adds for one image: those of WRN-28-10 at 224 pixels."""
+MOST_OPERATORS_IN_ALL = 5000
 
 
-def read_onnx(path: Path) -> tuple[bytes, Description]:
-    """The bytes of a checked file, and what it says about its network.
+def read_onnx(path: Path) -> tuple[bytes, Description, int]:
+    """The bytes of a checked file, what it says about its network, and how many values all arrays
+    of the network have together for one image.
 
     Raises InputError with one line for a file that is missing, damaged, foreign, hostile or large.
     """
@@ -45,15 +52,17 @@ def read_onnx(path: Path) -> tuple[bytes, Description]:
     description = read_description(texts.get(KEY), str(path))
     try:
         check_seal(content, description.sha256)
-        check_graph(model, description)
+        values = check_graph(model, description)
     except ValueError as error:
         raise InputError(f"model {path}: {one_line(error)}") from None
-    return content, description
+    return content, description, values
 
 
-def check_graph(model: onnx.ModelProto, description: Description) -> None:
-    """Raises ValueError for a graph that this project would not write."""
+def check_graph(model: onnx.ModelProto, description: Description) -> int:
+    """The values of all arrays; raises ValueError for a graph that this project would not write."""
     graph = model.graph
+    if len(graph.node) > MOST_OPERATORS_IN_ALL:
+        raise ValueError(f"has {len(graph.node)} operators; {MOST_OPERATORS_IN_ALL} are allowed")
     if model.functions or model.training_info or graph.sparse_initializer:
         raise ValueError("has functions, training information or sparse weights; none are allowed")
     tensors = list(graph.initializer)
@@ -85,29 +94,74 @@ def check_graph(model: onnx.ModelProto, description: Description) -> None:
         raise ValueError("takes a fixed number of images; any number is needed")
     if not any(OUTPUT in node.output for node in graph.node):
         raise ValueError(f"has no operator that computes {OUTPUT}")
-    check_sizes(model)
+    return check_sizes(model)
 
 
-def check_sizes(model: onnx.ModelProto) -> None:
-    """Raises ValueError where an array of the network is too large or of unknown size."""
+def check_sizes(model: onnx.ModelProto) -> int:
+    """The values of all arrays together, for one image.
+
+    Raises ValueError where an array is of unknown size or too large, and where all together are, or
+    what is computed with them. What follows from the weights alone is computed and kept before any
+    image is seen: it may have as many values as the file has bytes.
+    """
+    shapes = shapes_for_one_image(model)
+    of_images, values, constants, work = {INPUT}, 0, 0, 0
+    for node in model.graph.node:
+        for name in node.output:
+            shape = shapes.get(name)
+            if shape is None or None in shape:
+                raise ValueError(f"the size of {name[:60]} is not known")
+            if size_of(shape) > MOST_VALUES:
+                raise ValueError(f"array {name[:60]} has shape {shape}; too large")
+        made = sum(size_of(shapes[name]) for name in node.output)
+        values += made
+        work += made * taps(node, shapes) + sum(size_of(shapes.get(one, [])) for one in node.input)
+        if of_images.isdisjoint(node.input):
+            constants += made
+        else:
+            of_images.update(node.output)
+    for what, found, most in (
+        ("arrays have {} values", values, MOST_VALUES_IN_ALL),
+        ("arrays of weights alone have {} values", constants, model.ByteSize()),
+        ("operators do {} multiplications an image", work, MOST_WORK),
+    ):
+        if found > most:
+            raise ValueError(f"its {what.format(found)}; {most} are allowed")
+    return values
+
+
+def shapes_for_one_image(model: onnx.ModelProto) -> dict[str, list[int | None]]:
+    """The shape of every array by its name. Raises ValueError where they do not fit together."""
     single = onnx.ModelProto()
     single.CopyFrom(model)
     for value in (*single.graph.input, *single.graph.output):
         value.type.tensor_type.shape.dim[0].dim_value = 1
     del single.graph.value_info[:]
     try:
-        inferred = onnx.shape_inference.infer_shapes(single, check_type=True, strict_mode=True)
+        graph = onnx.shape_inference.infer_shapes(single, check_type=True, strict_mode=True).graph
     except Exception as error:  # onnx has its own classes for what it finds
         raise ValueError(f"its shapes do not fit together ({one_line(error)})") from None
-    known = {value.name: shape_of(value) for value in inferred.graph.value_info}
-    known |= {value.name: shape_of(value) for value in inferred.graph.output}
-    for node in inferred.graph.node:
-        for name in node.output:
-            shape = known.get(name)
-            if shape is None or None in shape:
-                raise ValueError(f"the size of {name[:60]} is not known")
-            if math.prod(side for side in shape if side) > MOST_VALUES:
-                raise ValueError(f"array {name[:60]} has shape {shape}; too large")
+    weights: dict[str, list[int | None]] = {one.name: list(one.dims) for one in graph.initializer}
+    others = (*graph.input, *graph.value_info, *graph.output)
+    return weights | {value.name: shape_of(value) for value in others}
+
+
+def taps(node: onnx.NodeProto, shapes: Mapping[str, list[int | None]]) -> int:
+    """How many products make one value of an operator's output, at the most."""
+    if node.op_type == "MaxPool":
+        return max(math.prod(one.ints) for one in node.attribute if one.name == "kernel_shape")
+    if node.op_type not in ("Conv", "MatMul", "Gemm"):
+        return 1
+    (second,) = (shapes.get(name, []) for name in node.input[1:2])
+    return (
+        size_of(second[1:])
+        if node.op_type == "Conv"
+        else max((side or 1 for side in second), default=1)
+    )
+
+
+def size_of(shape: Sequence[int | None]) -> int:
+    return math.prod(side for side in shape if side)
 
 
 def shape_of(value: onnx.ValueInfoProto) -> list[int | None]:

@@ -67,8 +67,43 @@ class BankedModule(nn.Module):
         self.refresh_bank()  # a cast bank would keep the rounding of the old dtype
         return self
 
-    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
-        super()._load_from_state_dict(*args, **kwargs)
+    def _filters(self) -> dict[str, Any]:
+        """What the weights are coefficients of; travels beside them in a state's metadata."""
+        named = ("kernel_size", "level", "dc", "norm", "basis_size", "transform")
+        return {name: getattr(self, name) for name in named}
+
+    def _has_filters(self, **arguments: Any) -> bool:
+        return torch.equal(filter_bank(**arguments), self.exact_bank())  # level 5 is all of 3 × 3
+
+    def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        metadata = getattr(destination, "_metadata", {})
+        metadata.get(prefix[:-1], {})["filters"] = self._filters()
+
+    def _load_from_state_dict(
+        self, state: Any, prefix: str, metadata: Any, strict: bool, *found: list[str]
+    ) -> None:
+        """Leaves the layer as it is, with an error, where the weights belong to other filters."""
+        name, weight = prefix[:-1] or "layer", state.get(f"{prefix}weight")
+        theirs = metadata.get("filters", self._filters())
+        if weight is not None and weight.dim() == 4:
+            found[-1].append(
+                f"{name}: the state holds an ordinary kernel; load it into the plain network, "
+                "then harmonize that (and to go back, fold this one and take its state)"
+            )
+            return
+        if theirs != self._filters() and not self._has_filters(**theirs):
+            differing = ", ".join(
+                f"{key}={value!r} and not {getattr(self, key)!r}"
+                for key, value in theirs.items()
+                if value != getattr(self, key, None)
+            )
+            found[-1].append(
+                f"{name}: the state was saved with {differing}; build the network with the same "
+                "filters (fewer levels: truncate it after loading)"
+            )
+            return
+        super()._load_from_state_dict(state, prefix, metadata, strict, *found)
         weight, bank = self.weight, self.filter_bank
         if (bank.device, bank.dtype) != (weight.device, weight.dtype):  # loaded with assign=True
             self.filter_bank = self.exact_bank().to(weight.device, weight.dtype)

@@ -36,7 +36,8 @@ class HarmonicConv2d(BankedModule):
         linear form). Change `eps` and `momentum` as attributes.
 
     Parameters are `weight` (out_channels, in_channels / groups, F) and `bias` (out_channels). The
-    bank is a non-persistent buffer, recomputed in float64 at every change of dtype or device. With
+    bank is a non-persistent buffer, recomputed in float64 at every change of dtype or device; whose
+    filters a state is for stands in its metadata, and loading others' is an error. With
     batch norm, `running_mean` and `running_var` hold F values for each input channel in turn.
 
     Training with batch norm takes the batch's statistics from moments of the images' patches or
@@ -151,12 +152,12 @@ class HarmonicConv2d(BankedModule):
     def set_kernel(self, kernel: Tensor) -> None:
         """Sets the weights whose filters come closest to a trained kernel (least squares).
 
-        With batch norm these belong to filters of unit length, as normalised responses do.
+        With batch norm these are for responses normalised by `reset_running_stats`' variance.
         """
         if not self.weight.is_meta:
             weight = nearest_coefficients(kernel, self.exact_bank())
-            lengths = self.filter_lengths().to(weight.device)
-            self.weight.copy_(weight * lengths if self.batch_norm else weight)
+            deviations = (self.filter_lengths().square() + self.eps).sqrt().to(weight.device)
+            self.weight.copy_(weight * deviations if self.batch_norm else weight)
 
     def like(self, **changes: Any) -> "HarmonicConv2d":
         """A layer with this one's arguments and settings but for `changes`, its weights unset."""

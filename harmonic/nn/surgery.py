@@ -163,7 +163,7 @@ def take_over(target: nn.Module, source: nn.Module) -> None:
     kernel. Norm and batch norm of the layers must be the same in both.
     Raises AttributeError or RuntimeError where the networks are not of one shape.
     """
-    state = source.state_dict()
+    state = dict(source.state_dict())  # without the metadata that say whose filters they are for
     for name, layer in target.named_modules():
         if isinstance(layer, HarmonicConv2d):
             given = source.get_submodule(name)

@@ -77,15 +77,11 @@ def doubts(
 
     one_view = logits_of(validation.images, 1)
     of_validation, of_tried = (
-        decision_rules(
-            logits_of(images, calibration.views),
-            description.class_counts,
-            imbalance=description.imbalance,
-            temperature=calibration.temperature,
-        )[0]
+        decision_rules(logits_of(images, calibration.views), **description.rule())[0]
         for images in (validation.images, test.images[tried])
     )
     model.to("cpu")
+    answers = replace(answers, prior_exponent=calibration.prior_exponent)
     natural, asked = replace(answers, natural=None).by_natural_rule(), answers.at(tried)
     assert natural is not None  # as the class counts are known
     points = contents.tables["operating_points"].set_index(["target", "wanted_specificity"])

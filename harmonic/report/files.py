@@ -1,6 +1,5 @@
 """The files of a run that its report is made of, read and checked."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,9 @@ import pandas as pd
 from harmonic.errors import InputError
 from harmonic.evaluation.answers import check_columns, csv_table
 from harmonic.evaluation.figures import checked_figure
+from harmonic.evaluation.run_files import json_object
 from harmonic.evaluation.runs import Run, run_from
+from harmonic.reading import content_of
 
 HISTORY_COLUMNS = (
     *("epoch", "lr", "train_loss", "val_loss"),
@@ -58,20 +59,23 @@ def read_run(files: RunFiles) -> Run:
         "reports/predictions_natural.csv": files.predictions_natural,
         "data/split.csv": files.split,
     }
-    run = run_from("this run", lambda path: paths[path].read_bytes() if path in paths else None)
+    run = run_from("this run", lambda path: content_of(paths[path]) if path in paths else None)
     if "temperature" not in run.metrics:
         raise InputError(f"{files.figures}: temperature is missing; `evaluate` writes it")
     return run
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return found
+    return json_object(content_of(path), str(path))
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    return csv_table(content_of(path), str(path))
 
 
 def read_compression(path: Path) -> pd.DataFrame:
     """Name, size and accuracy of each variant; raises InputError where it is no such table."""
-    table = csv_table(path.read_bytes(), str(path))
+    table = read_csv(path)
     check_columns(table, COMPRESSION_COLUMNS, str(path))
     return table[[*COMPRESSION_COLUMNS]]
 
@@ -79,7 +83,7 @@ def read_compression(path: Path) -> pd.DataFrame:
 def read_steps(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     """A table of numbers, a row a step; raises InputError for a missing column or an impossible
     value, naming it."""
-    table = pd.read_csv(path).apply(pd.to_numeric, errors="coerce")
+    table = read_csv(path).apply(pd.to_numeric, errors="coerce")
     check_columns(table, columns, str(path))
     if table.empty:
         raise InputError(f"{path}: has no row")

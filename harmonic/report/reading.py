@@ -9,13 +9,15 @@ import pandas as pd
 import torch
 
 from harmonic.data.arrays import LabelledImages, read_labelled_images
+from harmonic.data.metadata import read_table
 from harmonic.errors import InputError
-from harmonic.evaluation.answers import Answers, csv_table
+from harmonic.evaluation.answers import Answers
 from harmonic.evaluation.bootstrap import natural_of
 from harmonic.evaluation.comparison import Pair, compare
 from harmonic.evaluation.runs import Run, read_runs
 from harmonic.images.decode import read_rgb
 from harmonic.model_file.safetensors_file import load_model
+from harmonic.reading import content_of
 from harmonic.report.contents import HairPair, ReportContents
 from harmonic.report.doubts import doubts
 from harmonic.report.files import (
@@ -23,6 +25,7 @@ from harmonic.report.files import (
     HISTORY_COLUMNS,
     RunFiles,
     read_compression,
+    read_csv,
     read_json,
     read_run,
     read_steps,
@@ -51,16 +54,17 @@ def read_contents(
         answers=answers,
         params=params,
         fingerprint=read_json(files.fingerprint),
-        split=pd.read_csv(files.split, dtype=str, keep_default_na=False),
+        split=read_table(files.split, ("image_id", "lesion_id", "dx", "split")),
         history=read_steps(files.history, HISTORY_COLUMNS),
         lr_curve=read_steps(files.lr_range / "curve.csv", CURVE_COLUMNS),
         lr_suggestion=read_json(files.lr_range / "suggestion.json") | {"used_lr": params["lr"]},
         spectra=layer_spectra(model),
         kernels=first_kernels(model),
         tables={
-            "per_class": pd.read_csv(files.per_class),
-            "operating_points": pd.read_csv(files.operating_points),
-            "subgroups": csv_table(files.subgroups.read_bytes(), str(files.subgroups)),
+            **{
+                name: read_csv(getattr(files, name))
+                for name in ("per_class", "operating_points", "subgroups")
+            },
             "compression": read_compression(files.compression),
         },
         hair_pairs=hair_pairs(files.raw / "images", files.hairless, data.image_ids.tolist()),
@@ -99,7 +103,7 @@ def hair_pairs(before: Path, after: Path, image_ids: list[str]) -> list[HairPair
     pairs = []
     for image_id in image_ids[:: max(1, len(image_ids) // 200)]:
         old, new = before / f"{image_id}.jpg", after / f"{image_id}.jpg"
-        if old.read_bytes() != new.read_bytes():
+        if content_of(old) != content_of(new):
             pairs.append(HairPair(image_id, read_rgb(old), read_rgb(new)))
         if len(pairs) == HAIR_PAIRS:
             break

@@ -59,7 +59,7 @@ def draw_figures(contents: ReportContents) -> dict[str, bytes]:
     found = contents.answers
     labels, balanced, temperature = found.labels, found.balanced, contents.metrics["temperature"]
     uncalibrated = uncalibrated_rule(balanced, found.class_counts or (), temperature)
-    calibration = {"before": uncalibrated, "after temperature scaling": natural_of(found)}
+    calibration = {"before": uncalibrated, "after calibration": natural_of(found)}
     suggestion = contents.lr_suggestion.items()
     rates = {name: rate for name, rate in suggestion if rate is not None}
     figures = {

@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from harmonic.errors import InputError
 from harmonic.learning.settings import (
@@ -24,6 +22,8 @@ from harmonic.learning.settings import (
     number,
     whole,
 )
+from harmonic.model_file.description import Views, of_type
+from harmonic.reading import content_of, yaml_in
 
 TORCHRUN_OPTIONS = (
     "nnodes|nproc[-_]per[-_]node|node[-_]rank|master[-_]addr|master[-_]port|local[-_]addr"
@@ -57,7 +57,10 @@ class Split(Section):
     seed: Seed
     by: Literal["lesion", "image"]
     val: Share
-    test: Share
+    test: Share | Literal[0] = Field(
+        description="0 (train on all that is not val) or a number from 0.02 to 0.45 (share of the "
+        "images)"
+    )
     folds: Annotated[int, whole(2, 20)] | None = Field(
         description="null (no cross-validation) or a whole number from 2 to 20 (folds)"
     )
@@ -92,7 +95,7 @@ class Train(Averaging, Step, Network):
 
 
 class Evaluate(Section):
-    views: Literal[1, 8] = Field(description="1 (as it is) or 8 (all flips and quarter turns)")
+    views: Views = Field(description="1 (as it is) or 8 (all flips and quarter turns)")
     resamples: Resamples
     seed: Seed
 
@@ -125,7 +128,9 @@ class Params(Section):
     device: str = Field(
         pattern=r"^(auto|cpu|cuda|cuda:\d{1,3})$", description="one of auto, cpu, cuda, cuda:N"
     )
-    exact: Literal["auto", True, False] = Field(description="one of auto, true, false")
+    exact: Annotated[Literal["auto", True, False], of_type(str, bool)] = Field(
+        description="one of auto, true, false"
+    )
     download: Download
     remove_hair: RemoveHair
     resize: Resize
@@ -153,18 +158,9 @@ class Params(Section):
 
 def load_params(path: Path) -> Params:
     """Read and check a params.yaml (YAML 1.2: `1e-4` is a number); InputError names the key."""
-    try:
-        tree = YAML(typ="safe", pure=True).load(path)
-    except FileNotFoundError:
-        where = "run this from the top folder of the project"
-        raise InputError(f"{path} is not there: {where}") from None
-    except IsADirectoryError:
-        raise InputError(f"{path} is a folder; it must be a file") from None
-    except (YAMLError, UnicodeDecodeError) as error:
-        place = getattr(error, "problem_mark", None)
-        where = f", line {place.line + 1}" if place else ""
-        what = getattr(error, "problem", None) or "not UTF-8"
-        raise InputError(f"{path}{where}: no valid YAML ({what})") from None
+    if not path.exists():
+        raise InputError(f"{path} is not there: run this from the top folder of the project")
+    tree = yaml_in(content_of(path), str(path))
     if not isinstance(tree, dict):
         raise InputError(f"{path}: must be a table of keys and values, found {shown(tree)}")
     return checked_params(tree, str(path))

@@ -6,7 +6,6 @@ and DVC ignore, and its results are moved into place when they are whole. The di
 the stage depends on, so the work of other parameters, data or code is never taken up again.
 """
 
-import fcntl
 import hashlib
 import json
 import shutil
@@ -14,6 +13,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from harmonic.errors import InputError
 from stages.harness.params import Params
@@ -39,13 +40,16 @@ def stage_digest(stage: str, params: Params, inputs: Iterable[Path]) -> str:
 def claimed(folder: Path, *, wait: bool = False) -> Iterator[bool]:
     """Hold a folder until this process ends; False where another does, unless `wait` for it."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except OSError:
-            yield False
-            return
+    lock = FileLock(folder / "lock", timeout=-1 if wait else 0)
+    try:
+        lock.acquire()
+    except Timeout:
+        yield False
+        return
+    try:
         yield True
+    finally:
+        lock.release()
 
 
 @contextmanager

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-
 from harmonic.errors import InputError
+from harmonic.reading import content_of, yaml_in
 
 LOCK = Path("dvc.lock")
 Definition = dict[str, Any]
@@ -27,17 +26,20 @@ class Recorded:
 
 
 def parse_lock(text: str) -> dict[str, Recorded]:
-    """The stages of a dvc.lock, by name, in its order."""
-    tree = YAML(typ="safe", pure=True).load(text) or {}
-    return {
-        name: Recorded(
-            command=stage["cmd"],
-            deps={entry["path"]: entry["md5"] for entry in stage.get("deps", [])},
-            params=stage.get("params", {}).get("params.yaml", {}),
-            outs={entry["path"]: entry["md5"] for entry in stage.get("outs", [])},
-        )
-        for name, stage in tree.get("stages", {}).items()
-    }
+    """The stages of a dvc.lock, by name, in its order. Raises InputError for another file."""
+    tree = yaml_in(text.encode(), LOCK.name) or {}
+    try:
+        return {
+            name: Recorded(
+                command=stage["cmd"],
+                deps={entry["path"]: entry["md5"] for entry in stage.get("deps", [])},
+                params=stage.get("params", {}).get("params.yaml", {}),
+                outs={entry["path"]: entry["md5"] for entry in stage.get("outs", [])},
+            )
+            for name, stage in tree.get("stages", {}).items()
+        }
+    except (AttributeError, KeyError, TypeError):
+        raise InputError(f"{LOCK} is none of DVC's; `git checkout {LOCK}` brings it back") from None
 
 
 def read_lock() -> dict[str, Recorded]:
@@ -50,7 +52,7 @@ def read_pipeline(root: Path = Path()) -> dict[str, Definition]:
     pipeline = root / "dvc.yaml"
     if not pipeline.is_file():
         raise InputError("dvc.yaml is not there: run this from the top folder of the project")
-    found: dict[str, Definition] = YAML(typ="safe", pure=True).load(pipeline)["stages"]
+    found: dict[str, Definition] = yaml_in(content_of(pipeline), str(pipeline))["stages"]
     return found
 
 

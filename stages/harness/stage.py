@@ -4,7 +4,6 @@ A stage module is its work and one call of `run_stage`. Inputs and outputs are n
 command line, so that every path stands in dvc.yaml, in `cmd`.
 """
 
-import errno
 import os
 import platform
 import sys
@@ -17,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harmonic.errors import InputError, printable
+from harmonic.errors import InputError, one_line, printable
 from harmonic.learning.launcher import check_launcher
 from harmonic.provenance import commit_of
 from stages.harness.exact import compute_exactly
@@ -102,11 +101,12 @@ def run_stage(
         if not follows:
             print(f"{name}: interrupted; the next run goes on from here", file=sys.stderr)
         return 130
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
-            raise
+    except OSError as error:  # a full disk, no right to write, a folder that somebody removed
         what = f"{error.strerror}: {error.filename or 'while writing'}"
         print(f"{who}: {printable(what)}", file=sys.stderr)
+        return 1
+    except MemoryError as error:
+        print(f"{who}: needs more memory than there is ({one_line(error)})", file=sys.stderr)
         return 1
     return 0
 
@@ -126,6 +126,10 @@ def check(name: str, params: Params, inputs: Places, places: Places) -> None:
     if "DVC_STAGE" in os.environ:
         refuse_other_bytes(inputs.values())
         refuse_other_params(inputs.values(), params)
+    for write, place in places.items():
+        for other, taken in places.items():
+            if other != write and taken.resolve() in (place.resolve(), *place.resolve().parents):
+                raise InputError(f"--{write} {place}: is where --{other} goes; give another place")
     own = outputs(read_pipeline()[name])
     for write, place in places.items():
         check_place(f"--{write} {place}", place, inputs.values(), own)
@@ -149,6 +153,8 @@ def check_place(name: str, place: Path, inputs: Iterable[Path], own: Sequence[st
     for path in inputs:
         if place.resolve() in (path.resolve(), *path.resolve().parents):
             raise InputError(f"{name}: would replace the input {path}; give another place")
+    if place.exists() and not (place.is_file() or place.is_dir()):
+        raise InputError(f"{name}: is a device or a pipe, and is not replaced; give another place")
     if "DVC_STAGE" in os.environ or place.as_posix() in own:
         return
     if place.is_dir() and any(place.iterdir()):

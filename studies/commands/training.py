@@ -7,11 +7,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from harmonic.errors import InputError
+from harmonic.errors import InputError, printable
 from studies.presets import PRESETS
-
-CODE = ["harmonic", "stages", "studies", "params.yaml", "dvc.yaml"]
-"""What a run depends on; it has to be committed."""
 
 
 def numbers(text: str) -> list[int]:
@@ -129,9 +126,9 @@ def run(module: str, options: argparse.Namespace) -> int:
         print(f"[{number}/{len(runs)}] {one.study} {one.name}: ", end="", flush=True)
         try:
             print(do(one, places))
-        except InputError as error:
+        except (InputError, OSError) as error:  # a full disk, for one; the next may be elsewhere
             failed += 1
-            print(f"failed: {error}")
+            print(f"failed: {printable(error)}")
     return 1 if failed else 0
 
 
@@ -143,11 +140,15 @@ def places_of(options: argparse.Namespace):  # type: ignore[no-untyped-def]
     check_launcher("python")  # runs are shared out by starting the command again, not by a launcher
     if options.archive is None or not options.archive.exists():
         raise InputError(f"--archive {options.archive} is not there; name a zip or a folder")
+    try:
+        options.work.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--work {options.work}: cannot be made ({error.strerror})") from None
     return Places(options.archive.resolve(), options.work, options.runs, commit_of_code(options))
 
 
 def commit_of_code(options: argparse.Namespace) -> str:
     from harmonic.provenance import clean_commit
-    from studies.data import REPOSITORY
+    from studies.data import CODE, REPOSITORY
 
     return options.commit or clean_commit(REPOSITORY, CODE)

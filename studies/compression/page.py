@@ -11,7 +11,7 @@ from harmonic.deploy.variants import BINARIES, LEVELS
 from harmonic.errors import InputError
 from harmonic.evaluation.runs import Run, runs_table
 from harmonic.markdown import markdown_table, with_interval
-from studies.pages.reading import kept_answers, runs_of_study, scores_of
+from studies.pages.reading import runs_of_study, scores_of, whole_answers
 
 WHOLE = "float32"
 FORMS = (WHOLE, "bfloat16", "int8", *(str(one) for one in LEVELS), *BINARIES)
@@ -33,7 +33,7 @@ def scored(runs: list[Run], results: Path, resamples: int) -> pd.DataFrame:
         views=table.views.astype(int),
         tuned=table.epochs.astype(int),
         trained=table.made == TRAINED,
-        scores=[scores_of(kept_answers(results, run), resamples) for run in runs],
+        scores=[scores_of(whole_answers(results, run), resamples) for run in runs],
     )
     order = pd.DataFrame(
         {

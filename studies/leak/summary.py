@@ -11,13 +11,15 @@ from harmonic.evaluation.difference import Difference
 from harmonic.evaluation.paired import STATISTICS
 from harmonic.evaluation.plots.differences import Row, forest_plot
 from harmonic.evaluation.weighted import Statistic, auc_of, sensitivity_of
-from harmonic.markdown import markdown_table, with_interval
+from harmonic.markdown import markdown_table
 from studies.leak.trial import ARMS
 from studies.pages.reading import (
     Pairs,
     by_arm,
+    difference_cell,
     kept_answers,
     paired,
+    plot_row,
     runs_of_study,
     written_lesions,
 )
@@ -95,19 +97,24 @@ def table(study: Study, found: Comparisons) -> str:
     rows = [
         [
             *(title, count, f"{share:.0%}", f"{one.first:.3f}", f"{one.second:.3f}"),
-            with_interval(one.value, *one.interval, "+.3f"),
+            difference_cell(one),
         ]
         for title, count, share, one in found
     ]
     text += markdown_table(HEADS, rows, right=HEADS[1:])
+    text += "".join(
+        f"\nNothing is told of {title}: {reason}.\n"
+        for title, _, _, one in found
+        if (reason := one.too_few or one.against)
+    )
     if len(runs) == 1:
         text += "\nOne seed: the intervals hold the chance in the lesions alone.\n"
     return text
 
 
 def inflations(found: Comparisons) -> list[Row]:
-    """Name, inflation and interval of each figure, without the AUC of classes."""
-    return [(title, one.value, one.interval) for title, _, _, one in found if title[:3] != "AUC"]
+    """The inflation of each figure, without the AUC of classes."""
+    return [plot_row(title, one) for title, _, _, one in found if title[:3] != "AUC"]
 
 
 def page(results: Path) -> dict[str, str | bytes]:

@@ -11,9 +11,9 @@ from harmonic.data.arrays import LabelledImages
 from harmonic.evaluation.metrics import headline_metrics
 from harmonic.learning.fit import Fitted
 from stages.harness.params import Params
-from studies.data import answers_table, images_of, overridden, truth_table
+from studies.data import answers_table, images_of, logits_of, overridden, truth_table
 from studies.leak.design import Design, leak_design
-from studies.runner import Outcome, Places, Planned, logits_of
+from studies.runner import Outcome, Places, Planned
 
 ARMS = ("clean", "leaky")
 FIGURES = ("balanced_accuracy", "macro_f1", "macro_auc", "accuracy_balanced_rule")

@@ -15,6 +15,7 @@ PAGES = {
     "search.md": "pages.search.page",
     "basis.md": "pages.basis.page",
     "hair_effect.md": "pages.hair_effect.page",
+    "calibration.md": "pages.calibration.page",
     "pipeline.md": "pages.pipeline.page",
     "compression.md": "compression.page.page",
     "small_data.md": "small_data.page.page",

@@ -11,8 +11,16 @@ from harmonic.evaluation.difference import Difference, verdict
 from harmonic.evaluation.plots.differences import forest_plot
 from harmonic.evaluation.runs import Run, runs_table
 from harmonic.evaluation.weighted import STATISTICS
-from harmonic.markdown import markdown_table, with_interval
-from studies.pages.reading import by_arm, commits_of, mean_and_deviation, paired, runs_of_study
+from harmonic.markdown import markdown_table
+from studies.pages.reading import (
+    by_arm,
+    commits_of,
+    difference_cell,
+    mean_and_deviation,
+    paired,
+    plot_row,
+    runs_of_study,
+)
 
 FIGURE = "balanced_accuracy"
 
@@ -127,12 +135,12 @@ def page(results: Path) -> dict[str, str | bytes]:
         rows.append(
             [
                 *(question.words, question.second, question.first),
-                *(with_interval(difference.value, low, high, "+.3f"), question.expected),
+                *(difference_cell(difference), question.expected),
                 verdict(difference, FIGURE, question.first, question.second, len(QUESTIONS)),
-                f"{(high - low) / 2:.3f}",
+                "–" if difference.too_few else f"{(high - low) / 2:.3f}",
             ]
         )
-        bars.append((f"{question.second} − {question.first}", difference.value, (low, high)))
+        bars.append(plot_row(f"{question.second} − {question.first}", difference))
     heads = ["question", "arm", "against", "difference", "expected", "answer", "least to be shown"]
     columns = ["arm", "parameters", "lr", "decay", "seeds", "balanced accuracy", "macro AUC"]
     of_arms = [arm_row(arm, members) for arm, members in arms.items()]

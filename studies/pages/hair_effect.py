@@ -10,8 +10,8 @@ from pathlib import Path
 from harmonic.errors import InputError
 from harmonic.evaluation.difference import Difference
 from harmonic.evaluation.paired import STATISTICS
-from harmonic.markdown import markdown_table, with_interval
-from studies.pages.reading import by_arm, paired, runs_of_study, written_lesions
+from harmonic.markdown import markdown_table
+from studies.pages.reading import by_arm, difference_cell, paired, runs_of_study, written_lesions
 
 REFERENCE = "harmonic"
 METHODS = ("dullrazor", "directional")
@@ -45,12 +45,12 @@ def page(results: Path) -> dict[str, str | bytes]:
         pairs = paired(without, arms[f"hair-{method}"], f"{method} and none")
         for name, statistic in STATISTICS.items():
             found = pairs.difference(statistic, lesions)
-            low, high = found.over_both or (float("nan"), float("nan"))  # one seed shows nothing
             rows.append(
                 [
                     *(method, len(found.per_seed), name.replace("_", " ")),
                     *(f"{found.first:.3f}", f"{found.second:.3f}"),
-                    *(with_interval(found.value, low, high, "+.3f"), verdict(found)),
+                    difference_cell(found) if found.over_both else "–",  # one seed shows nothing
+                    verdict(found),
                 ]
             )
     return {"hair_effect.md": TEXT + markdown_table(HEADS, rows, right=("seeds", "none", "with"))}

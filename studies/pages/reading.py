@@ -1,5 +1,6 @@
 """The runs that a page is made of, and arms paired seed by seed."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,27 +14,34 @@ from harmonic.deploy.compression import Scores, scores_of_choice
 from harmonic.errors import InputError
 from harmonic.evaluation.answers import Answers, csv_table
 from harmonic.evaluation.arms import check_kind
+from harmonic.evaluation.contradictions import contradictions
 from harmonic.evaluation.difference import Difference
 from harmonic.evaluation.paired import paired_difference
+from harmonic.evaluation.plots.differences import Row
 from harmonic.evaluation.runs import Run, read_runs
 from harmonic.evaluation.weighted import Statistic
+from harmonic.markdown import with_interval
 
 RESAMPLES = 2000
 """Of the test lesions, for every interval over them."""
 
 
 def runs_of_study(results: Path, study: str, *, answers: bool = True) -> list[Run]:
-    """The runs of a study; raises InputError where there are none."""
+    """The runs of a study; raises InputError where there are none, or answers are of another."""
     place = results / "runs" / study
     if not place.is_dir():
         raise InputError(f"{place} is not there: no run of {study} is finished")
-    return read_runs([str(place)], answers=answers)
+    runs = read_runs([str(place)], answers=answers)
+    for run in runs:
+        if run.answers is not None and (lines := contradictions(run.metrics, run.answers)):
+            raise InputError(f"{run.folder}: {lines[0]}; its answers and figures are of two runs")
+    return runs
 
 
 def by_arm(runs: Sequence[Run]) -> dict[str, list[Run]]:
     """Runs of each arm, in the order they come, without those of folds.
 
-    Raises InputError for an arm of two kinds.
+    Raises InputError for an arm of two kinds, or of runs on several data.
     """
     found: dict[str, list[Run]] = {}
     for run in runs:
@@ -41,6 +49,9 @@ def by_arm(runs: Sequence[Run]) -> dict[str, list[Run]]:
             found.setdefault(run.traits["arm"], []).append(run)
     for arm, members in found.items():
         check_kind(arm, members)
+        data = sorted({str(run.record.get("data")) for run in members})
+        if len(data) > 1:
+            raise InputError(f"arm {arm}: its runs are of data {', '.join(data)}; needed is one")
     return found
 
 
@@ -111,6 +122,20 @@ def kept_answers(results: Path, run: Run) -> pd.DataFrame:
     return table.merge(truth, on="image", how="left", validate="one_to_one")
 
 
+def whole_answers(results: Path, run: Run) -> pd.DataFrame:
+    """`kept_answers` of all images whose truth is kept; raises InputError where one is missing.
+
+    For studies that keep no figure that would show it: the truth is that of one test set.
+    """
+    answers, truth = kept_answers(results, run), truth_of(results, run)
+    if missing := sorted(set(truth.image) - set(answers.image)):
+        raise InputError(
+            f"{run.folder}: test image {missing[0]} has no answer; {len(answers)} of {len(truth)} "
+            "have one"
+        )
+    return answers
+
+
 def scores_of(answers: pd.DataFrame, resamples: int = RESAMPLES) -> Scores:
     """Balanced accuracy of answered classes (columns dx, answer, lesion_id)."""
     labels, chosen = (answers[column].map(CLASSES.index).to_numpy() for column in ("dx", "answer"))
@@ -120,6 +145,16 @@ def scores_of(answers: pd.DataFrame, resamples: int = RESAMPLES) -> Scores:
 
 def mean_and_deviation(values: pd.Series, form: str = ".3f") -> str:
     return f"{values.mean():{form}} ± {values.std():{form}}"
+
+
+def difference_cell(found: Difference) -> str:
+    """The difference with its interval, – for that where there is too little for one."""
+    low, high = (math.nan, math.nan) if found.too_few else found.interval
+    return with_interval(found.value, low, high, "+.3f")
+
+
+def plot_row(name: str, found: Difference) -> Row:
+    return name, found.value, None if found.too_few else found.interval, found.told
 
 
 def commits_of(runs: Sequence[Run]) -> str:

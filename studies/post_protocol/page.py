@@ -13,6 +13,10 @@ from harmonic.errors import InputError
 from harmonic.evaluation.plots.drawing import BLUE, GREY, ORANGE, house_style, one_panel, to_svg
 from harmonic.markdown import markdown_table, with_interval
 from studies.pages.reading import RESAMPLES, kept_answers, runs_of_study, scores_of
+from studies.post_protocol.protocol import PARTS
+
+ROUNDING = 1e-5
+"""Figures of a draw have five digits."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,13 @@ def read_study(results: Path) -> Study:
         table = kept_answers(results, run)
         if missing := [name for name in ("answer", "part", "in_test") if name not in table]:
             raise InputError(f"{run.folder}: its answers have no column {missing[0]}")
+        for part in (one for one in PARTS if one in run.metrics):
+            value = scores_of(table[table.part == part], resamples=1).value
+            if abs(value - run.metrics[part]) > ROUNDING:
+                raise InputError(
+                    f"{run.folder}: {part} is {run.metrics[part]:.5f}, but by its answers "
+                    f"{value:.5f}; they are of two runs, or some are missing"
+                )
         answers.append(table.assign(draw=run.seed))
     return Study(pd.concat(epochs, ignore_index=True), pd.concat(answers, ignore_index=True))
 

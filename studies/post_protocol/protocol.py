@@ -21,8 +21,8 @@ from harmonic.learning.device import choose_device
 from harmonic.learning.fit import Fitted
 from harmonic.learning.randomness import generator
 from stages.harness.params import Params
-from studies.data import images_of, overridden, truth_table
-from studies.runner import Outcome, Places, Planned, logits_of
+from studies.data import images_of, logits_of, overridden, truth_table
+from studies.runner import Outcome, Places, Planned
 
 TEST_SHARE = 0.15
 PARTS = ("seen", "sibling", "unseen")

@@ -23,10 +23,10 @@ from harmonic.data.metadata import read_index
 from harmonic.errors import InputError
 from harmonic.learning.fit import Fitted
 from stages.harness.params import Params
-from studies.data import images_of, overridden
+from studies.data import images_of, logits_of, overridden
 from studies.preset_runs import best_of
 from studies.presets import Overrides
-from studies.runner import Measure, Outcome, Places, Planned, logits_of
+from studies.runner import Measure, Outcome, Places, Planned
 from studies.small_data.arms import ARMS
 from studies.small_data.splits import LARGEST, TRAINING, Split, drawn, published
 

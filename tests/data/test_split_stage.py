@@ -3,10 +3,13 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from harmonic.data.arrays import read_labelled_images
 from harmonic.data.classes import CLASSES
+from harmonic.errors import InputError
 from stages import split
 
 ROOT = Path(__file__).parents[2]
@@ -79,6 +82,27 @@ def test_a_stable_split_keeps_old_images_when_new_ones_come(run: Callable[..., i
 
 
 @pytest.mark.parametrize("stable", ["true", "false"])
+def test_without_a_test_set_all_else_is_trained_on(
+    run: Callable[..., int], capsys: pytest.CaptureFixture[str], stable: str
+) -> None:
+    assert run(index(200), test="0", stable=stable) == 0
+    assert set(sets()) == {"train", "val"}
+    printed = capsys.readouterr()
+    assert "0 test" in printed.out
+    assert printed.err == ""
+    np.save("images.npy", np.zeros((400, 28, 28, 3), np.uint8))
+    files = (Path("images.npy"), Path("split.csv"))
+    data = read_labelled_images(*files, needed=("train", "val"))
+    assert len(data.part("train").labels) + len(data.part("val").labels) == 400
+    with pytest.raises(InputError, match=r"no image is in test; split\.test: 0 leaves none"):
+        read_labelled_images(*files)
+    # Two lesions of a class are enough for two sets; a fold is a test set, whatever split.test.
+    assert run(index(14), test="0") == 0
+    assert run(index(350), test="0", folds="5") == 0
+    assert (sets() == "test").sum() == 140
+
+
+@pytest.mark.parametrize("stable", ["true", "false"])
 def test_a_split_by_image_warns(
     run: Callable[..., int], capsys: pytest.CaptureFixture[str], stable: str
 ) -> None:
@@ -94,6 +118,7 @@ def test_a_split_by_image_warns(
         ({"folds": "1"}, "split.folds is 1; it must be null"),
         ({"folds": "many"}, "split.folds is 'many'; it must be null"),
         ({"folds": "3", "fold": "3"}, "split: fold (3) must be below folds (3)"),
+        ({"test": "0.01"}, "split.test is 0.01; it must be 0 (train on all that is not val) or a"),
         ({"fold": "-1"}, "split.fold is -1; it must be a whole number from 0 to 19"),
         ({"stable": "1"}, "split.stable is 1; it must be true or false"),
     ],

@@ -81,7 +81,8 @@ def test_the_bytes_depend_on_the_network_alone(tmp_path: Path) -> None:
     texts = {entry.key: entry.value for entry in onnx.load(tmp_path / "one.onnx").metadata_props}
     assert texts["a"] == "b"
     assert "no medical device" in texts["notice"]
-    assert json.loads(texts[KEY])["calibration"] == {"views": 8, "temperature": 0.8}
+    calibration = {"views": 8, "temperature": 0.8, "prior_exponent": 1.0}
+    assert json.loads(texts[KEY])["calibration"] == calibration
     onnx.checker.check_model(onnx.load(tmp_path / "one.onnx"), full_check=True)
 
 

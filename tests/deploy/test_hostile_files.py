@@ -2,23 +2,16 @@
 
 import json
 import struct
-from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-import onnx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from onnx import TensorProto, helper, numpy_helper
 
 from harmonic.__main__ import main
 from harmonic.deploy.predictor import load_predictor
 from harmonic.errors import InputError
 from harmonic.model_file.description import KEY, UNSEALED, sealed
-from harmonic.model_file.onnx_file import read_onnx
-
-Change = Callable[[onnx.ModelProto], object]
 
 
 def refused(path: Path, part: str) -> None:
@@ -29,127 +22,6 @@ def refused(path: Path, part: str) -> None:
     assert path.name in message
     assert "\n" not in message
     assert len(message) < 1000
-
-
-@pytest.fixture
-def changed(tmp_path: Path, models: dict[str, Path]) -> Callable[[Change], Path]:
-    def write(change: Change) -> Path:
-        model = onnx.load(models["onnx"])
-        set_record(model, sha256=UNSEALED)
-        change(model)
-        content = model.SerializeToString()
-        path = tmp_path / "changed.onnx"
-        path.write_bytes(sealed(content) if UNSEALED.encode() in content else content)
-        return path
-
-    return write
-
-
-def set_record(model: onnx.ModelProto, **changes: object) -> None:
-    (entry,) = (entry for entry in model.metadata_props if entry.key == KEY)
-    entry.value = json.dumps(json.loads(entry.value) | changes)
-
-
-def outside(model: onnx.ModelProto) -> None:
-    tensor = model.graph.initializer[0]
-    tensor.data_location = TensorProto.EXTERNAL
-    entry = tensor.external_data.add()
-    entry.key, entry.value = "location", "../../../../etc/passwd"
-    tensor.ClearField("raw_data")
-
-
-def claims(model: onnx.ModelProto) -> None:
-    tensor = model.graph.initializer[0]
-    del tensor.dims[:]
-    tensor.dims.extend([2**20, 2**20])
-
-
-def bomb(model: onnx.ModelProto) -> None:
-    """A hundred bytes that ask for 4 TB."""
-    shape = numpy_helper.from_array(np.array([2**20, 2**20]), "shape")
-    model.graph.initializer.append(shape)
-    model.graph.node.append(helper.make_node("ConstantOfShape", ["shape"], ["huge"]))
-
-
-def padded(model: onnx.ModelProto) -> None:
-    for attribute in model.graph.node[0].attribute:
-        if attribute.name == "pads":
-            attribute.ints[:] = [2**15] * 4
-
-
-def loop(model: onnx.ModelProto) -> None:
-    body = helper.make_graph([], "body", [], [])
-    model.graph.node.append(helper.make_node("Identity", ["images"], ["copy"], body=body))
-
-
-def foreign_operator(model: onnx.ModelProto) -> None:
-    model.graph.node[0].domain = "com.example"
-
-
-def fixed_batch(model: onnx.ModelProto) -> None:
-    for value in (*model.graph.input, *model.graph.output):
-        value.type.tensor_type.shape.dim[0].dim_value = 5
-
-
-def no_group(model: onnx.ModelProto) -> None:
-    """ONNX Runtime finds this out when it computes."""
-    (node, *_) = (node for node in model.graph.node if node.op_type == "Conv")
-    for attribute in node.attribute:
-        if attribute.name == "group":
-            attribute.i = 0
-
-
-def one_answer(model: onnx.ModelProto) -> None:
-    """The same logits, however many images are asked about."""
-    del model.graph.node[:], model.graph.initializer[:]
-    constant = numpy_helper.from_array(np.zeros((1, 7), dtype=np.float32))
-    model.graph.node.append(helper.make_node("Constant", [], ["logits"], value=constant))
-
-
-@pytest.mark.parametrize(
-    ("change", "part"),
-    [
-        (fixed_batch, "a fixed number of images"),
-        (lambda model: set_record(model, hair_method="shave"), "hair_method is 'shave'"),
-        (lambda model: set_record(model, class_counts=[0] * 7), "class_counts has 0"),
-        (lambda model: set_record(model, std=[0, 0.5, 0.5]), "std has 0"),
-        (outside, "in another file"),
-        (claims, "claim more values"),
-        (bomb, "ConstantOfShape is not allowed"),
-        (padded, "too large"),
-        (loop, "holds a graph"),
-        (foreign_operator, "com.example"),
-        (lambda model: model.ClearField("metadata_props"), "no description"),
-        (lambda model: set_record(model, classes=["cat", "dog"]), "classes are"),
-        (lambda model: set_record(model, image_size=64), "needed are images (3, 64, 64)"),
-        (lambda model: set_record(model, mean="red"), "mean"),
-        (lambda model: set_record(model, network="x" * 10_000), "network"),
-        (lambda model: set_record(model, hidden=1), "hidden"),
-        (lambda model: set_record(model, note="x" * 200_000), "characters"),
-        (lambda model: model.graph.node.pop(), "no operator that computes logits"),
-        (lambda model: model.graph.node.pop(0), "shapes do not fit"),
-        (lambda model: model.graph.initializer.pop(), "model "),
-    ],
-)
-def test_a_changed_onnx_file_is_refused(
-    changed: Callable[[Change], Path], change: Change, part: str
-) -> None:
-    refused(changed(change), part)
-
-
-@pytest.mark.parametrize(
-    ("change", "part"), [(no_group, "model "), (one_answer, "answers in shape")]
-)
-def test_a_network_that_fails_at_work_is_told_in_one_line(
-    changed: Callable[[Change], Path], change: Change, part: str
-) -> None:
-    path = changed(change)
-    images = np.zeros((2, 32, 32, 3), dtype=np.uint8)
-    with pytest.raises(InputError) as caught:
-        load_predictor(path).logits(images)
-    assert part in str(caught.value)
-    assert path.name in str(caught.value)
-    assert "\n" not in str(caught.value)
 
 
 def test_damaged_and_foreign_files_are_refused(tmp_path: Path, models: dict[str, Path]) -> None:
@@ -173,14 +45,6 @@ def test_files_that_are_too_large_are_not_read(tmp_path: Path, suffix: str) -> N
     with path.open("wb") as file:
         file.truncate(2**40)
     refused(path, "larger than")
-
-
-def test_a_network_without_temperature_answers_nothing(
-    changed: Callable[[Change], Path],
-) -> None:
-    path = changed(lambda model: set_record(model, calibration=None))
-    assert read_onnx(path)
-    refused(path, "holds no temperature")
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,6 @@ from PIL import Image
 
 from harmonic.__main__ import main
 from harmonic.data.classes import CLASSES
-from harmonic.deploy.inputs import find_images
 from harmonic.evaluation.rules import decision_rules
 from harmonic.images.decode import encode_jpeg, read_rgb
 from harmonic.images.hair.folder import remove_hair_from_file
@@ -181,24 +180,6 @@ def test_more_images_than_a_batch(
         assert row["probabilities"] == pytest.approx(one["probabilities"], abs=1e-6)
 
 
-def test_explanations_are_pictures(
-    tmp_path: Path, models: dict[str, Path], photographs: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
-    path = photographs / "ISIC_0000003.jpg"
-    words = [models["safetensors"], path, path, tmp_path / "no.jpg", "--explain", tmp_path / "out"]
-    status, _ = predict(capsys, *words)
-    assert status == 1
-    pictures = sorted((tmp_path / "out").iterdir())
-    assert [one.name for one in pictures] == [
-        "ISIC_0000003-explained-2.png",
-        "ISIC_0000003-explained.png",
-    ]
-    assert Image.open(pictures[0]).size == (640, 320)
-    assert main(["predict", str(models["onnx"]), str(path), "--explain", str(tmp_path)]) == 1
-    assert "has no gradients" in capsys.readouterr().err
-
-
 WITHOUT_TORCH = """
 import sys
 class Refuse:
@@ -221,45 +202,3 @@ def test_an_onnx_file_needs_no_torch(
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == expected
     assert "no medical device" in done.stderr
-
-
-def test_names_and_sizes_that_no_photograph_has_get_a_line_of_their_own(
-    models: dict[str, Path], photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A name that breaks the line, one that steers the terminal, one in no encoding; a speck."""
-    good = next(photographs.iterdir())
-    for name in ("new\nline.jpg", "esc\x1b[31mred.jpg", os.fsdecode(b"bad\xff.jpg")):
-        (tmp_path / name).write_bytes(good.read_bytes())
-    Image.new("RGB", (1, 300)).save(tmp_path / "speck.png")
-    assert main(["predict", str(models["onnx"]), str(tmp_path), "", str(good)]) == 1
-    lines = capsys.readouterr().out.splitlines()[1:]
-    answers = [line for line in lines if not line.startswith("    ")]
-    assert len(answers) == 6
-    assert all(line.isprintable() for line in lines)
-    assert sum(": error: " in line for line in answers) == 2
-    assert "has 1 x 300 pixels; at least 28 a side are needed" in "".join(answers)
-    assert "an empty word names no image" in "".join(answers)
-
-
-def test_images_that_are_not_read_are_counted_and_end_in_status_1(
-    models: dict[str, Path], photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "good.jpg").write_bytes(next(photographs.iterdir()).read_bytes())
-    (tmp_path / "more").mkdir()
-    for name in ("a.heic", "more/b.HEIC", "c.webp", "d.jp2", "._e.heic", "notes.txt", "f.avif"):
-        (tmp_path / name).touch()
-    status, (good, others) = predict(capsys, models["onnx"], tmp_path)
-    assert status == 1
-    assert "prediction" in good
-    assert others["image"] == str(tmp_path)
-    assert "2 .heic, 1 .avif, 1 .webp, 1 .jp2 not read (what is read: .jpg, " in others["error"]
-    (tmp_path / "good.jpg").unlink()
-    status, (only,) = predict(capsys, models["onnx"], tmp_path)
-    assert (status, only["error"]) == (1, others["error"])
-
-
-def test_hidden_files_of_a_folder_are_no_photographs(tmp_path: Path) -> None:
-    for name in ("a.png", "._a.png", ".unfinished-b.png", "more/c.JPG"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    assert [Path(one.name).name for one in find_images([str(tmp_path)])] == ["a.png", "c.JPG"]

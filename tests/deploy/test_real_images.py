@@ -9,6 +9,8 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from harmonic.data.classes import CLASSES
@@ -69,6 +71,21 @@ def test_test_images_get_what_evaluate_wrote(trained: Path, kind: str) -> None:
             expected = written[Path(row["image"]).stem]
             for name in CLASSES:
                 assert row[key][name] == pytest.approx(float(expected[name.upper()]), abs=1e-4)
+
+
+def test_evaluating_the_archive_gives_what_the_stage_wrote(trained: Path) -> None:
+    command = [sys.executable, "-m", "harmonic", "evaluate", "models/model.safetensors"]
+    done = subprocess.run(
+        [*command, str(ARCHIVE), "-o", "elsewhere", "--resamples", "100"],
+        cwd=trained, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert "evaluate: 400 images of " in done.stdout
+    for file in ("predictions.csv", "predictions_natural.csv"):
+        written, found = (
+            pd.read_csv(trained / folder / file, index_col="image")
+            for folder in ("reports", "elsewhere")
+        )
+        np.testing.assert_allclose(found.loc[written.index], written, rtol=0, atol=1e-6)
 
 
 def processor_seconds(command: list[str], folder: Path) -> float:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.metrics import balanced_accuracy_score
@@ -16,6 +17,7 @@ from harmonic.deploy.compression import (
 )
 from harmonic.deploy.predictor import OnnxPredictor, milliseconds
 from harmonic.deploy.variants import multiply_adds, outputs, parameters, variants
+from harmonic.markdown import with_interval
 from harmonic.nn import build_network
 from tests.deploy.conftest import describe, photograph, trained
 
@@ -93,8 +95,22 @@ def test_scores_are_the_library_s_and_pairs_cancel_what_they_share() -> None:
         assert scores.value == pytest.approx(expected)
         low, high = scores.interval()
         assert low < scores.value < high
-    row = table_row(scores, scores)
-    assert (row["change"], row["change_low"], row["change_high"]) == (0, 0, 0)
+
+
+def test_an_interval_of_no_width_is_none() -> None:
+    """Of a network against itself, and of one that answers a single class."""
+    labels, lesions = np.arange(70) % 7, np.arange(70).astype(str)
+    one_class = scores_of_choice(labels, lesions, np.ones(70, int), resamples=100, seed=0)
+    row = table_row(one_class, one_class)
+    assert (row["balanced_accuracy"], row["change"]) == (0.1429, 0)
+    ends = [
+        row[f"{name}_{end}"] for name in ("balanced_accuracy", "change") for end in ("low", "high")
+    ]
+    assert np.isnan(ends).all()
+    table = pd.DataFrame([row | {"weights": "binary", "epochs": 0, "bytes": 1}])
+    assert "0.1429,,,0.0,," in table.to_csv(index=False)
+    assert accuracy_over_bytes(table).startswith(b"<?xml")
+    assert with_interval(row["change"], row["change_low"], row["change_high"], "+.1f") == "+0.0 –"
 
 
 def test_the_picture_depends_on_the_table_alone() -> None:

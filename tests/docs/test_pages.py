@@ -85,7 +85,7 @@ def test_what_is_not_in_a_result_page_is_refused(results) -> None:
 
 def test_readme_is_short_and_its_example_runs() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert len(readme.splitlines()) <= 120
+    assert len(readme.splitlines()) <= 130
     (example,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
     names: dict = {}
     exec(compile(example, "README.md", "exec"), names)

@@ -63,6 +63,20 @@ def kept(runs, study, arm, seed, answers, **figures):
     return folder
 
 
+def test_writing_a_run_leaves_what_lies_beside_it(tmp_path):
+    study = tmp_path / "small"
+    for name in (".cnn-seed0.old", ".cnn-seed0.1", ".unfinished-cnn-seed1"):
+        (study / name).mkdir(parents=True)
+        (study / name / "mine.txt").touch()
+    (study / ".cnn-seed0.tar").touch()
+    (study / ".unfinished-cnn-seed0").mkdir()  # a kill's; of this very process number, perhaps
+    (study / ".unfinished-cnn-seed0" / "params.yaml").touch()
+    beside = {*study.rglob("*")} - {*study.glob(".unfinished-cnn-seed0*/**/*")}
+    kept(tmp_path, "small", "cnn", 0, None)
+    assert {*study.rglob("*")} > beside - {study / ".unfinished-cnn-seed0"}
+    assert not (study / ".unfinished-cnn-seed0").exists()
+
+
 def test_what_differs_is_said_and_what_does_not_is_not(results):
     (section,) = compare(read_runs([str(results)]), resamples=300)
     assert [arm.name for arm in section.arms] == ["cnn", "harmonic", "wide"]
@@ -135,6 +149,17 @@ def test_an_arm_of_two_kinds_is_refused_and_what_a_run_lacks_tells_nothing(resul
         compare(read_runs(names), resamples=20)
     with pytest.raises(InputError, match=words):
         by_arm(read_runs(names))
+
+
+def test_an_arm_of_several_data_is_no_row_of_a_page(results, tmp_path):
+    """`archive` is no kind: the same parameters name other photographs on another machine."""
+    shutil.copytree(results.parent, tmp_path, dirs_exist_ok=True)
+    place = tmp_path / "runs/small/wide-seed1/run.json"
+    write_json(place, json.loads(place.read_text()) | {"data": "abcdef012345"})
+    truths = tmp_path / "data"
+    shutil.copy(truths / "0123456789ab.csv.gz", truths / "abcdef012345.csv.gz")
+    with pytest.raises(InputError, match="arm wide: its runs are of data 0123456789ab, abcdef0"):
+        by_arm(read_runs([str(tmp_path / "runs/small")]))
 
 
 def a_run(folder, test, model="cnn", level=None, seed=0, fold=None, first=0, ids=None):
@@ -408,10 +433,10 @@ def test_a_run_without_the_figure_judged_is_refused(results, tmp_path):
     ("name", "content", "words"),
     [
         ("run.json", b"[1, 2]", "run.json is no flat table"),
-        ("run.json", b'{"study": ', "run.json is no flat table"),
+        ("run.json", b'{"study": ', "run.json: no valid JSON"),
         ("figures.json", b'{"mcc": "high"}', "figures.json: mcc is high"),
         ("answers.csv.gz", b"\x1f\x8b\x00", "no readable CSV"),
-        ("params.yaml", b"a: [", "params.yaml is no YAML"),
+        ("params.yaml", b"a: [", "params.yaml, line 1: no valid YAML"),
         ("dvc.lock", b"stages: [train]", "dvc.lock is none of DVC's"),
     ],
 )

@@ -19,6 +19,7 @@ from harmonic.evaluation.plots.differences import comparison_plot
 from harmonic.evaluation.plots.drawing import BLUE
 from harmonic.evaluation.predictions import write_predictions
 from harmonic.evaluation.runs import read_runs
+from harmonic.evaluation.weighted import sensitivity_of
 
 BALANCED = STATISTICS["balanced_accuracy"]
 
@@ -162,6 +163,24 @@ def test_what_is_enough_is_told():
     assert found.p < 0.001
     assert found.told
     assert "differ: 0.500 higher" in verdict(found, "balanced_accuracy", "a", "b", 1)
+
+
+def test_a_sensitivity_needs_lesions_of_its_class_that_are_answered_differently():
+    """Every probability differs and most answers do, but four lesions of the class alone."""
+    labels, number = np.repeat(np.arange(7), 30), np.arange(210)
+    first = np.where((labels != 5) | (number % 30 < 4), (labels + 1) % 7, labels)
+    second = np.where(labels == 6, 0, labels)
+    noise = np.random.default_rng(0).dirichlet(np.ones(7), size=(2, 1, 210))
+    one, other = 0.999 * sure(np.stack([first, second])[:, None]) + 0.001 * noise
+    ids = number.astype(str)
+    found, enough = (
+        paired_difference(labels, ids, one, other, sensitivity_of(c), resamples=100, seed=0)
+        for c in (5, 4)
+    )
+    assert found.differing == 4
+    assert not found.told
+    assert enough.differing == 30
+    assert enough.told
 
 
 def difference(per_seed, **more):

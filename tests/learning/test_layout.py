@@ -193,7 +193,7 @@ def run_steps(*arguments: Any, **options: Any) -> None:
     code = f"from tests.learning.test_layout import steps; steps(*{arguments!r}, **{options!r})"
     command = [sys.executable, "-W", "ignore", "-c", code]
     ended = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=850
+        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=3000
     )
     assert ended.returncode == 0, (ended.returncode, ended.stderr[-500:])
 
@@ -204,6 +204,7 @@ def test_gradients_of_a_narrow_network_are_right_on_two_threads(conv: str) -> No
     run_steps([4, 8], conv, "float32", [16], 3)
 
 
+@pytest.mark.timeout(3100)
 @pytest.mark.parametrize(
     ("width", "conv", "precision"),
     [
@@ -211,8 +212,8 @@ def test_gradients_of_a_narrow_network_are_right_on_two_threads(conv: str) -> No
             width,
             conv,
             precision,
-            # Where the fault strikes; the others take a quarter of an hour together.
-            marks=pytest.mark.slow if width < 12 and precision == "float32" else pytest.mark.long,
+            # Where the fault strikes most; the others take half an hour together.
+            marks=pytest.mark.slow if width == 8 and precision == "float32" else pytest.mark.long,
         )
         for width in WIDTHS
         for conv in ("harmonic", "plain")

@@ -1,5 +1,6 @@
 """The layer among other tools: tracing by torch.fx, fake and meta tensors, surgery that tells."""
 
+import io
 import warnings
 
 import pytest
@@ -108,3 +109,48 @@ def test_a_filter_chooses_layers_by_name_and_kind() -> None:
     assert [type(one) is HarmonicConv2d for one in by_name] == [False, True, True]  # type: ignore[union-attr]
     images = torch.randn(2, 3, 9, 9)
     torch.testing.assert_close(by_kind(images), model(images), rtol=1e-4, atol=1e-5)
+
+
+FILTERS: list[dict[str, object]] = [
+    {},
+    {"norm": "l1"},
+    {"norm": "none"},
+    {"transform": "random"},
+    {"transform": "dct4"},
+    {"level": 3},
+    {"level": 3, "dc": False},
+    {"basis_size": 2},
+]
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_a_state_says_whose_filters_it_is_for(batch_norm: bool) -> None:
+    layers = [HarmonicConv2d(3, 4, 3, batch_norm=batch_norm, **one) for one in FILTERS]  # type: ignore[arg-type]
+    for number, there in enumerate(layers):
+        file = io.BytesIO()
+        torch.save(nn.Sequential(there).state_dict(), file)
+        for other, here in enumerate(layers):
+            state = torch.load(io.BytesIO(file.getvalue()), weights_only=True)
+            before = here.weight.clone()
+            if number == other:
+                assert nn.Sequential(here).load_state_dict(state).missing_keys == []
+                continue
+            with pytest.raises(RuntimeError, match=r"0: the state was saved with .* build the net"):
+                nn.Sequential(here).load_state_dict(state, strict=False)
+            assert torch.equal(here.weight, before)
+            here.weight.data.normal_()
+
+
+def test_equal_filters_by_other_arguments_and_states_that_say_nothing_are_loaded() -> None:
+    all_levels, layer = HarmonicConv2d(3, 4, 3, level=5, basis_size=3), HarmonicConv2d(3, 4, 3)
+    layer.load_state_dict(all_levels.state_dict())
+    assert torch.equal(layer.weight, all_levels.weight)
+    scaled = HarmonicConv2d(3, 4, 3, norm="l1")
+    layer.load_state_dict(dict(scaled.state_dict()))  # as from a safetensors file
+    assert torch.equal(layer.weight, scaled.weight)
+
+
+def test_ordinary_kernels_are_refused_with_the_way_to_go() -> None:
+    plain = nn.Sequential(nn.Conv2d(3, 4, 3))
+    with pytest.raises(RuntimeError, match=r"0: the state holds an ordinary kernel; .* harmonize"):
+        harmonize(plain).load_state_dict(plain.state_dict())

@@ -44,6 +44,14 @@ def harmonic_layers(model):
 
 
 @pytest.mark.parametrize("norm", ["ortho", "l1", "none"])
+def test_a_harmonized_model_with_fresh_batch_norm_computes_the_same_too(model, norm):
+    images = torch.randn(2, 4, 12, 11, dtype=torch.float64)
+    model = model.double().eval()
+    normalising = harmonize(model, norm=norm, batch_norm="all")
+    torch.testing.assert_close(normalising(images), model(images), rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("norm", ["ortho", "l1", "none"])
 def test_a_harmonized_model_computes_the_same_and_folds_back(model, norm):
     images = torch.randn(2, 4, 12, 11, dtype=torch.float64)
     model = model.double()

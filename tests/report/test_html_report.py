@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from harmonic.errors import InputError
+from harmonic.evaluation.weighted import STATISTICS
 from harmonic.report.contents import ReportContents
 from harmonic.report.render import draw_figures, render_card, render_report
+from harmonic.report.tables import MEANINGS
 
 VOID = {"meta", "link", "br", "img", "hr", "input", "col"}
 
@@ -258,3 +260,7 @@ def test_the_figures_are_files_of_their_own(figures):
 
 def tables(html: str) -> list[str]:
     return re.findall(r"<table.*?</table>", html, flags=re.DOTALL)
+
+
+def test_every_metric_is_told_with_its_meaning() -> None:
+    assert MEANINGS.keys() == STATISTICS.keys()

@@ -22,6 +22,7 @@ from reproduction.gate import (
     records_that_contradict,
     requirements_without_pin,
 )
+from reproduction.imports import imported_files
 from stages.harness.recorded import file_md5
 from tests.stages.clones import ROOT, call, change
 
@@ -67,6 +68,18 @@ def test_code_that_every_stage_shares_is_compared_with_the_record(clone: Path, c
         "harmonic/data/classes/__init__.py",
     ):
         assert f"gate: {name}, which all stages share, changed: make reproduce, " in found
+
+
+def test_code_in_a_folder_that_says_not_that_it_is_a_package_is_seen(clone: Path) -> None:
+    change(
+        clone / "stages/resize.py",
+        "from functools",
+        "from harmonic.images.colour import grey\nfrom functools",
+    )
+    (clone / "harmonic/images/colour").mkdir()
+    (clone / "harmonic/images/colour/grey.py").touch()
+    assert "harmonic/images/colour/grey.py" in imported_files(clone, "stages/resize.py")
+    assert any("colour/grey.py" in line for line in code_that_no_stage_lists(clone))
 
 
 def test_a_file_that_python_would_import_by_mistake_is_named(clone: Path) -> None:

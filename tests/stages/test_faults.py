@@ -111,6 +111,20 @@ def test_a_stage_ends_with_the_dvc_that_started_it(
     assert outs(clone) == before
 
 
+def test_a_killed_compress_leaves_nothing_but_its_unfinished_work(
+    clone: Path, before: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    process = start(clone, "compress")
+    variants = clone / ".partial" / "compress"
+    wait_until(lambda: any(variants.glob("*/variants/ort.quant.*")), process)
+    kill(clone, process)
+    mend_lock(clone)
+    assert not [path for path in tmp_path.rglob("*") if path.suffix == ".onnx"]
+    call(clone, DVC, "repro")
+    assert outs(clone) == before
+
+
 @pytest.mark.parametrize("stage", ["remove_hair", "train"])
 def test_ctrl_c_is_one_line_and_leaves_no_half_output(
     clone: Path, before: dict[str, Any], stage: str

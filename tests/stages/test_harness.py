@@ -2,6 +2,8 @@
 
 import fcntl
 import json
+import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from itertools import chain
@@ -65,6 +67,24 @@ def test_two_places_of_one_name_are_two_files(project: Path) -> None:
     words = ["--one", "a/p.csv", "--two", "b/p.csv"]
     assert run_stage("split", work, writes=["one", "two"], argv=words) == 0
     assert [Path(place).read_text(encoding="utf-8") for place in words[1::2]] == ["one", "two"]
+
+
+@pytest.mark.parametrize("second", ["a/p.csv", "./a/../a/p.csv", "a"])
+def test_two_outputs_at_one_place_are_refused_before_work(project: Path, second, capsys) -> None:
+    def work(stage: Stage) -> None:
+        raise AssertionError("not reached")
+
+    words = ["--one", "a/p.csv", "--two", second]
+    assert run_stage("split", work, writes=["one", "two"], argv=words) == 1
+    assert "give another place" in capsys.readouterr().err
+
+
+def test_a_device_or_a_pipe_is_not_replaced_by_an_output(project: Path, capsys) -> None:
+    os.mkfifo("pipe")
+    words = ["--index", "index.csv", "--split", "pipe"]
+    assert run_stage("split", print, reads=["index"], writes=["split"], argv=words) == 1
+    assert "--split pipe: is a device or a pipe, and is not replaced" in capsys.readouterr().err
+    assert Path("pipe").is_fifo()
 
 
 def test_training_by_hand_writes_where_it_is_told(project: Path, monkeypatch) -> None:
@@ -186,6 +206,16 @@ def test_bad_input_or_a_full_disk_is_one_line_and_leaves_the_earlier_output(
     assert run(work) == 1
     assert capsys.readouterr().err == f"split: {line}\n"
     assert (project / "data/split.csv").read_text(encoding="utf-8") == "earlier"
+
+
+def test_unfinished_work_that_somebody_removes_is_one_line(project: Path, capsys) -> None:
+    def work(stage: Stage) -> None:
+        shutil.rmtree(".partial")
+        stage.writes.split.write_text("whole", encoding="utf-8")
+
+    assert run(work) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("split: No such file or directory: .partial/split/")
 
 
 def test_a_fault_of_the_code_keeps_its_traceback(project: Path) -> None:

@@ -98,6 +98,7 @@ def swap_answers(path: Path) -> None:
         ("reports/metrics.json", change_figure("macro_f1", 0.01), "macro_f1 is "),
         ("reports/intervals.json", change_figure("ece_low", 0.01), "ece_low is "),
         ("reports/figures.json", change_figure("temperature", 0.01), "temperature is "),
+        ("reports/figures.json", change_figure("prior_exponent", 0.01), "prior_exponent is "),
         ("reports/per_class.csv", change_cell("sensitivity", 1, 0.123), "in per_class.csv"),
         ("reports/per_class.csv", change_cell("auc_high", 1, 0.123), "in per_class.csv"),
         (

@@ -1,12 +1,21 @@
 """The leak study: its two training sets differ in siblings and in nothing else."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from harmonic.evaluation.runs import read_runs
+from harmonic.evaluation.answers import Answers
+from harmonic.evaluation.plots.differences import Row
+from harmonic.evaluation.runs import Run, read_runs
 from studies.__main__ import main
 from studies.leak.design import leak_design
+from studies.leak.summary import Study, comparisons, inflations, table
 from studies.pages import write_page
+from studies.pages.reading import Pairs
+
+RESULTS = Path(__file__).parents[2] / "results"
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +53,37 @@ def test_the_draw_follows_from_its_seed(lesions):
     first, same, other = (leak_design(*lesions, seed=seed) for seed in (0, 0, 1))
     assert np.array_equal(first.leaky, same.leaky)
     assert not np.array_equal(first.test, other.test)
+
+
+def test_nothing_is_told_that_the_exact_test_does_not_agree_with() -> None:
+    """One seed a side: in one study the kinds differ in two lesions, in the other without doubt."""
+    labels, number = np.repeat(np.arange(7), 24), np.arange(168)
+
+    def drawn(better: NDArray[np.bool_]) -> tuple[str, list[Row]]:
+        worse = 0.93 * np.eye(7)[np.where(better, (labels + 1) % 7, labels)] + 0.01
+        right = 0.93 * np.eye(7)[labels] + 0.01
+        lesions = number.astype(str)
+        answers = [Answers(labels, lesions, one, image_ids=lesions) for one in (worse, right)]
+        record = {"data": "d", "training_images": 1, "training_lesions": 1}
+        keys = ("epochs", "train.width", "image_size", "leak.design_seed")
+        run = Run("run", 0, None, "", dict.fromkeys(keys, "1"), {}, None, "c0ffee", record)
+        study = Study(Pairs([(run, run)], [tuple(answers)]), labels, lesions, number % 2 == 0)
+        found = comparisons(study)
+        return table(study, found), inflations(found)
+
+    few, rows = drawn(number < 2)
+    assert "+0.012 – |" in few
+    assert "Nothing is told of balanced accuracy, all test images: 2 lesions answered" in few
+    assert not any(told or interval for _, _, interval, told in rows)
+    many, rows = drawn(number % 3 == 0)
+    assert "Nothing is told of balanced accuracy" not in many
+    assert rows[0][2] is not None
+    assert rows[0][3]
+
+
+def test_an_interval_that_the_exact_test_is_against_has_a_note() -> None:
+    page = (RESULTS / "leak.md").read_text(encoding="utf-8")
+    assert "\nNothing is told of AUC, df: the exact test does not agree (p = 0.1).\n" in page
 
 
 @pytest.mark.slow

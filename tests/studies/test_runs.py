@@ -144,13 +144,28 @@ def test_a_run_killed_after_its_training_does_not_train_again(
 @pytest.mark.slow
 @pytest.mark.usefixtures("work")
 def test_a_search_never_reads_the_test_set(archive: Path, tmp_path: Path, monkeypatch) -> None:
-    preset = Preset(TINY, {"harmonic": {}}, seeds=(0,), evaluated=False)
+    preset = Preset(TINY, {"harmonic": {}}, seeds=(0,), answered=None)
     monkeypatch.setitem(PRESETS, "tiny", preset)
     assert run(archive, tmp_path) == 0
     (one,) = read_runs([str(tmp_path / "runs")])
     assert 0 <= one.record["val_balanced_accuracy"] <= 1
     assert (one.metrics, one.answers) == ({}, None)
     assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("work")
+def test_a_study_of_calibration_keeps_answers_for_the_validation_set_alone(
+    archive: Path, tmp_path: Path, monkeypatch
+) -> None:
+    preset = Preset(TINY, {"harmonic": {}}, seeds=(0,), answered="val")
+    monkeypatch.setitem(PRESETS, "tiny", preset)
+    assert run(archive, tmp_path) == 0
+    (one,) = read_runs([str(tmp_path / "runs")])
+    (split,) = (tmp_path / "work").glob("split-*/data/split.csv")
+    table = pd.read_csv(split)
+    assert one.metrics == {}
+    assert set(one.answers.image_ids) == set(table.image_id[table.split == "val"])
 
 
 def test_every_preset_names_keys_of_params_yaml() -> None:
@@ -174,7 +189,7 @@ def test_a_search_has_the_same_budget_for_every_kind() -> None:
         rates.setdefault(name.rpartition("-lr")[0], []).append(overrides["lr"])
     assert len(rates) > 1
     assert len({tuple(sorted(found)) for found in rates.values()}) == 1
-    assert not PRESETS["search"].evaluated
+    assert PRESETS["search"].answered is None
 
 
 def search_runs() -> list[Run]:
@@ -206,7 +221,7 @@ def test_an_arm_takes_what_its_search_found_best(tmp_path: Path) -> None:
 
 def test_the_search_over_bases_asks_the_same_of_every_arm() -> None:
     searched = PRESETS["basis-search"]
-    assert not searched.evaluated
+    assert searched.answered is None
     for arm in PRESETS["basis"].arms:
         asked = [found for name, found in searched.arms.items() if name.startswith(f"{arm}-lr")]
         values = {(found["lr"], found["train.weight_decay"]) for found in asked}
@@ -232,6 +247,9 @@ def test_work_of_other_parameters_or_code_is_not_taken_up(tmp_path: Path, monkey
     before = work_folder(one, places, "data")
     assert work_folder(one, places, "data") == before
     assert work_folder(one, replace(places, commit="1" * 12), "data") != before
+    with monkeypatch.context() as other_code:  # under a commit of the same name
+        other_code.setattr(runner, "code_digest", lambda: "0")
+        assert work_folder(one, places, "data") != before
     assert is_finished(one, RUNS)
     changed = overridden({**one.overrides, "train.label_smoothing": 0.3})
     monkeypatch.setattr(runner, "overridden", lambda overrides: changed)
@@ -251,6 +269,27 @@ def test_a_launcher_of_several_processes_is_refused_before_anything_is_trained(
         assert main([*words, "--archive", str(tmp_path), "--runs", str(tmp_path / "runs")]) == 1
         assert "RANK=1 and WORLD_SIZE=2" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_a_place_for_work_that_cannot_be_made_is_told_at_once(tmp_path: Path, capsys) -> None:
+    (tmp_path / "work").write_text("a file")
+    words = ["run", "small", "--archive", str(tmp_path), "--commit", "0123456789ab"]
+    assert main([*words, "--work", str(tmp_path / "work" / "more")]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("work/more: cannot be made (Not a directory)")
+
+
+def test_a_full_disk_fails_a_run_and_the_next_is_tried(tmp_path: Path, capsys, monkeypatch) -> None:
+    def full(run: Planned, places: Places) -> str:
+        raise OSError(28, "No space left on device", "x.npy")
+
+    monkeypatch.setattr(runner, "do", full)
+    words = ["run", "small", "--archive", str(tmp_path), "--commit", "0123456789ab"]
+    words += ["--work", str(tmp_path / "work"), "--runs", str(tmp_path / "runs"), "--seeds", "0"]
+    assert main(words) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) > 1
+    assert all("failed: [Errno 28] No space left on device: 'x.npy'" in line for line in lines)
 
 
 def test_folds_and_seeds_come_pair_by_pair() -> None:

@@ -1,1 +1,1 @@
-"""Where images come from: the drawn sample, an archive, Kaggle, Dataverse, ISIC."""
+"""Where images come from: an archive, Kaggle, Dataverse, ISIC. What is drawn: harmonic.sample."""

@@ -1,1 +1,1 @@
-"""Figures of a run as bytes: SVG of drawings, PNG of photographs. Same input, same bytes."""
+"""Plots of a run as bytes: SVG of drawings, PNG of photographs. Same input, same bytes."""

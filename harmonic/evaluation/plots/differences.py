@@ -9,14 +9,13 @@ from matplotlib.figure import Figure
 from harmonic.errors import InputError
 from harmonic.evaluation.plots.drawing import BLUE, GREY, INK, house_style, one_panel, to_svg
 
-Row = tuple[str, float, tuple[float, float]]
-"""Name, value, (low, high)."""
 Arms = Sequence[tuple[str, Sequence[float]]]
-Differences = Sequence[tuple[str, float, tuple[float, float] | None, bool]]
-"""Arm, difference, its interval (None where there is too little for one), whether it is told."""
+Row = tuple[str, float, tuple[float, float] | None, bool]
+"""Name, difference, its interval (None where there is too little for one), whether it is told."""
+Differences = Sequence[Row]
 
 
-def forest_plot(rows: Sequence[Row], label: str) -> bytes:
+def forest_plot(rows: Differences, label: str) -> bytes:
     """SVG: a row a difference, as `draw_forest` draws it. Raises InputError where there is none."""
     if not rows:
         raise InputError("differences: none; at least one is needed")
@@ -26,14 +25,15 @@ def forest_plot(rows: Sequence[Row], label: str) -> bytes:
         return to_svg(figure)
 
 
-def draw_forest(axes: Axes, rows: Sequence[Row], label: str) -> None:
-    """A point and a line from low to high for each row, grey where that holds 0."""
+def draw_forest(axes: Axes, rows: Differences, label: str) -> None:
+    """A point and a line from low to high for each row, grey where nothing is told."""
     axes.axvline(0, color=GREY, linewidth=1)
-    for place, (_, value, (low, high)) in enumerate(rows):
-        colour = GREY if low <= 0 <= high else BLUE
-        axes.plot([low, high], [place, place], color=colour, solid_capstyle="butt")
+    for place, (_, value, interval, told) in enumerate(rows):
+        colour = BLUE if told else GREY
+        if interval is not None:
+            axes.plot(interval, [place, place], color=colour, solid_capstyle="butt")
         axes.plot([value], [place], color=colour, marker="o", markersize=4.5)
-    axes.set_yticks(np.arange(len(rows)), [name for name, _, _ in rows])
+    axes.set_yticks(np.arange(len(rows)), [row[0] for row in rows])
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.grid(axis="y", visible=False)
     axes.set_xlabel(label)

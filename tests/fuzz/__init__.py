@@ -1,0 +1,1 @@
+"""Thousands of damaged and hostile files: each is answered, or refused in one line, and quickly."""
