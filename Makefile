@@ -1,3 +1,4 @@
+# make help       these lines
 # make run        the whole pipeline: dermoscopy phantoms in, a trained network and a report out
 # make test       format, lint, types and the fast tests
 # make test-slow  what takes longer: kills, wheel, a queue of experiments
@@ -15,19 +16,25 @@ PAGES := '*.md' '*.svg' ':(glob)docs/*.jpg' ':(glob)docs/*.png' ':(glob)results/
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: run test test-slow test-long gate reproduce gpu docs record clean
+.PHONY: help run test tests test-slow test-long gate reproduce gpu docs record clean
 
 run: $(VENV)/run-time
 	@git rev-parse --git-dir >/dev/null 2>&1 || \
 		{ echo "DVC needs a git repository: git init && git add --all && git commit --message start"; exit 1; }
+	@python -m reproduction.forecast
 	dvc repro
 	@echo "The report is reports/report.html; the figures are in reports/metrics.json."
+
+help:
+	@sed -n '/^#/!q; s/^# //p' Makefile
 
 test: $(VENV)/development
 	ruff format --check .
 	ruff check .
 	mypy
 	python -m pytest -m "not slow and not long" --durations=10
+
+tests: test
 
 test-slow: $(VENV)/development
 	python -m pytest -m slow --durations=25
@@ -59,16 +66,16 @@ $(VENV)/run-time: requirements.txt constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet -r requirements.txt
+	$(VENV)/bin/python -m pip install -r requirements.txt
 	touch $@
 
 $(VENV)/development: $(VENV)/run-time requirements-dev.txt
-	$(VENV)/bin/python -m pip install --quiet -r requirements-dev.txt
+	$(VENV)/bin/python -m pip install -r requirements-dev.txt
 	touch $@
 
 $(VENV)-docs/ready: requirements-docs.txt
 	$(PYTHON) -m venv $(VENV)-docs
-	$(VENV)-docs/bin/python -m pip install --quiet -r requirements-docs.txt
+	$(VENV)-docs/bin/python -m pip install -r requirements-docs.txt
 	touch $@
 
 # The trained networks of finished studies stay: .partial/studies.

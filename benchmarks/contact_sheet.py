@@ -42,6 +42,8 @@ def main() -> None:
     if load_params(Path("params.yaml")).source != "sample":
         parser.error("source is not sample: images of patients do not belong in the repository")
     raw, index = Path("data/raw"), Path("data/index.csv")
+    if not (raw / "truth").is_dir():  # a run of another source may have left its images
+        parser.error("data/raw holds no phantoms; `dvc repro verify` draws them")
     try:
         check_outputs([("target", options.target)], used=[raw, index], force=options.force)
         write_bytes(options.target, encoded(contact_sheet(raw, index), "JPEG", quality=88))

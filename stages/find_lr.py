@@ -50,7 +50,8 @@ def work(stage: Stage) -> None:
     }
     write_json(folder / "suggestion.json", found)
     print(
-        f"find_lr: suggested {found['suggested_lr']:.2g} (steepest at {found['steepest_lr']:.2g})"
+        f"find_lr: suggested {found['suggested_lr']:.2g} (steepest at {found['steepest_lr']:.2g}), "
+        "evidence beside the parameter lr, which training takes"
     )
 
 

@@ -9,7 +9,9 @@ data/raw/  ->  data/index.csv          a row an image, sorted by id, with its le
 """
 
 import sys
+import textwrap
 from functools import partial
+from typing import TextIO
 
 from harmonic.data.lesions import doubtful_lesions, known_pairs, lesion_groups
 from harmonic.data.metadata import read_metadata
@@ -35,11 +37,11 @@ def work(stage: Stage) -> None:
     for path, table in tables.items():
         table.to_csv(path, index=False, lineterminator="\n")
     write_json(stage.writes.fingerprint, found)
-    print(
-        f"verify: {found['images']} images of {found['lesions']} lesions "
-        f"({found['lesion_groups']} groups); {found['images_without_a_row']} files without a row\n"
-        f"verify: {found['identity']['verdict']}: {found['identity']['how']}"
+    tell(
+        f"{found['images']} images of {found['lesions']} lesions "
+        f"({found['lesion_groups']} groups); {found['images_without_a_row']} files without a row"
     )
+    tell(f"{found['identity']['verdict']}: {found['identity']['how']}")
     warnings = doubtful_lesions(metadata)
     relabelled = found["identity"]["known_ids"] - found["identity"]["label_matches"]
     if relabelled and found["identity"]["verdict"] != "other":
@@ -53,7 +55,19 @@ def work(stage: Stage) -> None:
             "(data/duplicates.csv); a split by lesion may divide them"
         )
     for warning in warnings:
-        print(f"verify: warning: {warning}", file=sys.stderr)
+        tell(f"warning: {warning}", sys.stderr)
+
+
+def tell(text: str, file: TextIO | None = None) -> None:
+    """Print what the stage found, in lines that a terminal does not break within words."""
+    lines = textwrap.wrap(
+        f"verify: {text}",
+        80,
+        subsequent_indent="  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    print("\n".join(lines), file=file or sys.stdout)
 
 
 WRITES = ["index", "inspection", "duplicates", "fingerprint"]
