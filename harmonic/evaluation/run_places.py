@@ -90,14 +90,14 @@ def record_of(read: Read, name: str) -> dict[str, Any]:
 
 
 @cache  # to open a revision costs more than all that is read of it
-def files_at(name: str) -> "DVCFileSystem":
-    """What is in a DVC experiment or git revision; outputs come from DVC's cache."""
+def files_at(name: str, project: Path) -> "DVCFileSystem":
+    """What is in a DVC experiment or git revision of a project; outputs come from DVC's cache."""
     from dvc.api import DVCFileSystem
     from dvc.exceptions import DvcException
     from scmrepo.exceptions import SCMError
 
     try:
-        files = DVCFileSystem(".", rev=name)
+        files = DVCFileSystem(str(project), rev=name)
         files.ls("/")  # the revision is looked up on first use
     except (DvcException, SCMError, OSError) as error:
         reason = " ".join(str(error).split())[:200]

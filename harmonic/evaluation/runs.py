@@ -114,9 +114,9 @@ def revision_run(name: str, answers: bool = True) -> Run:
     """The run of a DVC experiment or a git revision."""
     from dvc.exceptions import DvcException
 
-    files = files_at(name)
-    # The project may lie in a folder of the repository.
-    here = os.path.relpath(Path.cwd(), files.repo.scm.root_dir)
+    project = Path.cwd()
+    files = files_at(name, project)
+    here = os.path.relpath(project, files.repo.scm.root_dir)  # it may be a folder of the repository
 
     def read(path: str) -> bytes | None:
         try:
