@@ -5,12 +5,14 @@ disk, an error or a kill leaves the old file or the new one, never half of one. 
 the old file keep their content (DVC's cache may be one), a symbolic link is replaced, not followed.
 """
 
+import json
 import os
 import secrets
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 from harmonic.errors import InputError
 
@@ -57,6 +59,15 @@ def write_bytes(path: Path, content: bytes, *, alone: bool = False) -> None:
 def write_text(path: Path, text: str) -> None:
     """`Path.write_text` in UTF-8, every line ending as it is, by way of `whole`."""
     write_bytes(path, text.encode())
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Readable JSON whose bytes depend on the content alone, by way of `whole`."""
+    write_text(path, json_text(content))
+
+
+def json_text(content: Any) -> str:
+    return json.dumps(content, indent=2, sort_keys=True) + "\n"
 
 
 def write_together(texts: Mapping[Path, str]) -> None:

@@ -6,7 +6,6 @@ Silent where the sample has been run here already, and for other sources, whose 
 """
 
 import math
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -28,6 +27,7 @@ def forecast(params: Params) -> float:
     began = time.perf_counter()
     import numpy as np
     import torch
+    from joblib import cpu_count
 
     from harmonic.data.arrays import LabelledImages
     from harmonic.images.hair import remove_hair
@@ -60,7 +60,7 @@ def forecast(params: Params) -> float:
     _, step = timed(lambda: float(learner.step(next(batches), 1e-6)))
     _, answer = timed(lambda: predict_logits(model, pixels, statistics, device, view_count=1))
     return (
-        images * (draw + clean) / len(os.sched_getaffinity(0))
+        images * (draw + clean) / cpu_count()
         + steps * step
         + ANSWERS * (images - learned) * answer / count
         + start_up * len(read_pipeline())

@@ -22,12 +22,12 @@ from harmonic.evaluation.predictions import write_predictions
 from harmonic.evaluation.rules import decision_rules
 from harmonic.evaluation.run_folder import FIGURES, figures_apart
 from harmonic.evaluation.scores import scores_of
+from harmonic.files import write_json
 from harmonic.learning.batches import predict_logits
 from harmonic.learning.device import choose_device
 from harmonic.model_file.description import calibration_of, check_data
 from harmonic.model_file.safetensors_file import load_model
 from stages.harness.exact import device_of
-from stages.harness.partial import write_json
 from stages.harness.stage import Stage, run_stage
 
 

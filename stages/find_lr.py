@@ -11,13 +11,13 @@ import pandas as pd
 import torch
 
 from harmonic.data.arrays import read_labelled_images
+from harmonic.files import write_json
 from harmonic.learning.batches import channel_statistics
 from harmonic.learning.device import choose_device
 from harmonic.learning.lr_range import sweep_rates
 from harmonic.learning.randomness import derived_seed
 from harmonic.nn.networks import build_network
 from stages.harness.exact import device_of
-from stages.harness.partial import write_json
 from stages.harness.stage import Stage, run_stage
 from stages.training import conv_of, network_options, recipe_of
 

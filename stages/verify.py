@@ -16,7 +16,7 @@ from typing import TextIO
 from harmonic.data.lesions import doubtful_lesions, known_pairs, lesion_groups
 from harmonic.data.metadata import read_metadata
 from harmonic.data.verification import verified
-from stages.harness.partial import write_json
+from harmonic.files import write_json
 from stages.harness.stage import Stage, run_stage
 from stages.split import assign_sets
 

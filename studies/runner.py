@@ -20,7 +20,8 @@ from torch import nn
 from harmonic.data.arrays import LabelledImages
 from harmonic.errors import InputError
 from harmonic.evaluation.run_files import json_object
-from harmonic.evaluation.run_folder import folder_name, keep_truth, write_json, write_run
+from harmonic.evaluation.run_folder import folder_name, keep_truth, write_run
+from harmonic.files import write_json
 from harmonic.learning.fit import CHECKPOINT, Fitted, fit
 from harmonic.learning.settings import Plan
 from harmonic.reading import content_of, yaml_in

@@ -41,9 +41,9 @@ def run(options: argparse.Namespace) -> None:
     )
     from harmonic.evaluation.predictions import predictions_table
     from harmonic.evaluation.run_files import files_read
-    from harmonic.evaluation.run_folder import figures_apart, json_text
+    from harmonic.evaluation.run_folder import figures_apart
     from harmonic.evaluation.runs import read_runs
-    from harmonic.files import check_outputs, write_together
+    from harmonic.files import check_outputs, json_text, write_together
 
     places = [options.output / name for name in FILES]
     check_outputs(

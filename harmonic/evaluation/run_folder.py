@@ -14,7 +14,6 @@ all runs on the same data, in `data/<digest>.csv.gz` beside the folder `runs`.
 
 import gzip
 import io
-import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,7 +22,7 @@ from typing import Any
 import pandas as pd
 from ruamel.yaml import YAML
 
-from harmonic.files import UNFINISHED, write_bytes, write_text
+from harmonic.files import UNFINISHED, write_bytes, write_json, write_text
 
 HEADLINE = (
     *("balanced_accuracy", "accuracy", "macro_f1", "weighted_precision", "weighted_recall"),
@@ -99,12 +98,3 @@ def write_gzipped(path: Path, table: pd.DataFrame) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     text = table.to_csv(index=False, lineterminator="\n", float_format="%.6g")
     write_bytes(path, gzip.compress(text.encode(), mtime=0))
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Readable JSON whose bytes depend on the content alone."""
-    write_text(path, json_text(content))
-
-
-def json_text(content: Any) -> str:
-    return json.dumps(content, indent=2, sort_keys=True) + "\n"

@@ -12,7 +12,6 @@ import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -93,8 +92,3 @@ def clear_done(partial: Path) -> None:
     (partial / DONE).unlink(missing_ok=True)
     for done in PARTIAL.glob(f"*/*/{DONE}"):
         shutil.rmtree(done.parent, ignore_errors=True)
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write readable JSON whose bytes depend on the content alone."""
-    path.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")

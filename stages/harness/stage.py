@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from harmonic.errors import InputError, one_line, printable
+from harmonic.files import write_json
 from harmonic.learning.launcher import check_launcher
 from harmonic.provenance import commit_of
 from stages.harness.exact import compute_exactly
@@ -27,7 +28,6 @@ from stages.harness.partial import (
     mark_done,
     move_into_place,
     stage_digest,
-    write_json,
 )
 from stages.harness.pipeline import outputs, read_pipeline
 from stages.harness.recorded import refuse_other_bytes, refuse_other_params

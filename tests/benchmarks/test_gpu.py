@@ -30,6 +30,7 @@ def test_the_page_has_its_tables_and_says_whose_they_are(monkeypatch) -> None:
     assert "images/s" in found
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_without_a_gpu_one_line_says_so() -> None:
     command = [sys.executable, "-m", "benchmarks.gpu"]

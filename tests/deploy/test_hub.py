@@ -132,6 +132,7 @@ def hub() -> Iterator[ThreadingHTTPServer]:
     server.shutdown()
 
 
+@pytest.mark.slow
 def test_a_network_goes_to_the_hub_and_comes_back_the_same(
     hub: ThreadingHTTPServer, tmp_path: Path
 ) -> None:

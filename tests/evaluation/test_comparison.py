@@ -17,9 +17,10 @@ from harmonic.evaluation.comparison import compare
 from harmonic.evaluation.comparison_text import comparison_text
 from harmonic.evaluation.pooling import pooled_answers
 from harmonic.evaluation.predictions import write_predictions
-from harmonic.evaluation.run_folder import folder_name, keep_truth, write_json, write_run
+from harmonic.evaluation.run_folder import folder_name, keep_truth, write_run
 from harmonic.evaluation.run_places import matching
 from harmonic.evaluation.runs import read_runs, runs_table
+from harmonic.files import write_json
 from studies.pages.reading import by_arm, kept_answers
 
 NAMES = np.array(CLASSES)

@@ -27,6 +27,7 @@ from tests.stages.clones import (
 )
 
 
+@pytest.mark.slow
 def test_the_whole_pipeline_runs_and_then_rests(made: Path, clone: Path) -> None:
     printed = (made.parent / "printed").read_text(encoding="utf-8")
     assert printed.count("Running stage") == 10
@@ -61,6 +62,7 @@ def test_predict_answers_as_evaluate_did(clone: Path, suffix: str) -> None:
                 assert found == pytest.approx([float(value) for value in row.values()], abs=1e-5)
 
 
+@pytest.mark.slow
 def test_only_what_a_change_concerns_runs_again(clone: Path) -> None:
     change_params(clone, evaluate={"resamples": 120})
     printed = call(clone, DVC, "repro", "--dry")
@@ -85,6 +87,7 @@ def test_a_network_is_not_tested_on_what_it_was_trained_on(clone: Path) -> None:
     call(clone, DVC, "checkout")
 
 
+@pytest.mark.slow
 def test_a_wrong_parameter_stops_the_first_stage_and_loses_nothing(clone: Path) -> None:
     before = (clone / "dvc.lock").read_bytes()
     done = tried(clone, DVC, "exp", "run", "-S", "download.images=many")
