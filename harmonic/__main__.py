@@ -23,6 +23,9 @@ def run_commands(
 
     Returns the exit status. Wrong values print one line and return 1.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
     os.environ.pop("MPLBACKEND", None)  # a notebook's stops the import, and no window is opened
     parser = argparse.ArgumentParser(prog=f"python -m {name}", description=description)
     subparsers = parser.add_subparsers(

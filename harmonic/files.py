@@ -10,7 +10,7 @@ import os
 import secrets
 import stat
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,8 @@ def whole(path: Path, *, alone: bool = False) -> Iterator[Path]:
             raise  # of another file, that the block reads
         raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
     finally:
-        unfinished.unlink(missing_ok=True)
+        with suppress(OSError):
+            unfinished.unlink()
 
 
 def write_bytes(path: Path, content: bytes, *, alone: bool = False) -> None:

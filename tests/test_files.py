@@ -1,5 +1,6 @@
 """Files appear whole or not at all; what must stay is seen by whatever name it has."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -172,3 +173,13 @@ def test_two_outputs_are_two_files(used: Path) -> None:
         outputs = zip(("--one", "--other"), map(Path, pair), strict=True)
         with pytest.raises(InputError, match=r"^--other .*: is the file"):
             check_outputs(outputs, force=True)
+
+
+def test_a_file_system_that_is_read_only_is_one_line(tmp_path: Path, monkeypatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Path, "touch", refuse)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(InputError, match=r"a\.txt: cannot be written \(Read-only file system\)"):
+        write_text(tmp_path / "a.txt", "")

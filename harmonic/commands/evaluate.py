@@ -64,8 +64,6 @@ def run(options: argparse.Namespace) -> None:
         index=data.metadata,
     )
     found = replace(found, figures=without_empty_intervals(found.figures))
-    if options.output is not None:
-        write_elsewhere(options.output, data, answers, found, predictors)
     figures = found.figures
     images, lesions = (figures[f"test_{name}"] for name in ("images", "lesions"))
     print(f"evaluate: {images:.0f} images of {lesions:.0f} lesions")
@@ -75,3 +73,9 @@ def run(options: argparse.Namespace) -> None:
             known = low is not None and high is not None
             interval = f"[{low:.3f}, {high:.3f}]" if known else "[too few lesions for an interval]"
             print(f"    {name.replace('_', ' '):18} {figures[name]:.3f} {interval}")
+    if options.output is not None:
+        try:
+            write_elsewhere(options.output, data, answers, found, predictors)
+        except OSError as error:
+            what = f"cannot be written ({error.strerror})"
+            raise InputError(f"--output {options.output}: {what}") from None

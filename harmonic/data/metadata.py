@@ -77,6 +77,8 @@ def parse_table(content: bytes, name: str, columns: Sequence[str]) -> pd.DataFra
         for line, row in rows:
             if len(row) < len(header) or any(row[len(header) :]):
                 raise ValueError(f"line {line} has {len(row)} cells, the header {len(header)}")
+    except UnicodeDecodeError:
+        raise InputError(f"{name}: is not in UTF-8; save it as “CSV UTF-8”") from None
     except ValueError as error:
         raise InputError(f"{name}: not a readable CSV table ({error})") from None
     if twice := [column for column in columns if header.count(column) > 1]:
@@ -86,7 +88,8 @@ def parse_table(content: bytes, name: str, columns: Sequence[str]) -> pd.DataFra
     table = table.loc[:, ~table.columns.duplicated()]
     if missing := [column for column in columns if column not in table.columns]:
         raise InputError(
-            f"{name}: column {', '.join(missing)} is missing; needed are {', '.join(columns)}"
+            f"{name}: column {', '.join(missing)} is missing; needed are {', '.join(columns)}, "
+            f"found {', '.join(map(repr, header[:20]))}"
         )
     if table.empty:
         raise InputError(f"{name}: has no row")

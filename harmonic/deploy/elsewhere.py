@@ -63,6 +63,8 @@ def read_elsewhere(archive: Path, scratch: Path) -> Elsewhere:
     table = parse_table((scratch / METADATA).read_bytes(), name, NEEDED[:2])
     check_columns(table, NEEDED, name)
     known = table.dx.isin(CLASSES)
+    if (other := table.dx[~known & table.dx.str.lower().isin(CLASSES)]).size:
+        raise InputError(f"{name}: dx is {other.iloc[0]!r}; write {other.iloc[0].lower()!r}")
     left_out = [
         f"rows with dx {dx!r}, no class of the network: {count}"
         for dx, count in table.dx[~known].value_counts().items()
@@ -70,7 +72,7 @@ def read_elsewhere(archive: Path, scratch: Path) -> Elsewhere:
     there = table.image_id.map(lambda one: (folder / f"{one}.jpg").is_file())
     if gone := int((known & ~there).sum()):
         first = table.image_id[known & ~there].iloc[0]
-        left_out.append(f"rows without an image, such as {first}: {gone}")
+        left_out.append(f"rows without an image, such as {first!r}: {gone}")
     table = table[known & there].reindex(columns=list(COLUMNS), fill_value="")
     if table.empty:
         raise InputError(f"{name}: no image of {', '.join(CLASSES)}; {'; '.join(left_out)}")

@@ -19,7 +19,7 @@ from harmonic.images.decode import decode_rgb, read_rgb
 from harmonic.images.resize import SMALLEST
 
 STANDARD_INPUT = "-"
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
+SUFFIXES = (".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".tif", ".tiff")
 """What counts as an image in a folder; a file named itself may be called anything."""
 NOT_READ = (
     *(".heic", ".heif", ".avif", ".webp", ".gif", ".jp2", ".j2k", ".jxl", ".jfif", ".psd"),
@@ -87,20 +87,29 @@ def find_images(words: Sequence[str]) -> list[Source]:
 
 def images_in(folder: str) -> list[Source]:
     """The images in a folder; last, a Source that says how many others of which kind are there."""
+    places = [(Path(place), folders, names) for place, folders, names in os.walk(folder)]
     inside = sorted(
-        str(Path(place) / name)
-        for place, _, names in os.walk(folder)
+        str(place / name)
+        for place, _, names in places
         for name in names
         # A hidden file is another program's: a Mac's ._a.jpg, or what a kill left.
         if not name.startswith(".")
     )
+    # A link into the folder hides no photograph; another may.
+    top = Path(folder).resolve()
+    links = sum(
+        (place / name).is_symlink() and not (place / name).resolve().is_relative_to(top)
+        for place, folders, _ in places
+        for name in folders
+    )
     found = [
         Source(name)
         for name in inside
-        if name.lower().endswith(SUFFIXES) and not is_explanation(name)
+        if name.lower().rstrip().endswith(SUFFIXES) and not is_explanation(name)
     ]
     others = Counter(Path(name).suffix.lower() for name in inside)
     kinds = [f"{others[suffix]} {suffix}" for suffix in NOT_READ if suffix in others]
+    kinds += [f"{links} linked folders"] * bool(links)
     if kinds or not found:
         what = f"{', '.join(kinds)} not read" if kinds else "holds no image"
         found.append(

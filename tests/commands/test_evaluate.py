@@ -52,7 +52,7 @@ def test_a_folder_of_two_classes_is_measured_and_what_it_lacks_is_said(
     assert main(["evaluate", "a.safetensors", "two", "-o", "run"]) == 0
     printed = capsys.readouterr().out
     assert "left out: rows with dx 'scc', no class of the network: 1\n" in printed
-    assert "left out: rows without an image, such as p901: 1\n" in printed
+    assert "left out: rows without an image, such as 'p901': 1\n" in printed
     assert (
         "no image of bcc, akiec, bkl, df, vasc: means over classes are over the other 2" in printed
     )

@@ -249,3 +249,25 @@ def test_zip_files_are_not_opened_without_end(tmp_path: Path) -> None:
     (tmp_path / "a.zip").write_bytes(content)
     with pytest.raises(InputError, match=rf"has no {METADATA} .* found: 1 .zip"):
         import_archives([tmp_path / "a.zip"], tmp_path / "raw")
+
+
+def test_a_linked_folder_is_refused_as_its_images_would_be_missing(tmp_path: Path) -> None:
+    folder = in_folder(tmp_path / "mine", SMALL)
+    (tmp_path / "elsewhere").mkdir()
+    (folder / FIRST).rename(tmp_path / "elsewhere" / FIRST)
+    (folder / "part_2").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match="part_2 is a symbolic link"):
+        import_archives([folder], tmp_path / "raw")
+
+
+def test_a_method_of_compression_that_is_not_read_is_told(tmp_path: Path) -> None:
+    path = one_zip(tmp_path / "explorer.zip", SMALL)
+    content = bytearray(path.read_bytes())
+    for sign, place in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        at = content.find(sign)
+        while at >= 0:
+            content[at + place] = 9  # Deflate64, as Windows' Explorer takes it
+            at = content.find(sign, at + 1)
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"compressed by Deflate64 or newer, .* unpack it, give"):
+        import_archives([path], tmp_path / "raw")

@@ -128,3 +128,26 @@ def test_hidden_files_of_a_folder_are_no_photographs(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     assert [Path(one.name).name for one in find_images([str(tmp_path)])] == ["a.png", "c.JPG"]
+
+
+def test_linked_folders_are_counted_and_odd_names_are_read(tmp_path: Path) -> None:
+    """Links are not followed, as they may go in a circle; 75 photographs must not vanish in one."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/part_2").symlink_to(tmp_path / "elsewhere")
+    for name in ("a.jpe", "b.JPG "):
+        (tmp_path / "mine" / name).touch()
+    *found, last = find_images([str(tmp_path / "mine")])
+    assert [Path(one.name).name for one in found] == ["a.jpe", "b.JPG "]
+    assert "1 linked folders not read" in last.problem
+
+
+def test_a_terminal_that_knows_few_letters_gets_the_rows_all_the_same(
+    models: dict[str, Path], photographs: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "Fälle.jpg").write_bytes(next(photographs.iterdir()).read_bytes())
+    command = [sys.executable, "-m", "harmonic", "predict", models["onnx"], tmp_path / "Fälle.jpg"]
+    here = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, cwd=ROOT, env=here, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert rb"F\xe4lle.jpg" in done.stdout

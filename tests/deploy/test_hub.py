@@ -152,3 +152,32 @@ def test_a_network_goes_to_the_hub_and_comes_back_the_same(
     subprocess.run([sys.executable, "-c", code], env=os.environ | here | proxies, check=True)
     for name in ("model.safetensors", "config.json", "README.md"):
         assert (tmp_path / "back" / name).read_bytes() == (tmp_path / "there" / name).read_bytes()
+
+
+def test_what_is_no_image_is_refused_and_not_answered() -> None:
+    described = describe()
+    network = TrainedNetwork(trained(described), described)
+    for wrong in (
+        torch.zeros(1, 3, 32, 32, dtype=torch.uint8),
+        torch.zeros(3, 32, 32),
+        torch.zeros(1, 1, 32, 32),
+    ):
+        with pytest.raises(ValueError, match="needed are floating-point numbers from 0 to 1"):
+            network(wrong)
+
+
+def test_a_network_of_half_precision_is_kept_and_answers(tmp_path: Path) -> None:
+    described = describe()
+    network = TrainedNetwork(trained(described), described).bfloat16()
+    network.save_pretrained(tmp_path)
+    read = TrainedNetwork.from_pretrained(tmp_path / "model.safetensors")
+    assert read.network.state_dict().keys() == network.network.state_dict().keys()
+    for name, value in network.network.state_dict().items():
+        assert torch.equal(read.network.state_dict()[name].to(value.dtype), value)
+    assert network(images(described).bfloat16()).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("name", ["./modles", "~/nothing/there", "/no/such/folder"])
+def test_a_name_that_is_nothing_is_one_line(name: str) -> None:
+    with pytest.raises(InputError, match="no folder or file is there, and it is no name"):
+        TrainedNetwork.from_pretrained(name)

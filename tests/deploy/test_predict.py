@@ -223,12 +223,17 @@ sys.exit(main(sys.argv[1:]))
 
 
 def test_an_onnx_file_needs_no_torch(
-    models: dict[str, Path], photographs: Path, capsys: pytest.CaptureFixture[str]
+    models: dict[str, Path], photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """Nor does it leave anything in the home folder, as ONNX Runtime's telemetry would."""
     words = [str(models["onnx"]), str(photographs), "--json"]
     _, expected = predict(capsys, *words[:-1])
     command = [sys.executable, "-c", WITHOUT_TORCH, "predict", *words]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    home = tmp_path / "home"
+    home.mkdir()
+    here = {**os.environ, "HOME": str(home), "XDG_CACHE_HOME": str(home / ".cache")}
+    done = subprocess.run(command, cwd=ROOT, env=here, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    assert list(home.iterdir()) == []
     assert json.loads(done.stdout) == expected
     assert "no medical device" in done.stderr

@@ -111,9 +111,9 @@ def only_one(members: Iterable[Member], suffixes: Sequence[str]) -> Member:
 
 
 def refuse_unopened(members: Iterable[Member]) -> None:
-    """Raises InputError for a zip file inside an archive that could not be looked into."""
+    """Raises InputError for a zip file or linked folder that could not be looked into."""
     for member in members:
-        if member.suffix == ".zip" and member.fault:
+        if member.fault and (member.suffix == ".zip" or (member.archive / member.name).is_dir()):
             raise member.fault
 
 

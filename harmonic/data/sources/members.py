@@ -25,6 +25,8 @@ from harmonic.files import whole
 
 LARGEST_MEMBER = 64 * 2**20
 """Bytes; an original photograph has 0.3 MB, the metadata table 0.7 MB."""
+READ = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+"""Methods of compression; Windows' Explorer takes Deflate64 above 2 GB."""
 LARGEST_RATIO = 200
 """Deflate reaches about 1000 on zeros; photographs and tables stay under 20."""
 DEEPEST = 2
@@ -165,6 +167,8 @@ def fault_of(info: zipfile.ZipInfo, times: int) -> str:
         return "is in it twice"
     if stat.S_ISLNK(info.external_attr >> 16):
         return "is a symbolic link"
+    if info.compress_type not in READ:
+        return "is compressed by Deflate64 or newer, which is not read; unpack it, give the folder"
     if info.flag_bits & 0x1:
         return "is encrypted"
     if info.file_size > LARGEST_RATIO * max(info.compress_size, 1024):
