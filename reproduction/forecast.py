@@ -84,7 +84,9 @@ def main() -> int:
     if params.source != "sample" or all(path.exists() for path in made):
         return 0
     seconds = forecast(params)
-    print(f"The whole takes about {max(1, round(seconds / 60))} min on this machine, as measured.")
+    print(
+        f"The whole takes about {max(1, round(seconds / 60))} min here, by what a little of it took just now."
+    )
     return 0
 
 

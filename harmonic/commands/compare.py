@@ -24,7 +24,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument("--reference", metavar="ARM", help="the arm to hold others against (cnn)")
     parser.add_argument("--only", metavar="TEXT", help="runs of this study or data")
     parser.add_argument("--arms", help="runs of these arms, in this order, comma between")
-    parser.add_argument("--metrics", help="names in metrics.json, comma between; verdict: first")
+    parser.add_argument("--metrics", help="names of figures, comma between; verdict: first")
     parser.add_argument("--truth", type=Path, help="CSV (image, lesion_id, dx) for bare folders")
     parser.add_argument("--resamples", type=int, default=2000, help="of the bootstrap (2000)")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="also write it there")

@@ -9,7 +9,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "evaluate",
         help="a trained network's figures on any archive of images",
         description="Answers every image of an archive (a zip file or folder in a layout that "
-        "source=archive reads) and prints the figures, with 95 %% intervals over lesions. Several "
+        "source=archive reads) and prints the figures, with 95 % intervals over lesions. Several "
         "models answer with the mean of their probabilities. Classes that the archive lacks are "
         "named: means over classes run over the others. Images that a network was trained on say "
         "nothing about it.",

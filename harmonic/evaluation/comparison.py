@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from tqdm import tqdm
 
 from harmonic.data.classes import CLASSES
 from harmonic.errors import InputError
@@ -90,7 +91,7 @@ def compare(
             raise InputError(f"run {run.name}: has no {metrics[0]}; the verdict is on it")
     keys = checked_grouping(runs, by, reference)
     pooled = pool_folds(runs, keys)
-    for run in pooled:
+    for run in tqdm(pooled, desc="compare: runs checked", unit="run", disable=None):
         if run.answers is not None and (lines := contradictions(run.metrics, run.answers)):
             raise InputError(f"run {run.name}: {lines[0]}; they are not of one run")
     sections = []
@@ -132,7 +133,8 @@ def pair_of(
             found = over_seeds(pairs, name, confidence, rules, exchanges)
         return found if found and np.isfinite([found.value, *found.interval]).all() else None
 
-    differences = {name: found for name in metrics if (found := difference(name))}
+    bar = tqdm(metrics, desc=f"compare: {second.name}", unit="figure", disable=None)
+    differences = {name: found for name in bar if (found := difference(name))}
     judged = differences.get(metrics[0])
     if judged and comparisons > 1:  # Bonferroni: one false alarm in 20 tables
         judged = difference(metrics[0], 1 - 0.05 / comparisons)

@@ -109,7 +109,7 @@ def silent(needed: bool) -> Iterator[None]:
             os.close(nowhere)
 
 
-ALLOWED = "only 8-bit RGB is allowed, as which any image program saves it"
+ALLOWED = "only 8-bit RGB is allowed; save it so in an image program, as JPEG or PNG"
 
 
 def _other_kind(head: bytes) -> str | None:

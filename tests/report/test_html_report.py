@@ -195,7 +195,8 @@ def test_heading_and_first_lines_say_what_was_run(contents, changed, model, head
     assert f"<h1>{heading} on dermoscopy images</h1>" in head
     for words in ("76,543 parameters", "3 epochs (number 3 was kept)", "rate 0.0025, seed 4"):
         assert words in head
-    assert f"dvc exp run --name {other}-seed4 -S model={other}" in rest
+    assert f"dvc exp run --name baseline-{other} -S model={other}<" in rest
+    assert f"dvc exp run -S model={model} -S report.baseline=baseline-{other}<" in rest
     assert heading in render_card(replace(contents, params={**contents.params, "model": model}))
 
 
