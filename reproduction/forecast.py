@@ -84,9 +84,8 @@ def main() -> int:
     if params.source != "sample" or all(path.exists() for path in made):
         return 0
     seconds = forecast(params)
-    print(
-        f"The whole takes about {max(1, round(seconds / 60))} min here, by what a little of it took just now."
-    )
+    minutes = max(1, round(seconds / 60))
+    print(f"The whole takes about {minutes} min here, by what a little of it took just now.")
     return 0
 
 
