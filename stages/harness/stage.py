@@ -99,7 +99,7 @@ def run_stage(
         return 1
     except KeyboardInterrupt:
         if not follows:
-            print(f"{name}: interrupted; the next run goes on from here", file=sys.stderr)
+            print(f"{name}: interrupted; {what_follows(Path.cwd())}", file=sys.stderr)
         return 130
     except OSError as error:  # a full disk, no right to write, a folder that somebody removed
         what = f"{error.strerror}: {error.filename or 'while writing'}"
@@ -109,6 +109,13 @@ def run_stage(
         print(f"{who}: needs more memory than there is ({one_line(error)})", file=sys.stderr)
         return 1
     return 0
+
+
+def what_follows(project: Path) -> str:
+    """What becomes of unfinished work: DVC gives each `--temp` or queued experiment a new folder."""
+    if {".dvc", "exps"} <= {*project.parts}:
+        return f"the next such experiment begins anew, so `rm -rf {project}` clears what is left"
+    return "the next run goes on from here"
 
 
 def is_follower() -> bool:

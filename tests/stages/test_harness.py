@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import shutil
+import shutil
 import tempfile
 from collections.abc import Callable
 from itertools import chain
@@ -67,6 +68,22 @@ def test_two_places_of_one_name_are_two_files(project: Path) -> None:
     words = ["--one", "a/p.csv", "--two", "b/p.csv"]
     assert run_stage("split", work, writes=["one", "two"], argv=words) == 0
     assert [Path(place).read_text(encoding="utf-8") for place in words[1::2]] == ["one", "two"]
+
+
+def test_an_experiment_in_a_folder_of_its_own_is_not_said_to_go_on(
+    project: Path, monkeypatch, capsys
+) -> None:
+    def work(stage: Stage) -> None:
+        raise KeyboardInterrupt
+
+    assert run(work) == 130
+    assert "interrupted; the next run goes on from here" in capsys.readouterr().err
+    alone = project / ".dvc/tmp/exps/standalone/tmp1"
+    alone.parent.mkdir(parents=True)
+    shutil.copytree(project, alone, ignore=shutil.ignore_patterns(".dvc"))
+    monkeypatch.chdir(alone)
+    assert run(work) == 130
+    assert f"begins anew, so `rm -rf {alone}` clears" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("second", ["a/p.csv", "./a/../a/p.csv", "a"])
