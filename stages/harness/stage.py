@@ -112,7 +112,7 @@ def run_stage(
 
 
 def what_follows(project: Path) -> str:
-    """What becomes of unfinished work: DVC gives each `--temp` or queued experiment a new folder."""
+    """Of unfinished work: DVC gives each `--temp` or queued experiment a new folder."""
     if {".dvc", "exps"} <= {*project.parts}:
         return f"the next such experiment begins anew, so `rm -rf {project}` clears what is left"
     return "the next run goes on from here"

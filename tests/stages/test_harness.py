@@ -4,7 +4,6 @@ import fcntl
 import json
 import os
 import shutil
-import shutil
 import tempfile
 from collections.abc import Callable
 from itertools import chain
