@@ -63,7 +63,7 @@ def test_a_missing_or_binary_file_is_refused(tmp_path: Path) -> None:
         read_metadata(tmp_path / "no.csv")
     path = tmp_path / "binary.csv"
     path.write_bytes(b"\xff\xfe\x00\x80" * 50)
-    with pytest.raises(InputError, match="not a readable CSV"):
+    with pytest.raises(InputError, match="is not in UTF-8; save it"):
         read_metadata(path)
 
 
