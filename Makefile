@@ -66,7 +66,7 @@ $(VENV)/run-time: requirements.txt constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	@echo "pip takes minutes, and unpacks without a word for one or two of them."
+	$(VENV)/bin/python -m pip install --quiet --upgrade pip==26.3  # draws a bar while it unpacks
 	$(VENV)/bin/python -m pip install -r requirements.txt
 	touch $@
 
