@@ -27,14 +27,13 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def run(options: argparse.Namespace) -> None:
     import tempfile
-    from dataclasses import replace
 
     from harmonic.data.classes import CLASSES
     from harmonic.data.originals import read_manifest
     from harmonic.deploy.elsewhere import answers_elsewhere, read_elsewhere, write_elsewhere
     from harmonic.deploy.predictor import load_predictor
     from harmonic.errors import InputError
-    from harmonic.evaluation.bootstrap import check_resamples, without_empty_intervals
+    from harmonic.evaluation.bootstrap import check_resamples, interval_text
     from harmonic.evaluation.run_folder import HEADLINE
     from harmonic.evaluation.scores import scores_of
     from harmonic.model_file.description import calibration_of
@@ -63,15 +62,12 @@ def run(options: argparse.Namespace) -> None:
         seed=0,
         index=data.metadata,
     )
-    found = replace(found, figures=without_empty_intervals(found.figures))
     figures = found.figures
     images, lesions = (figures[f"test_{name}"] for name in ("images", "lesions"))
     print(f"evaluate: {images:.0f} images of {lesions:.0f} lesions")
     for name in HEADLINE:
         if name in figures:
-            low, high = (figures.get(f"{name}_{end}") for end in ("low", "high"))
-            known = low is not None and high is not None
-            interval = f"[{low:.3f}, {high:.3f}]" if known else "[too few lesions for an interval]"
+            interval = interval_text(figures, name)
             print(f"    {name.replace('_', ' '):18} {figures[name]:.3f} {interval}")
     if options.output is not None:
         try:

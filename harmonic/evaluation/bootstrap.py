@@ -115,14 +115,6 @@ def lesion_metrics(answers: Answers, weights: NDArray[np.float64]) -> dict[str, 
     return {f"lesion_{name}": document[name] for name in wanted if name in document}
 
 
-def without_empty_intervals(document: dict[str, float]) -> dict[str, float]:
-    """A flat document without the ends of intervals that all resamples agree on."""
-    names = [low.removesuffix("_low") for low in document if low.endswith("_low")]
-    empty = [name for name in names if document[f"{name}_low"] == document[f"{name}_high"]]
-    ends = {f"{name}{end}" for name in empty for end in ("_low", "_high")}
-    return {name: value for name, value in document.items() if name not in ends}
-
-
 def bootstrap_intervals(
     answers: Answers, weights: NDArray[np.float64]
 ) -> dict[str, tuple[float, float]]:
